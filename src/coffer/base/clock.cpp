@@ -1,0 +1,100 @@
+#include "coffer/base/clock.hpp"
+
+#include <cstdint>
+
+#include <fmt/format.h>
+
+namespace coffer {
+
+timestamp now() noexcept {
+  return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+}
+
+std::string to_rfc3339(timestamp time) {
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date{day};
+  const std::chrono::hh_mm_ss clock{time - day};
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(),
+                     clock.minutes().count(), clock.seconds().count(), clock.subseconds().count());
+}
+
+namespace {
+
+/// Reads exactly `digits` decimal digits from the front of `text`; false when there are fewer.
+bool take_number(std::string_view& text, std::size_t digits, int& value) {
+  if (text.size() < digits) {
+    return false;
+  }
+  value = 0;
+  for (const char c : text.substr(0, digits)) {
+    if (c < '0' || c > '9') {
+      return false;
+    }
+    value = value * 10 + (c - '0');
+  }
+  text.remove_prefix(digits);
+  return true;
+}
+
+bool take_char(std::string_view& text, std::string_view any_of) {
+  if (text.empty() || !any_of.contains(text.front())) {
+    return false;
+  }
+  text.remove_prefix(1);
+  return true;
+}
+
+/// Reads an optional fraction of a second as microseconds; false when it is malformed.
+bool take_fraction(std::string_view& text, std::int64_t& micros) {
+  micros = 0;
+  if (!take_char(text, ".")) {
+    return true;
+  }
+  int digits = 0;
+  while (!text.empty() && text.front() >= '0' && text.front() <= '9') {
+    if (digits < 6) {
+      micros = micros * 10 + (text.front() - '0');
+    }
+    ++digits;
+    text.remove_prefix(1);
+  }
+  for (int i = digits; i < 6; ++i) {
+    micros *= 10;
+  }
+  return digits >= 1 && digits <= 9;
+}
+
+}  // namespace
+
+std::optional<timestamp> from_rfc3339(std::string_view text) {
+  int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
+  std::int64_t micros = 0;
+  const bool head = take_number(text, 4, year) && take_char(text, "-") && take_number(text, 2, month) &&
+                    take_char(text, "-") && take_number(text, 2, day) && take_char(text, "Tt ") &&
+                    take_number(text, 2, hour) && take_char(text, ":") && take_number(text, 2, minute) &&
+                    take_char(text, ":") && take_number(text, 2, second) && take_fraction(text, micros);
+  if (!head) {
+    return std::nullopt;
+  }
+  int offset_minutes = 0;
+  if (!take_char(text, "Zz")) {
+    const bool west = !text.empty() && text.front() == '-';
+    int offset_hour = 0, offset_minute = 0;
+    if (!(take_char(text, "+-") && take_number(text, 2, offset_hour) && take_char(text, ":") &&
+          take_number(text, 2, offset_minute)) ||
+        offset_hour > 23 || offset_minute > 59) {
+      return std::nullopt;
+    }
+    offset_minutes = (west ? -1 : 1) * (offset_hour * 60 + offset_minute);
+  }
+  const std::chrono::year_month_day date{std::chrono::year{year}, std::chrono::month{static_cast<unsigned>(month)},
+                                         std::chrono::day{static_cast<unsigned>(day)}};
+  if (!text.empty() || !date.ok() || hour > 23 || minute > 59 || second > 59) {
+    return std::nullopt;
+  }
+  return timestamp{std::chrono::sys_days{date}} + std::chrono::hours{hour} + std::chrono::minutes{minute} +
+         std::chrono::seconds{second} + std::chrono::microseconds{micros} - std::chrono::minutes{offset_minutes};
+}
+
+}  // namespace coffer

@@ -1,0 +1,23 @@
+// Wall-clock time as the journal and the contract know it: UTC, microseconds.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace coffer {
+
+/// Microseconds since the Unix epoch, UTC: PostgreSQL's resolution of timestamptz.
+using timestamp = std::chrono::sys_time<std::chrono::microseconds>;
+
+/// The wall clock now.
+timestamp now() noexcept;
+
+/// "2026-11-22T23:13:50.123456Z" (RFC 3339, always six decimals).
+std::string to_rfc3339(timestamp time);
+
+/// Parses RFC 3339 with any offset and up to nine decimals (those past the sixth are cut); nullopt when malformed.
+std::optional<timestamp> from_rfc3339(std::string_view text);
+
+}  // namespace coffer

@@ -1,0 +1,105 @@
+// The outcomes a client can cause, as values. Knows the codes of the contract, not how they look over HTTP.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace coffer {
+
+/// Every error code of the HTTP contract. The spelling on the wire is the name here.
+enum class errc : std::uint8_t {
+  malformed_json,
+  malformed_request,
+  idempotency_key_required,
+  invalid_idempotency_key,
+  invalid_cursor,
+  invalid_parameter,
+  unauthenticated,
+  forbidden,
+  insufficient_scope,
+  insufficient_funds,
+  not_found,
+  user_not_found,
+  product_not_found,
+  transaction_not_found,
+  method_not_allowed,
+  request_timeout,
+  already_owned,
+  product_inactive,
+  not_enough_items,
+  not_consumable,
+  price_changed,
+  sold_out,
+  limit_reached,
+  not_on_sale,
+  balance_limit_exceeded,
+  username_taken,
+  email_taken,
+  name_taken,
+  idempotency_in_progress,
+  not_refundable,
+  already_refunded,
+  content_too_large,
+  uri_too_long,
+  unsupported_media_type,
+  expectation_failed,
+  header_fields_too_large,
+  validation_failed,
+  idempotency_key_reused,
+  rate_limited,
+  internal,
+  not_implemented,
+  http_version_not_supported,
+  unavailable,
+  outcome_unknown,
+  overloaded,
+};
+
+/// The number of codes, for tables indexed by errc.
+inline constexpr std::size_t errc_count = static_cast<std::size_t>(errc::overloaded) + 1;
+
+/// The code as the contract spells it, e.g. "insufficient_funds".
+std::string_view to_string(errc code) noexcept;
+
+/// The code spelled `text`, or nullopt.
+std::optional<errc> errc_from_string(std::string_view text) noexcept;
+
+/// One rule that one member, parameter or header of a request breaks.
+struct field_error {
+  std::string pointer;  ///< "#/amount" (RFC 6901 in a URI fragment), "parameter" or "header" names, e.g. "limit"
+  std::string code;     ///< the rule, e.g. "greater_than"
+  std::string detail;   ///< one sentence for a person
+  std::vector<std::pair<std::string, std::int64_t>> params;  ///< the rule's numbers, e.g. {"minimum", 1}
+};
+
+/// A refusal with what a client needs to act on it.
+struct error {
+  /// A number shown to the client beside the code, e.g. {"required", 500}. The name has static storage.
+  struct number {
+    std::string_view name;
+    std::int64_t value = 0;
+  };
+
+  error(errc c) : code{c} {}  // NOLINT(google-explicit-constructor): an error code is an error
+  error(errc c, std::string text) : code{c}, detail{std::move(text)} {}
+
+  /// Adds a number (at most two fit; more is a bug).
+  error&& with(std::string_view name, std::int64_t value) &&;
+
+  errc code;
+  std::string detail;  ///< empty: the code's own sentence is shown
+  std::array<number, 2> numbers{};
+  std::vector<field_error> fields;
+};
+
+/// A value, or the refusal a client caused. Infrastructure failures are exceptions instead.
+template <typename T>
+using result = std::expected<T, error>;
+
+}  // namespace coffer
