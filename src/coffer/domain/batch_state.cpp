@@ -1,0 +1,61 @@
+#include "coffer/domain/batch_state.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+namespace coffer::domain {
+
+namespace {
+
+auto order(const wallet& w) { return w.user; }
+auto order(const product_terms& p) { return p.id; }
+auto order(const holding& h) { return std::tuple{h.user, h.product}; }
+auto order(const transaction& t) { return std::tuple{t.user, std::string_view{t.idempotency_key}}; }
+
+template <typename Row, typename Key>
+auto find_sorted(std::vector<Row>& rows, const Key& key) {
+  return std::lower_bound(rows.begin(), rows.end(), key, [](const Row& r, const Key& k) { return order(r) < k; });
+}
+
+template <typename Row, typename Key>
+const Row* find_exact(const std::vector<Row>& rows, const Key& key) {
+  const auto at =
+      std::lower_bound(rows.begin(), rows.end(), key, [](const Row& r, const Key& k) { return order(r) < k; });
+  return at != rows.end() && order(*at) == key ? &*at : nullptr;
+}
+
+template <typename Row>
+void sort_rows(std::vector<Row>& rows) {
+  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return order(a) < order(b); });
+}
+
+}  // namespace
+
+wallet* batch_state::find_wallet(user_id user) {
+  const auto at = find_sorted(wallets, user);
+  return at != wallets.end() && at->user == user ? &*at : nullptr;
+}
+
+const product_terms* batch_state::find_product(product_id product) const { return find_exact(products, product); }
+
+const transaction* batch_state::find_keyed(user_id user, std::string_view key) const {
+  return find_exact(keyed, std::tuple{user, key});
+}
+
+holding& batch_state::holding_of(user_id user, product_id product) {
+  const auto key = std::tuple{user, product};
+  const auto at = find_sorted(holdings, key);
+  if (at != holdings.end() && order(*at) == key) {
+    return *at;
+  }
+  return *holdings.insert(at, holding{.user = user, .product = product, .purchased_at = {}});
+}
+
+void batch_state::sort() {
+  sort_rows(wallets);
+  sort_rows(holdings);
+  sort_rows(products);
+  sort_rows(keyed);
+}
+
+}  // namespace coffer::domain

@@ -1,0 +1,64 @@
+// The part of the world that a batch of commands can read or change, as loaded under the users' locks.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "coffer/domain/command.hpp"
+#include "coffer/domain/product.hpp"
+
+namespace coffer::domain {
+
+/// A locked wallet.
+struct wallet {
+  user_id user;
+  credits balance;
+  version at;
+  bool changed = false;
+};
+
+/// One product in one user's possession; quantity 0 when it is not owned.
+struct holding {
+  user_id user;
+  product_id product;
+  std::int64_t quantity = 0;
+  timestamp purchased_at;
+  bool changed = false;
+};
+
+/// What one batch sold of one product.
+struct sale {
+  product_id product;
+  std::int64_t purchases = 0;
+  std::int64_t units = 0;
+  std::int64_t revenue = 0;
+};
+
+/// State of one batch: loaded rows first, then changed in place by decide(). All vectors are sorted by their ids.
+struct batch_state {
+  std::vector<wallet> wallets;            ///< by user
+  std::vector<holding> holdings;          ///< by user, product
+  std::vector<product_terms> products;    ///< by id
+  std::vector<transaction> keyed;         ///< journal rows of the batch's keys, by user, key
+  timestamp time;                         ///< the database's clock, read after the locks were granted
+
+  /// The wallet of `user`, or nullptr when there is no such user.
+  wallet* find_wallet(user_id user);
+  /// The terms of `product`, or nullptr.
+  const product_terms* find_product(product_id product) const;
+  /// The journal row that holds `key` for `user`, or nullptr.
+  const transaction* find_keyed(user_id user, std::string_view key) const;
+  /// The holding of `product` by `user`; an empty one is added when there is none.
+  holding& holding_of(user_id user, product_id product);
+  /// Sorts the vectors. Call once after loading.
+  void sort();
+};
+
+/// What a decided batch writes.
+struct batch_effects {
+  std::vector<verdict> verdicts;          ///< one per command, in order
+  std::vector<std::size_t> new_rows;      ///< indexes of the verdicts that are new journal rows, in order
+  std::vector<sale> sales;                ///< by product
+};
+
+}  // namespace coffer::domain

@@ -1,0 +1,194 @@
+#include "coffer/domain/decide.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "coffer/base/assert.hpp"
+
+namespace coffer::domain {
+
+namespace {
+
+/// One walk over one batch.
+class walk {
+ public:
+  explicit walk(batch_state& state, std::size_t commands) : state_{state} { effects_.verdicts.reserve(commands); }
+
+  void step(const command& c) { effects_.verdicts.push_back(decide_one(c)); }
+
+  batch_effects finish() && { return std::move(effects_); }
+
+ private:
+  verdict decide_one(const command& c) {
+    wallet* purse = state_.find_wallet(c.user);
+    if (purse == nullptr) {
+      return std::unexpected(errc::user_not_found);
+    }
+    if (!c.idempotency_key.empty()) {
+      if (const transaction* earlier = find_earlier(c)) {
+        if (earlier->print != c.print) {
+          return std::unexpected(errc::idempotency_key_reused);
+        }
+        return decision{.row = *earlier, .replayed = true};
+      }
+    }
+    switch (c.kind) {
+      case transaction_kind::deposit:
+        return deposit(c, *purse);
+      case transaction_kind::purchase:
+        return purchase(c, *purse);
+      case transaction_kind::use:
+        return use(c, *purse);
+      case transaction_kind::refund:
+      case transaction_kind::grant:
+        break;
+    }
+    assertion_failed("a command of this kind has no rule");
+  }
+
+  verdict deposit(const command& c, wallet& purse) {
+    if (c.amount.value > max_credits.value - purse.balance.value) {
+      return refuse(c, purse, errc::balance_limit_exceeded, c.amount, std::nullopt);
+    }
+    purse.balance.value += c.amount.value;
+    return record(c, purse, c.amount, std::nullopt);
+  }
+
+  verdict purchase(const command& c, wallet& purse) {
+    const product_terms* terms = state_.find_product(*c.product);
+    if (terms == nullptr) {
+      return std::unexpected(errc::product_not_found);
+    }
+    if (terms->type == product_type::permanent && c.quantity != 1) {
+      return std::unexpected(one_permanent_at_a_time(c.quantity));
+    }
+    holding& owned = state_.holding_of(c.user, *c.product);
+    const credits total = total_price(terms->price, c.quantity);
+    if (const auto reason = purchase_refusal(c, purse, *terms, owned, total)) {
+      return refuse(c, purse, *reason, total, owned.quantity);
+    }
+    purse.balance.value -= total.value;
+    owned.quantity += c.quantity;
+    owned.purchased_at = state_.time;
+    owned.changed = true;
+    count_sale(*c.product, c.quantity, total);
+    return record(c, purse, total, owned.quantity);
+  }
+
+  static std::optional<errc> purchase_refusal(const command& c, const wallet& purse, const product_terms& terms,
+                                              const holding& owned, credits total) {
+    if (!terms.is_active) {
+      return errc::product_inactive;
+    }
+    if (c.expected_price && *c.expected_price != terms.price) {
+      return errc::price_changed;
+    }
+    if (terms.type == product_type::permanent && owned.quantity > 0) {
+      return errc::already_owned;
+    }
+    if (owned.quantity > max_json_integer - c.quantity) {
+      return errc::limit_reached;
+    }
+    if (total > purse.balance) {
+      return errc::insufficient_funds;
+    }
+    return std::nullopt;
+  }
+
+  verdict use(const command& c, wallet& purse) {
+    const product_terms* terms = state_.find_product(*c.product);
+    if (terms == nullptr) {
+      return std::unexpected(errc::product_not_found);
+    }
+    holding& owned = state_.holding_of(c.user, *c.product);
+    if (terms->type == product_type::permanent) {
+      return refuse(c, purse, errc::not_consumable, credits{0}, owned.quantity);
+    }
+    if (owned.quantity < c.quantity) {
+      return refuse(c, purse, errc::not_enough_items, credits{0}, owned.quantity);
+    }
+    owned.quantity -= c.quantity;
+    owned.changed = true;
+    return record(c, purse, credits{0}, owned.quantity);
+  }
+
+  static error one_permanent_at_a_time(std::int64_t quantity) {
+    error e{errc::validation_failed};
+    e.fields.push_back({.pointer = "#/quantity",
+                        .code = "permanent_quantity",
+                        .detail = "must be 1: a permanent product is owned once",
+                        .params = {{"maximum", 1}, {"actual", quantity}}});
+    return e;
+  }
+
+  verdict refuse(const command& c, wallet& purse, errc reason, credits amount, std::optional<std::int64_t> owned) {
+    return append(c, purse, transaction_status::failed, reason, amount, owned);
+  }
+
+  verdict record(const command& c, wallet& purse, credits amount, std::optional<std::int64_t> owned) {
+    return append(c, purse, transaction_status::completed, std::nullopt, amount, owned);
+  }
+
+  verdict append(const command& c, wallet& purse, transaction_status status, std::optional<errc> reason,
+                 credits amount, std::optional<std::int64_t> owned) {
+    purse.at.value += 1;
+    purse.changed = true;
+    decision made;
+    transaction& row = made.row;
+    row.user = c.user;
+    row.at = purse.at;
+    row.kind = c.kind;
+    row.status = status;
+    row.product = c.product;
+    row.quantity = c.product ? c.quantity : 0;
+    row.amount = amount;
+    row.balance_after = purse.balance;
+    row.item_quantity_after = owned;
+    row.reason = reason;
+    row.idempotency_key = c.idempotency_key;
+    if (!c.idempotency_key.empty()) {
+      row.print = c.print;
+      keyed_now_.emplace(std::pair{c.user, std::string_view{c.idempotency_key}}, effects_.verdicts.size());
+    }
+    row.request_id = c.request_id;
+    row.created_at = state_.time;
+    effects_.new_rows.push_back(effects_.verdicts.size());
+    return made;
+  }
+
+  const transaction* find_earlier(const command& c) const {
+    if (const transaction* in_journal = state_.find_keyed(c.user, c.idempotency_key)) {
+      return in_journal;
+    }
+    const auto in_batch = keyed_now_.find({c.user, std::string_view{c.idempotency_key}});
+    return in_batch == keyed_now_.end() ? nullptr : &effects_.verdicts[in_batch->second]->row;
+  }
+
+  void count_sale(product_id product, std::int64_t units, credits total) {
+    auto at = std::lower_bound(effects_.sales.begin(), effects_.sales.end(), product,
+                               [](const sale& s, product_id p) { return s.product < p; });
+    if (at == effects_.sales.end() || at->product != product) {
+      at = effects_.sales.insert(at, sale{.product = product});
+    }
+    at->purchases += 1;
+    at->units += units;
+    at->revenue += total.value;
+  }
+
+  batch_state& state_;
+  batch_effects effects_;
+  /// Keys first seen in this batch; the views point into the commands, which outlive the walk.
+  std::map<std::pair<user_id, std::string_view>, std::size_t> keyed_now_;
+};
+
+}  // namespace
+
+batch_effects decide(std::span<const command* const> commands, batch_state& state) {
+  walk w{state, commands.size()};
+  for (const command* c : commands) {
+    w.step(*c);
+  }
+  return std::move(w).finish();
+}
+
+}  // namespace coffer::domain

@@ -1,0 +1,18 @@
+// Every rule of the economy, as one pure function over a batch. No I/O, no clock, no randomness.
+#pragma once
+
+#include <span>
+
+#include "coffer/domain/batch_state.hpp"
+
+namespace coffer::domain {
+
+/// Walks `commands` in order over `state`, which it changes, and says what became of each.
+/// - A key that is already in the journal (or earlier in the batch) replays that row, or is refused with
+///   idempotency_key_reused when the fingerprint differs.
+/// - A business refusal (402, 409) is a journal row with status failed: it takes a version and changes nothing else.
+/// - Unknown user or product and a quantity that the product's type forbids leave no row.
+/// Afterwards the wallets and holdings marked `changed` are what must be written.
+batch_effects decide(std::span<const command* const> commands, batch_state& state);
+
+}  // namespace coffer::domain

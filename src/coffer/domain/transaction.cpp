@@ -1,0 +1,62 @@
+#include "coffer/domain/transaction.hpp"
+
+#include "coffer/base/assert.hpp"
+
+namespace coffer::domain {
+
+namespace {
+
+constexpr std::array<std::string_view, 5> kinds = {"deposit", "purchase", "use", "refund", "grant"};
+constexpr std::array<std::string_view, 3> statuses = {"pending", "completed", "failed"};
+
+template <typename Enum, std::size_t N>
+std::string_view name_of(const std::array<std::string_view, N>& names, Enum value) noexcept {
+  const auto index = static_cast<std::size_t>(value) - 1;
+  COFFER_ASSERT(index < N);
+  return names[index];
+}
+
+template <typename Enum, std::size_t N>
+std::optional<Enum> value_of(const std::array<std::string_view, N>& names, std::string_view text) noexcept {
+  for (std::size_t i = 0; i < N; ++i) {
+    if (names[i] == text) {
+      return static_cast<Enum>(i + 1);
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string_view to_string(transaction_kind kind) noexcept { return name_of(kinds, kind); }
+std::string_view to_string(transaction_status status) noexcept { return name_of(statuses, status); }
+
+std::optional<transaction_kind> transaction_kind_from_string(std::string_view text) noexcept {
+  return value_of<transaction_kind>(kinds, text);
+}
+std::optional<transaction_status> transaction_status_from_string(std::string_view text) noexcept {
+  return value_of<transaction_status>(statuses, text);
+}
+
+error refusal_of(const transaction& row) {
+  COFFER_ASSERT(row.status == transaction_status::failed && row.reason);
+  error refusal{*row.reason};
+  switch (*row.reason) {
+    case errc::insufficient_funds:
+      return std::move(refusal)
+          .with("required", on_the_wire(row.amount))
+          .with("available", row.balance_after.value);
+    case errc::not_enough_items:
+      return std::move(refusal)
+          .with("required", row.quantity)
+          .with("available", row.item_quantity_after.value_or(0));
+    case errc::price_changed:
+      return std::move(refusal).with("current_price", row.amount.value / row.quantity);
+    case errc::balance_limit_exceeded:
+      return std::move(refusal).with("balance", row.balance_after.value).with("limit", max_credits.value);
+    default:
+      return refusal;
+  }
+}
+
+}  // namespace coffer::domain

@@ -1,0 +1,54 @@
+// One row of the journal: the only record of everything that was decided about a user.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "coffer/base/clock.hpp"
+#include "coffer/base/error.hpp"
+#include "coffer/base/ids.hpp"
+#include "coffer/domain/credits.hpp"
+
+namespace coffer::domain {
+
+/// The numbers are stored: never renumber.
+enum class transaction_kind : std::int16_t { deposit = 1, purchase = 2, use = 3, refund = 4, grant = 5 };
+/// The numbers are stored: never renumber.
+enum class transaction_status : std::int16_t { pending = 1, completed = 2, failed = 3 };
+
+std::string_view to_string(transaction_kind kind) noexcept;
+std::string_view to_string(transaction_status status) noexcept;
+/// The kind or status spelled `text`, or nullopt.
+std::optional<transaction_kind> transaction_kind_from_string(std::string_view text) noexcept;
+std::optional<transaction_status> transaction_status_from_string(std::string_view text) noexcept;
+
+/// Digest of operation, path and canonical body: tells a retry from another request under the same key.
+using fingerprint = std::array<std::byte, 16>;
+
+/// A row of the journal. Holds everything a receipt or a refusal shows, so that a replay is rebuilt from it alone.
+struct transaction {
+  user_id user;
+  version at;
+  transaction_kind kind = transaction_kind::deposit;
+  transaction_status status = transaction_status::completed;
+  std::optional<product_id> product;
+  std::int64_t quantity = 0;
+  credits amount;
+  credits balance_after;
+  std::optional<std::int64_t> item_quantity_after;  ///< units of the product owned afterwards; null without product
+  std::optional<errc> reason;                       ///< why it failed
+  std::string idempotency_key;                      ///< empty: none
+  std::optional<fingerprint> print;                 ///< present exactly when there is a key
+  std::string request_id;
+  timestamp created_at;
+};
+
+/// The refusal a failed row stands for, with the numbers a client needs. A pure function of the row: a replay is
+/// word for word the first answer.
+error refusal_of(const transaction& row);
+
+}  // namespace coffer::domain
