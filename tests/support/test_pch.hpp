@@ -3,5 +3,6 @@
 #define COFFER_TEST_PCH_HPP
 
 #include "coffer/pch.hpp"
+#include "support/catch.hpp"
 
 #endif
