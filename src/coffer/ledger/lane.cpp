@@ -1,0 +1,327 @@
+#include "coffer/ledger/lane.hpp"
+
+#include <algorithm>
+#include <random>
+
+#include "coffer/base/log.hpp"
+#include "coffer/domain/decide.hpp"
+#include "coffer/ledger/ledger_metrics.hpp"
+#include "coffer/store/batch_store.hpp"
+
+namespace coffer::ledger {
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+/// How long one round trip of a batch may take: a little longer than the server's own statement timeout of 2 s, so
+/// that the server normally answers first.
+constexpr clock::duration round_trip_budget = 2500ms;
+
+/// How long a rollback may take before the connection is dropped instead.
+constexpr clock::duration rollback_budget = 1s;
+
+/// Full jitter between half and all of 20 ms doubled per attempt, at most 320 ms.
+clock::duration backoff(int attempt) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  const auto ceiling = 20ms * (1 << std::min(attempt, 4));
+  return ceiling / 2 + std::chrono::milliseconds{std::uniform_int_distribution<long>{0, ceiling.count() / 2}(random)};
+}
+
+/// Whether the same batch may succeed if it is run again as it is.
+bool is_transient(pg::sqlstate state) {
+  return pg::is_conflict(state) || pg::is_timeout(state) || pg::is_server_unavailable(state);
+}
+
+/// The journal row whose presence proves that a batch was committed.
+struct proof {
+  user_id user;
+  version at;
+  std::string request_id;
+  timestamp created_at;
+};
+
+}  // namespace
+
+/// The commands of one transaction and what is known about it.
+struct lane::batch {
+  std::vector<pending*> commands;
+  domain::batch_state state;
+  domain::batch_effects effects;
+  int attempts = 0;
+  bool committing = false;          ///< the statements that end in COMMIT were handed to the connection
+  std::optional<proof> unresolved;  ///< the connection was lost around a commit: look for this row first
+  clock::time_point started = clock::now();
+
+  std::vector<const domain::command*> list() const {
+    std::vector<const domain::command*> out;
+    out.reserve(commands.size());
+    for (const pending* p : commands) {
+      out.push_back(&p->command);
+    }
+    return out;
+  }
+  net::deadline latest_deadline() const {
+    net::deadline latest{};
+    for (const pending* p : commands) {
+      latest = std::max(latest, p->deadline);
+    }
+    return latest;
+  }
+  net::deadline next_deadline() const { return std::min(latest_deadline(), net::deadline_in(round_trip_budget)); }
+};
+
+lane::lane(net::executor ex, lane_options options, commit_listener on_commit)
+    : executor_{std::move(ex)}, options_{std::move(options)}, on_commit_{std::move(on_commit)} {}
+
+lane::~lane() = default;
+
+void lane::push(pending& p) {
+  if (stopping_ || queue_.size() >= options_.queue_limit) {
+    ledger_metrics::get().overloaded.add();
+    p.answer.set_from_any_thread(std::unexpected(error{errc::overloaded}));
+    return;
+  }
+  queue_.push_back(&p);
+  ledger_metrics::get().queued.add(1);
+  if (idle_ && !woken_) {
+    woken_ = true;
+    idle_->set(true);
+  }
+}
+
+void lane::stop() {
+  stopping_ = true;
+  if (idle_ && !woken_) {
+    woken_ = true;
+    idle_->set(true);
+  }
+}
+
+net::task<> lane::wait_for_work() {
+  woken_ = false;
+  idle_.emplace(executor_);
+  co_await idle_->wait();
+  idle_.reset();
+}
+
+net::task<> lane::run() {
+  while (!stopping_ || !queue_.empty()) {
+    if (queue_.empty()) {
+      co_await wait_for_work();
+      continue;
+    }
+    std::vector<pending*> commands = take();
+    co_await execute(std::move(commands));
+  }
+  connection_.reset();
+}
+
+std::vector<pending*> lane::take() {
+  const std::size_t count = std::min(queue_.size(), options_.max_batch);
+  std::vector<pending*> commands{queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count)};
+  queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
+  const auto now = clock::now();
+  ledger_metrics::get().queued.add(-static_cast<double>(count));
+  for (const pending* p : commands) {
+    ledger_metrics::get().queue_wait_seconds.observe(std::chrono::duration<double>(now - p->queued_at).count());
+  }
+  return commands;
+}
+
+net::task<> lane::execute(std::vector<pending*> commands) {
+  batch b;
+  b.commands = std::move(commands);
+  for (;;) {
+    drop_expired(b);
+    if (b.commands.empty()) {
+      co_return;
+    }
+    const next_step step = co_await attempt(b);
+    if (step == next_step::done) {
+      co_return;
+    }
+    if (step == next_step::isolate) {
+      ledger_metrics::get().isolated.add();
+      for (pending* p : b.commands) {
+        std::vector<pending*> alone{p};
+        co_await execute(std::move(alone));
+      }
+      co_return;
+    }
+    co_await net::sleep_for(backoff(b.attempts));
+  }
+}
+
+/// Answers the commands whose deadline has passed. With an unresolved commit behind them, the whole batch is one
+/// fate: it is kept together until the last deadline, then answered outcome_unknown.
+void lane::drop_expired(batch& b) {
+  const auto now = clock::now();
+  if (b.unresolved) {
+    if (now >= b.latest_deadline()) {
+      // It may have been committed, so nothing older than it may be served from the cache any more.
+      announce(b);
+      ledger_metrics::get().unknown_answered.add();
+      refuse_all(b, errc::outcome_unknown);
+    }
+    return;
+  }
+  const auto expired = std::stable_partition(b.commands.begin(), b.commands.end(),
+                                             [now](const pending* p) { return p->deadline > now; });
+  for (auto p = expired; p != b.commands.end(); ++p) {
+    ledger_metrics::get().expired.add();
+    (*p)->answer.set_from_any_thread(std::unexpected(error{errc::unavailable}));
+  }
+  b.commands.erase(expired, b.commands.end());
+}
+
+net::task<lane::next_step> lane::attempt(batch& b) {
+  b.committing = false;
+  ++b.attempts;
+  std::optional<pg::error> failure;
+  try {
+    if (!connection_) {
+      connection_ = co_await pg::connection::open(executor_, options_.database, b.next_deadline());
+    }
+    if (b.unresolved && co_await was_committed(b)) {
+      publish(b);
+      co_return next_step::done;
+    }
+    const auto commands = b.list();
+    pg::pipeline load = store::load_batch(commands);
+    const std::vector<pg::rows> loaded = co_await connection_->run(std::move(load), b.next_deadline());
+    b.state = store::read_batch(commands, loaded);
+    b.effects = domain::decide(commands, b.state);
+    if (b.effects.new_rows.empty()) {
+      publish(b);
+      co_await roll_back(net::deadline_in(rollback_budget));
+      co_return next_step::done;
+    }
+    pg::pipeline apply = store::apply_batch(b.state, b.effects, options_.lane_key);
+    b.committing = true;
+    const std::vector<pg::rows> applied = co_await connection_->run(std::move(apply), b.next_deadline());
+    b.committing = false;
+    // A failed transaction answers COMMIT with success and the tag ROLLBACK.
+    COFFER_ASSERT(applied.back().command_tag() == "COMMIT");
+    publish(b);
+    co_return next_step::done;
+  } catch (const pg::error& e) {
+    failure.emplace(e);
+  }
+  co_return co_await recover(b, *std::move(failure));
+}
+
+/// Settles an unresolved commit: true when it happened. Locking its users waits until the old transaction has ended,
+/// so that afterwards the journal holds either this batch's rows or none of them.
+net::task<bool> lane::was_committed(batch& b) {
+  std::vector<std::int64_t> users;
+  for (const domain::wallet& w : b.state.wallets) {
+    users.push_back(w.user.value);
+  }
+  const proof wanted = *b.unresolved;
+  pg::pipeline question = store::find_committed(users, wanted.user, wanted.at);
+  const std::vector<pg::rows> results = co_await connection_->run(std::move(question), b.next_deadline());
+  const pg::rows& row = results.at(2);
+  const bool found =
+      row.size() == 1 && row.text(0, 0) == wanted.request_id && row.time(0, 1) == wanted.created_at;
+  co_await roll_back(net::deadline_in(rollback_budget));
+  (found ? ledger_metrics::get().unknown_committed : ledger_metrics::get().unknown_absent).add();
+  log::warn("unknown commit outcome settled", {{"committed", found}, {"commands", b.commands.size()}});
+  b.unresolved.reset();
+  co_return found;
+}
+
+net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
+  const bool answered = failure.delivered() == pg::delivery::answered;
+  const std::string sqlstate = pg::to_string(failure.state());
+  ledger_metrics::count_retry(sqlstate);
+  log::warn("batch attempt failed", {{"sqlstate", sqlstate},
+                                     {"message", failure.what()},
+                                     {"attempt", b.attempts},
+                                     {"commands", b.commands.size()},
+                                     {"committing", b.committing}});
+  // Only a commit whose answer never came is in doubt; an error that the server reported ended the transaction.
+  if (b.committing && failure.delivered() == pg::delivery::unknown) {
+    const domain::transaction& first = b.effects.verdicts[b.effects.new_rows.front()]->row;
+    b.unresolved = proof{first.user, first.at, first.request_id, first.created_at};
+  }
+  // A server that cannot work, or that has become read-only, is left: another host of the URL may have taken over.
+  if (connection_ && failure.connection_usable() && !pg::is_server_unavailable(failure.state())) {
+    co_await roll_back(net::deadline_in(rollback_budget));
+  } else {
+    drop_connection();
+  }
+  if (b.unresolved) {
+    co_return next_step::retry;  // until it is settled or the last deadline has passed
+  }
+  if (answered && !is_transient(failure.state())) {
+    if (b.commands.size() > 1) {
+      co_return next_step::isolate;
+    }
+    log::error("command failed in the database", {{"sqlstate", sqlstate},
+                                                  {"message", failure.what()},
+                                                  {"request_id", b.commands.front()->command.request_id}});
+    refuse_all(b, errc::internal);
+    co_return next_step::done;
+  }
+  if (b.attempts >= options_.max_attempts) {
+    refuse_all(b, errc::unavailable);
+    co_return next_step::done;
+  }
+  co_return next_step::retry;
+}
+
+/// Ends whatever transaction is open; a connection that cannot do so is dropped.
+net::task<> lane::roll_back(net::deadline until) {
+  if (!connection_ || connection_->state() == pg::transaction_state::idle) {
+    co_return;
+  }
+  bool failed = false;
+  try {
+    co_await connection_->execute("rollback", until);
+  } catch (const pg::error&) {
+    failed = true;
+  }
+  if (failed) {
+    drop_connection();
+  }
+}
+
+void lane::drop_connection() { connection_.reset(); }
+
+void lane::announce(const batch& b) {
+  std::vector<user_version> users;
+  users.reserve(b.state.wallets.size());
+  for (const domain::wallet& w : b.state.wallets) {
+    users.emplace_back(w.user, w.at);
+  }
+  if (!users.empty()) {
+    on_commit_(users);
+  }
+}
+
+void lane::publish(batch& b) {
+  announce(b);
+  const ledger_metrics& m = ledger_metrics::get();
+  m.batch_size.observe(static_cast<double>(b.commands.size()));
+  m.commit_seconds.observe(std::chrono::duration<double>(clock::now() - b.started).count());
+  m.commands.add(static_cast<double>(b.commands.size()));
+  for (std::size_t i = 0; i < b.commands.size(); ++i) {
+    domain::verdict& v = b.effects.verdicts[i];
+    if (v && v->replayed) {
+      m.replays.add();
+    }
+    b.commands[i]->answer.set_from_any_thread(std::move(v));
+  }
+  b.commands.clear();
+}
+
+void lane::refuse_all(batch& b, errc code) {
+  for (pending* p : b.commands) {
+    p->answer.set_from_any_thread(std::unexpected(error{code}));
+  }
+  b.commands.clear();
+}
+
+}  // namespace coffer::ledger

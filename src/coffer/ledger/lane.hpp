@@ -1,0 +1,81 @@
+// One lane: the single writer of its users. A queue, a database connection and at most one batch in flight. Belongs
+// to one thread; knows nothing of HTTP, JSON or the cache.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "coffer/ledger/pending.hpp"
+#include "coffer/net/task.hpp"
+#include "coffer/pg/connection.hpp"
+#include "coffer/pg/error.hpp"
+
+namespace coffer::ledger {
+
+/// A user and the newest version that a batch may have given it.
+using user_version = std::pair<user_id, version>;
+
+/// Told about every user of a batch before the batch's callers are answered. Must not wait.
+using commit_listener = std::function<void(std::span<const user_version>)>;
+
+struct lane_options {
+  pg::options database;
+  std::size_t max_batch = 256;     ///< commands per transaction
+  std::size_t queue_limit = 1024;  ///< commands waiting; one more is answered `overloaded`
+  int max_attempts = 3;            ///< runs of a batch that failed without a commit
+  std::int16_t lane_key = 0;       ///< where this lane's sales counters live
+};
+
+/// Batches commands naturally: an idle lane commits what is there, a busy one collects until its connection is free.
+/// Every command is answered exactly once, and only when its outcome is known: committed, refused, definitely not
+/// applied (`unavailable`, `overloaded`, `internal`), or honestly `outcome_unknown`.
+class lane {
+ public:
+  lane(net::executor ex, lane_options options, commit_listener on_commit);
+  lane(const lane&) = delete;
+  lane& operator=(const lane&) = delete;
+  ~lane();
+
+  /// Queues `p`, or answers it `overloaded` when the queue is full or the lane is stopping. On the lane's thread.
+  void push(pending& p);
+
+  /// Works until stop() was called and the queue is empty. Spawn once.
+  net::task<> run();
+
+  /// Lets run() end after everything that is queued has been answered. On the lane's thread.
+  void stop();
+
+ private:
+  struct batch;
+  enum class next_step : std::uint8_t { done, retry, isolate };
+
+  net::task<> wait_for_work();
+  std::vector<pending*> take();
+  net::task<> execute(std::vector<pending*> commands);
+  net::task<next_step> attempt(batch& b);
+  net::task<next_step> recover(batch& b, pg::error failure);
+  net::task<bool> was_committed(batch& b);
+  net::task<> roll_back(net::deadline until);
+  void drop_expired(batch& b);
+  void publish(batch& b);
+  void announce(const batch& b);
+  void refuse_all(batch& b, errc code);
+  void drop_connection();
+
+  net::executor executor_;
+  lane_options options_;
+  commit_listener on_commit_;
+  std::deque<pending*> queue_;
+  std::optional<net::oneshot<bool>> idle_;  ///< engaged while run() waits for work
+  bool woken_ = false;
+  bool stopping_ = false;
+  std::unique_ptr<pg::connection> connection_;
+};
+
+}  // namespace coffer::ledger

@@ -1,0 +1,28 @@
+#include "coffer/ledger/ledger.hpp"
+
+#include "coffer/base/assert.hpp"
+
+namespace coffer::ledger {
+
+ledger::ledger(std::vector<owned_lane> lanes) : lanes_{std::move(lanes)} {
+  COFFER_ASSERT(!lanes_.empty() && lanes_.size() <= logical_lanes);
+}
+
+const ledger::owned_lane& ledger::lane_for(user_id user) const {
+  return lanes_[lane_index(lane_of(user), lanes_.size())];
+}
+
+net::task<domain::verdict> ledger::submit(domain::command c, net::deadline until) {
+  const owned_lane& target = lane_for(c.user);
+  const net::executor home = co_await asio::this_coro::executor;
+  pending p{std::move(c), until, home};
+  if (home == target.executor) {
+    target.writer->push(p);
+  } else {
+    asio::post(target.executor, [writer = target.writer.get(), &p] { writer->push(p); });
+  }
+  domain::verdict answer = co_await p.answer.wait();
+  co_return answer;
+}
+
+}  // namespace coffer::ledger

@@ -1,0 +1,47 @@
+#include "coffer/ledger/ledger_metrics.hpp"
+
+#include <string>
+
+namespace coffer::ledger {
+
+namespace {
+
+ledger_metrics make() {
+  const std::vector<double> seconds = {0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5};
+  const std::vector<double> sizes = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
+  const auto* unknown_name = "coffer_lane_unknown_outcomes_total";
+  const auto* unknown_help = "Commits whose connection was lost, by how the question was settled";
+  return ledger_metrics{
+      .batch_size = metrics::make_histogram("coffer_lane_batch_size", "Commands per committed batch", sizes),
+      .queue_wait_seconds =
+          metrics::make_histogram("coffer_lane_queue_wait_seconds", "Time a command waited for its batch", seconds),
+      .commit_seconds =
+          metrics::make_histogram("coffer_lane_batch_seconds", "Time from a batch's start to its commit", seconds),
+      .queued = metrics::make_gauge("coffer_lane_queued", "Commands waiting in all lanes"),
+      .commands = metrics::make_counter("coffer_lane_commands_total", "Commands committed by all lanes"),
+      .replays = metrics::make_counter("coffer_lane_replays_total", "Commands answered from the journal by their key"),
+      .overloaded = metrics::make_counter("coffer_lane_overloaded_total", "Commands refused because a lane was full"),
+      .expired =
+          metrics::make_counter("coffer_lane_expired_total", "Commands whose deadline passed before their batch"),
+      .isolated = metrics::make_counter("coffer_lane_isolated_batches_total",
+                                        "Batches re-run command by command after a failure"),
+      .unknown_committed = metrics::make_counter(unknown_name, unknown_help, {{"settled", "committed"}}),
+      .unknown_absent = metrics::make_counter(unknown_name, unknown_help, {{"settled", "not_committed"}}),
+      .unknown_answered = metrics::make_counter(unknown_name, unknown_help, {{"settled", "deadline_passed"}}),
+  };
+}
+
+}  // namespace
+
+const ledger_metrics& ledger_metrics::get() {
+  static const ledger_metrics instance = make();
+  return instance;
+}
+
+void ledger_metrics::count_retry(std::string_view sqlstate) {
+  metrics::make_counter("coffer_lane_retries_total", "Batch attempts repeated, by SQLSTATE",
+                        {{"sqlstate", std::string{sqlstate}}})
+      .add();
+}
+
+}  // namespace coffer::ledger

@@ -1,0 +1,31 @@
+// The write path's metrics, looked up once.
+#pragma once
+
+#include <string_view>
+
+#include "coffer/base/metrics.hpp"
+
+namespace coffer::ledger {
+
+/// Series shared by all lanes of the process.
+struct ledger_metrics {
+  metrics::histogram batch_size;
+  metrics::histogram queue_wait_seconds;
+  metrics::histogram commit_seconds;
+  metrics::gauge queued;
+  metrics::counter commands;
+  metrics::counter replays;
+  metrics::counter overloaded;
+  metrics::counter expired;
+  metrics::counter isolated;
+  metrics::counter unknown_committed;
+  metrics::counter unknown_absent;
+  metrics::counter unknown_answered;
+
+  static const ledger_metrics& get();
+
+  /// Counts one retry of a batch, labelled with the SQLSTATE that caused it.
+  static void count_retry(std::string_view sqlstate);
+};
+
+}  // namespace coffer::ledger

@@ -1,0 +1,315 @@
+#include "coffer/store/batch_store.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+#include <tuple>
+
+#include "coffer/base/assert.hpp"
+#include "coffer/store/transaction_row.hpp"
+
+namespace coffer::store {
+
+namespace {
+
+constexpr pg::statement begin_batch{"batch_begin", "begin"};
+constexpr pg::statement commit_batch{"batch_commit", "commit"};
+
+// NO KEY UPDATE: the rows' keys stay, so foreign-key checks of other writers are not blocked.
+constexpr pg::statement lock_users{
+    "batch_lock_users",
+    "select id, balance, version from users where id = any($1) order by id for no key update"};
+
+constexpr pg::statement read_clock{"batch_clock", "select clock_timestamp()"};
+
+constexpr pg::statement load_holdings{
+    "batch_load_holdings",
+    "select i.user_id, i.product_id, i.quantity, i.purchased_at"
+    " from unnest($1, $2) as wanted (user_id, product_id)"
+    " join inventory i on i.user_id = wanted.user_id and i.product_id = wanted.product_id"
+    " where i.user_id = any($3)"};
+
+constexpr pg::statement load_keyed{
+    "batch_load_keyed",
+    "select t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"
+    " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at"
+    " from unnest($1, $2) as wanted (user_id, idempotency_key)"
+    " join transactions t on t.user_id = wanted.user_id and t.idempotency_key = wanted.idempotency_key"
+    " where t.user_id = any($3)"};
+
+constexpr pg::statement load_products{"batch_load_products",
+                                      "select id, price, type, is_active from products where id = any($1)"};
+
+constexpr pg::statement update_wallets{
+    "batch_update_wallets",
+    "update users u set balance = new.balance, version = new.version"
+    " from unnest($1, $2, $3) as new (id, balance, version)"
+    " where u.id = new.id and u.id = any($1)"};
+
+constexpr pg::statement upsert_holdings{
+    "batch_upsert_holdings",
+    "insert into inventory (user_id, product_id, quantity, purchased_at)"
+    " select * from unnest($1, $2, $3, $4)"
+    " on conflict (user_id, product_id) do update"
+    " set quantity = excluded.quantity, purchased_at = excluded.purchased_at"};
+
+constexpr pg::statement insert_journal{
+    "batch_insert_journal",
+    "insert into transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after,"
+    " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at)"
+    " select new.*, $14 from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) as new"};
+
+constexpr pg::statement count_sales{
+    "batch_count_sales",
+    "insert into sales_counters as c (hour, product_id, lane, purchases, units, revenue)"
+    " select $1, new.product_id, $2, new.purchases, new.units, new.revenue"
+    " from unnest($3, $4, $5, $6) as new (product_id, purchases, units, revenue)"
+    " on conflict (hour, product_id, lane) do update set purchases = c.purchases + excluded.purchases,"
+    " units = c.units + excluded.units, revenue = c.revenue + excluded.revenue"};
+
+constexpr pg::statement find_row{"batch_find_row",
+                                 "select request_id, created_at from transactions where user_id = $1 and version = $2"};
+
+template <typename T>
+void sort_unique(std::vector<T>& values) {
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+}
+
+/// The ids that a batch's load statements ask for; empty lists mean that the statement is left out.
+struct wanted {
+  explicit wanted(command_list commands) {
+    std::vector<std::pair<std::int64_t, std::int64_t>> pairs;
+    std::vector<std::pair<std::int64_t, std::string_view>> keys;
+    for (const domain::command* c : commands) {
+      users.push_back(c->user.value);
+      if (c->product) {
+        products.push_back(c->product->value);
+        pairs.emplace_back(c->user.value, c->product->value);
+      }
+      if (!c->idempotency_key.empty()) {
+        keys.emplace_back(c->user.value, c->idempotency_key);
+      }
+    }
+    sort_unique(users);
+    sort_unique(products);
+    sort_unique(pairs);
+    sort_unique(keys);
+    for (const auto& [user, product] : pairs) {
+      holding_users.push_back(user);
+      holding_products.push_back(product);
+    }
+    for (const auto& [user, key] : keys) {
+      key_users.push_back(user);
+      key_texts.push_back(key);
+    }
+  }
+
+  std::vector<std::int64_t> users;
+  std::vector<std::int64_t> products;
+  std::vector<std::int64_t> holding_users;
+  std::vector<std::int64_t> holding_products;
+  std::vector<std::int64_t> key_users;
+  std::vector<std::string_view> key_texts;
+};
+
+using int64s = std::span<const std::int64_t>;
+
+}  // namespace
+
+pg::pipeline load_batch(command_list commands) {
+  const wanted ids{commands};
+  pg::pipeline p;
+  p.add(begin_batch, pg::params{});
+  p.add(lock_users, std::move(pg::params{}.add(int64s{ids.users})));
+  p.add(read_clock, pg::params{});
+  if (!ids.products.empty()) {
+    p.add(load_products, std::move(pg::params{}.add(int64s{ids.products})));
+    p.add(load_holdings, std::move(pg::params{}
+                                       .add(int64s{ids.holding_users})
+                                       .add(int64s{ids.holding_products})
+                                       .add(int64s{ids.users})));
+  }
+  if (!ids.key_users.empty()) {
+    p.add(load_keyed, std::move(pg::params{}
+                                    .add(int64s{ids.key_users})
+                                    .add(std::span<const std::string_view>{ids.key_texts})
+                                    .add(int64s{ids.users})));
+  }
+  return p;
+}
+
+domain::batch_state read_batch(command_list commands, const std::vector<pg::rows>& results) {
+  const bool with_products =
+      std::any_of(commands.begin(), commands.end(), [](const domain::command* c) { return c->product.has_value(); });
+  domain::batch_state state;
+  std::size_t next = 1;
+  const pg::rows& users = results.at(next++);
+  for (int r = 0; r < users.size(); ++r) {
+    state.wallets.push_back({.user = user_id{users.int64(r, 0)},
+                             .balance = domain::credits{users.int64(r, 1)},
+                             .at = version{users.int64(r, 2)}});
+  }
+  state.time = results.at(next++).time(0, 0);
+  if (with_products) {
+    const pg::rows& products = results.at(next++);
+    for (int r = 0; r < products.size(); ++r) {
+      state.products.push_back({.id = product_id{products.int64(r, 0)},
+                                .price = domain::credits{products.int64(r, 1)},
+                                .type = static_cast<domain::product_type>(products.int16(r, 2)),
+                                .is_active = products.boolean(r, 3)});
+    }
+    const pg::rows& holdings = results.at(next++);
+    for (int r = 0; r < holdings.size(); ++r) {
+      state.holdings.push_back({.user = user_id{holdings.int64(r, 0)},
+                                .product = product_id{holdings.int64(r, 1)},
+                                .quantity = holdings.int64(r, 2),
+                                .purchased_at = holdings.time(r, 3)});
+    }
+  }
+  if (next < results.size()) {
+    const pg::rows& keyed = results.at(next);
+    for (int r = 0; r < keyed.size(); ++r) {
+      state.keyed.push_back(read_transaction(keyed, r));
+    }
+  }
+  state.sort();
+  return state;
+}
+
+namespace {
+
+pg::params wallet_params(const domain::batch_state& state) {
+  std::vector<std::int64_t> users, balances, versions;
+  for (const domain::wallet& w : state.wallets) {
+    if (w.changed) {
+      users.push_back(w.user.value);
+      balances.push_back(w.balance.value);
+      versions.push_back(w.at.value);
+    }
+  }
+  pg::params p;
+  p.add(int64s{users}).add(int64s{balances}).add(int64s{versions});
+  return p;
+}
+
+/// Nothing to write gives nullopt.
+std::optional<pg::params> holding_params(const domain::batch_state& state) {
+  std::vector<std::int64_t> users, products, quantities;
+  std::vector<timestamp> times;
+  for (const domain::holding& h : state.holdings) {
+    if (h.changed) {
+      users.push_back(h.user.value);
+      products.push_back(h.product.value);
+      quantities.push_back(h.quantity);
+      times.push_back(h.purchased_at);
+    }
+  }
+  if (users.empty()) {
+    return std::nullopt;
+  }
+  pg::params p;
+  p.add(int64s{users}).add(int64s{products}).add(int64s{quantities}).add(std::span<const timestamp>{times});
+  return p;
+}
+
+/// The new journal rows of a batch, column by column, sorted by user and version.
+struct journal_columns {
+  using optional_int64 = std::optional<std::int64_t>;
+  using optional_text = std::optional<std::string_view>;
+
+  void append(const domain::transaction& t) {
+    users.push_back(t.user.value);
+    versions.push_back(t.at.value);
+    kinds.push_back(static_cast<std::int16_t>(t.kind));
+    statuses.push_back(static_cast<std::int16_t>(t.status));
+    products.push_back(t.product ? optional_int64{t.product->value} : std::nullopt);
+    quantities.push_back(t.quantity);
+    amounts.push_back(t.amount.value);
+    balances.push_back(t.balance_after.value);
+    item_quantities.push_back(t.item_quantity_after);
+    reasons.push_back(t.reason ? optional_text{to_string(*t.reason)} : std::nullopt);
+    keys.push_back(t.idempotency_key.empty() ? std::nullopt : optional_text{t.idempotency_key});
+    prints.push_back(t.print ? optional_text{std::string_view{reinterpret_cast<const char*>(t.print->data()),
+                                                              t.print->size()}}
+                             : std::nullopt);
+    request_ids.emplace_back(t.request_id);
+  }
+
+  pg::params to_params(timestamp time) const {
+    pg::params p;
+    p.add(int64s{users}).add(int64s{versions});
+    p.add(std::span<const std::int16_t>{kinds}).add(std::span<const std::int16_t>{statuses});
+    p.add(std::span<const optional_int64>{products});
+    p.add(int64s{quantities}).add(int64s{amounts}).add(int64s{balances});
+    p.add(std::span<const optional_int64>{item_quantities});
+    p.add(std::span<const optional_text>{reasons}).add(std::span<const optional_text>{keys});
+    p.add_bytea_array(prints).add(std::span<const std::string_view>{request_ids});
+    p.add(time);
+    return p;
+  }
+
+  std::vector<std::int64_t> users, versions, quantities, amounts, balances;
+  std::vector<std::int16_t> kinds, statuses;
+  std::vector<optional_int64> products, item_quantities;
+  std::vector<optional_text> reasons, keys, prints;
+  std::vector<std::string_view> request_ids;
+};
+
+pg::params journal_params(const domain::batch_state& state, const domain::batch_effects& effects) {
+  std::vector<const domain::transaction*> rows;
+  rows.reserve(effects.new_rows.size());
+  for (const std::size_t i : effects.new_rows) {
+    rows.push_back(&effects.verdicts[i]->row);
+  }
+  std::sort(rows.begin(), rows.end(), [](const domain::transaction* a, const domain::transaction* b) {
+    return std::tuple{a->user, a->at} < std::tuple{b->user, b->at};
+  });
+  journal_columns columns;
+  for (const domain::transaction* row : rows) {
+    columns.append(*row);
+  }
+  return columns.to_params(state.time);
+}
+
+pg::params sales_params(const domain::batch_state& state, const domain::batch_effects& effects,
+                        std::int16_t lane_key) {
+  std::vector<std::int64_t> products, purchases, units, revenue;
+  for (const domain::sale& s : effects.sales) {
+    products.push_back(s.product.value);
+    purchases.push_back(s.purchases);
+    units.push_back(s.units);
+    revenue.push_back(s.revenue);
+  }
+  pg::params p;
+  p.add(timestamp{std::chrono::floor<std::chrono::hours>(state.time)}).add(lane_key);
+  p.add(int64s{products}).add(int64s{purchases}).add(int64s{units}).add(int64s{revenue});
+  return p;
+}
+
+}  // namespace
+
+pg::pipeline apply_batch(const domain::batch_state& state, const domain::batch_effects& effects,
+                         std::int16_t lane_key) {
+  pg::pipeline p;
+  p.add(update_wallets, wallet_params(state));
+  if (auto holdings = holding_params(state)) {
+    p.add(upsert_holdings, *std::move(holdings));
+  }
+  p.add(insert_journal, journal_params(state, effects));
+  if (!effects.sales.empty()) {
+    p.add(count_sales, sales_params(state, effects, lane_key));
+  }
+  p.add(commit_batch, pg::params{});
+  return p;
+}
+
+pg::pipeline find_committed(std::span<const std::int64_t> users, user_id user, version at) {
+  pg::pipeline p;
+  p.add(begin_batch, pg::params{});
+  p.add(lock_users, std::move(pg::params{}.add(users)));
+  p.add(find_row, std::move(pg::params{}.add(user.value).add(at.value)));
+  return p;
+}
+
+}  // namespace coffer::store

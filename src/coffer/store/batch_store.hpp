@@ -1,0 +1,32 @@
+// The SQL of the write path: load what a batch needs under its users' locks, then write what was decided. Knows no
+// rule. Lock order, everywhere: users by id, then sales counters by product.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "coffer/domain/batch_state.hpp"
+#include "coffer/pg/pipeline.hpp"
+#include "coffer/pg/rows.hpp"
+
+namespace coffer::store {
+
+using command_list = std::span<const domain::command* const>;
+
+/// Opens a transaction, locks the commands' users in id order and reads, each in a statement of its own so that it
+/// sees what was committed while the lock was waited for: holdings, keyed journal rows, product terms.
+pg::pipeline load_batch(command_list commands);
+
+/// The state that load_batch() of the same commands found.
+domain::batch_state read_batch(command_list commands, const std::vector<pg::rows>& results);
+
+/// Writes wallets, holdings, journal rows and sales counters, then commits. `lane_key` places the counters. The last
+/// result's command tag tells whether the commit happened: COMMIT, or ROLLBACK for a failed transaction.
+pg::pipeline apply_batch(const domain::batch_state& state, const domain::batch_effects& effects,
+                         std::int16_t lane_key);
+
+/// Opens a transaction, locks `users` (waiting for any earlier transaction that holds them), and reads the journal
+/// row at (user, at): the answer to "did that commit happen?". Results: BEGIN, lock, row.
+pg::pipeline find_committed(std::span<const std::int64_t> users, user_id user, version at);
+
+}  // namespace coffer::store

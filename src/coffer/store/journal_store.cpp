@@ -1,0 +1,61 @@
+#include "coffer/store/journal_store.hpp"
+
+#include "coffer/store/transaction_row.hpp"
+
+namespace coffer::store {
+
+namespace {
+
+constexpr pg::statement select_row{
+    "journal_find",
+    "select user_id, version, kind, status, product_id, quantity, amount, balance_after, item_quantity_after, reason,"
+    " idempotency_key, fingerprint, request_id, created_at from transactions where user_id = $1 and version = $2"};
+
+// The outer join leaves one row of NULLs for a user without matching history, and none for an unknown user.
+constexpr pg::statement select_page{
+    "journal_list",
+    "select t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"
+    " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at"
+    " from users u left join lateral (select * from transactions where user_id = $1"
+    " and ($2::bigint is null or version < $2) and ($3::smallint is null or kind = $3)"
+    " and ($4::smallint is null or status = $4) order by version desc limit $5) t on true"
+    " where u.id = $1 order by t.version desc"};
+
+template <typename Enum>
+std::optional<std::int16_t> stored(std::optional<Enum> value) {
+  return value ? std::optional{static_cast<std::int16_t>(*value)} : std::nullopt;
+}
+
+}  // namespace
+
+net::task<std::optional<domain::transaction>> find_transaction(pg::connection& db, user_id user, version at,
+                                                               net::deadline until) {
+  pg::params with;
+  with.add(user).add(at);
+  const pg::rows found = co_await db.query(select_row, std::move(with), until);
+  if (found.empty()) {
+    co_return std::nullopt;
+  }
+  co_return read_transaction(found, 0);
+}
+
+net::task<std::optional<std::vector<domain::transaction>>> list_transactions(pg::connection& db, history_query query,
+                                                                             net::deadline until) {
+  pg::params with;
+  with.add(query.user).add(query.before).add(stored(query.kind)).add(stored(query.status)).add(query.limit);
+  const pg::rows found = co_await db.query(select_page, std::move(with), until);
+  if (found.empty()) {
+    co_return std::nullopt;
+  }
+  std::vector<domain::transaction> page;
+  if (found.is_null(0, 0)) {
+    co_return page;
+  }
+  page.reserve(static_cast<std::size_t>(found.size()));
+  for (int row = 0; row < found.size(); ++row) {
+    page.push_back(read_transaction(found, row));
+  }
+  co_return page;
+}
+
+}  // namespace coffer::store

@@ -1,0 +1,29 @@
+// Reads of the journal: single rows and pages of one user's history.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "coffer/domain/transaction.hpp"
+#include "coffer/pg/pool.hpp"
+
+namespace coffer::store {
+
+/// Which rows of a user's history a page shows.
+struct history_query {
+  user_id user;
+  std::optional<version> before;  ///< rows with a smaller version; none: from the newest on
+  std::optional<domain::transaction_kind> kind;
+  std::optional<domain::transaction_status> status;
+  std::int64_t limit = 50;
+};
+
+/// The row, or nullopt.
+net::task<std::optional<domain::transaction>> find_transaction(pg::connection& db, user_id user, version at,
+                                                               net::deadline until);
+
+/// Rows newest first; nullopt when there is no such user. One query.
+net::task<std::optional<std::vector<domain::transaction>>> list_transactions(pg::connection& db, history_query query,
+                                                                             net::deadline until);
+
+}  // namespace coffer::store

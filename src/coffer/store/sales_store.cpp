@@ -1,0 +1,36 @@
+#include "coffer/store/sales_store.hpp"
+
+namespace coffer::store {
+
+namespace {
+
+// The outer join keeps the period when nothing was sold.
+constexpr pg::statement select_best_sellers{
+    "sales_best_sellers",
+    "select w.period_start, w.period_end, s.product_id, s.name, s.type, s.purchases, s.units, s.revenue"
+    " from (select date_trunc('hour', now() - make_interval(days => $1)) as period_start, now() as period_end) w"
+    " left join lateral (select p.id as product_id, p.name, p.type, c.purchases, c.units, c.revenue from"
+    " (select product_id, sum(purchases)::bigint as purchases, sum(units)::bigint as units,"
+    " sum(revenue)::bigint as revenue from sales_counters where hour >= w.period_start group by product_id) c"
+    " join products p on p.id = c.product_id order by c.purchases desc, p.id limit $2) s on true"
+    " order by s.purchases desc, s.product_id"};
+
+}  // namespace
+
+net::task<best_sellers> find_best_sellers(pg::connection& db, int days, int limit, net::deadline until) {
+  pg::params with;
+  with.add(std::int32_t{days}).add(std::int32_t{limit});
+  const pg::rows found = co_await db.query(select_best_sellers, std::move(with), until);
+  best_sellers best{.from = found.time(0, 0), .to = found.time(0, 1), .products = {}};
+  for (int row = 0; row < found.size() && !found.is_null(row, 2); ++row) {
+    best.products.push_back({.product = product_id{found.int64(row, 2)},
+                             .name = std::string{found.text(row, 3)},
+                             .type = static_cast<domain::product_type>(found.int16(row, 4)),
+                             .purchases = found.int64(row, 5),
+                             .units = found.int64(row, 6),
+                             .revenue = found.int64(row, 7)});
+  }
+  co_return best;
+}
+
+}  // namespace coffer::store

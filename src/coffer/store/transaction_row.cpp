@@ -1,0 +1,52 @@
+#include "coffer/store/transaction_row.hpp"
+
+#include <cstring>
+
+#include "coffer/base/assert.hpp"
+
+namespace coffer::store {
+
+namespace {
+
+std::optional<domain::fingerprint> read_fingerprint(const pg::rows& result, int row, int column) {
+  if (result.is_null(row, column)) {
+    return std::nullopt;
+  }
+  const auto bytes = result.bytes(row, column);
+  domain::fingerprint print{};
+  COFFER_ASSERT(bytes.size() == print.size());
+  std::memcpy(print.data(), bytes.data(), print.size());
+  return print;
+}
+
+}  // namespace
+
+domain::transaction read_transaction(const pg::rows& result, int row) {
+  domain::transaction t;
+  t.user = user_id{result.int64(row, 0)};
+  t.at = version{result.int64(row, 1)};
+  t.kind = static_cast<domain::transaction_kind>(result.int16(row, 2));
+  t.status = static_cast<domain::transaction_status>(result.int16(row, 3));
+  if (!result.is_null(row, 4)) {
+    t.product = product_id{result.int64(row, 4)};
+  }
+  t.quantity = result.int64(row, 5);
+  t.amount = domain::credits{result.int64(row, 6)};
+  t.balance_after = domain::credits{result.int64(row, 7)};
+  if (!result.is_null(row, 8)) {
+    t.item_quantity_after = result.int64(row, 8);
+  }
+  if (!result.is_null(row, 9)) {
+    t.reason = errc_from_string(result.text(row, 9));
+    COFFER_ASSERT(t.reason);
+  }
+  if (!result.is_null(row, 10)) {
+    t.idempotency_key = std::string{result.text(row, 10)};
+  }
+  t.print = read_fingerprint(result, row, 11);
+  t.request_id = std::string{result.text(row, 12)};
+  t.created_at = result.time(row, 13);
+  return t;
+}
+
+}  // namespace coffer::store

@@ -1,0 +1,81 @@
+#include "coffer/store/users_store.hpp"
+
+#include <algorithm>
+
+namespace coffer::store {
+
+namespace {
+
+constexpr pg::statement begin_user{"user_begin", "begin"};
+constexpr pg::statement commit_user{"user_commit", "commit"};
+constexpr pg::statement insert_row{
+    "user_insert",
+    "insert into users (id, username, email, balance, version, created_at)"
+    " values (nextval('user_ids'), $1, $2, 0, 0, now()) returning id, username, email, balance, version, created_at"};
+constexpr pg::statement insert_username{
+    "user_insert_username", "insert into usernames (username, user_id) values ($1, currval('user_ids'))"};
+constexpr pg::statement insert_email{"user_insert_email",
+                                     "insert into emails (email, user_id) values ($1, currval('user_ids'))"};
+constexpr pg::statement select_user{
+    "user_find", "select id, username, email, balance, version, created_at from users where id = $1"};
+
+/// The statements of insert_user()'s pipeline whose unique violation is a refusal.
+constexpr std::size_t username_statement = 2;
+constexpr std::size_t email_statement = 3;
+
+/// The directories' spelling. Names and addresses are ASCII in the parts that a user may vary by case.
+std::string directory_key(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return text;
+}
+
+user_row read_user(const pg::rows& result) {
+  return {.id = user_id{result.int64(0, 0)},
+          .username = std::string{result.text(0, 1)},
+          .email = std::string{result.text(0, 2)},
+          .balance = domain::credits{result.int64(0, 3)},
+          .at = version{result.int64(0, 4)},
+          .created_at = result.time(0, 5)};
+}
+
+}  // namespace
+
+net::task<result<user_row>> insert_user(pg::connection& db, std::string username, std::string email,
+                                        net::deadline until) {
+  pg::pipeline p;
+  p.add(begin_user);
+  p.add(insert_row, std::move(pg::params{}.add(username).add(email)));
+  p.add(insert_username, std::move(pg::params{}.add(directory_key(username))));
+  p.add(insert_email, std::move(pg::params{}.add(directory_key(email))));
+  p.add(commit_user);
+  std::optional<pg::error> failure;
+  try {
+    const std::vector<pg::rows> results = co_await db.run(std::move(p), until);
+    co_return read_user(results.at(1));
+  } catch (const pg::error& e) {
+    failure.emplace(e);
+  }
+  if (failure->connection_usable() && db.state() != pg::transaction_state::idle) {
+    co_await db.execute("rollback", until);
+  }
+  if (failure->state() == pg::sqlstate::unique_violation && failure->statement_index() == username_statement) {
+    co_return std::unexpected(error{errc::username_taken});
+  }
+  if (failure->state() == pg::sqlstate::unique_violation && failure->statement_index() == email_statement) {
+    co_return std::unexpected(error{errc::email_taken});
+  }
+  throw *failure;
+}
+
+net::task<std::optional<user_row>> find_user(pg::connection& db, user_id id, net::deadline until) {
+  pg::params with;
+  with.add(id);
+  const pg::rows found = co_await db.query(select_user, std::move(with), until);
+  if (found.empty()) {
+    co_return std::nullopt;
+  }
+  co_return read_user(found);
+}
+
+}  // namespace coffer::store
