@@ -1,0 +1,36 @@
+// Products: creation, change, look-up and listing.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "coffer/service/database.hpp"
+#include "coffer/store/products_store.hpp"
+
+namespace coffer::service {
+
+/// One instance per thread. Throws pg::error for infrastructure failures.
+class catalogue {
+ public:
+  /// `on_renamed` is called after a change that inventories show.
+  catalogue(pg::pool& db, std::function<void()> on_renamed) : db_{db}, on_renamed_{std::move(on_renamed)} {}
+
+  /// Refusal: name_taken.
+  net::task<result<domain::product>> create(domain::product p, net::deadline until);
+
+  /// Refusals: product_not_found, name_taken.
+  net::task<result<domain::product>> change(product_id id, store::product_changes changes, net::deadline until);
+
+  /// Refusal: product_not_found.
+  net::task<result<domain::product>> find(product_id id, net::deadline until);
+
+  /// Up to `limit` products after the id `after`, by id.
+  net::task<std::vector<domain::product>> list(product_id after, std::optional<bool> active, std::int64_t limit,
+                                               net::deadline until);
+
+ private:
+  pg::pool& db_;
+  std::function<void()> on_renamed_;
+};
+
+}  // namespace coffer::service

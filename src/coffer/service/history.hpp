@@ -1,0 +1,27 @@
+// A user's journal, for reading.
+#pragma once
+
+#include <vector>
+
+#include "coffer/base/error.hpp"
+#include "coffer/service/database.hpp"
+#include "coffer/store/journal_store.hpp"
+
+namespace coffer::service {
+
+/// One instance per thread. Throws pg::error for infrastructure failures.
+class history {
+ public:
+  explicit history(pg::pool& db) : db_{db} {}
+
+  /// Refusal: transaction_not_found.
+  net::task<result<domain::transaction>> find(user_id user, version at, net::deadline until);
+
+  /// Newest first. Refusal: user_not_found.
+  net::task<result<std::vector<domain::transaction>>> list(store::history_query query, net::deadline until);
+
+ private:
+  pg::pool& db_;
+};
+
+}  // namespace coffer::service
