@@ -1,0 +1,47 @@
+# shellcheck shell=bash
+# What every script here shares. Sourced, never run.
+
+set -euo pipefail
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
+readonly root
+program=script/$(basename -- "$0")
+
+say() { printf '%s: %s\n' "$program" "$*" >&2; }
+die() {
+  say "$*"
+  exit 1
+}
+
+# The comment block at the top of the calling script is its help.
+print_help() { awk 'NR == 1 { next } !/^#/ { exit } { sub(/^# ?/, ""); print }' "$0"; }
+
+# Runs a command and shows what it printed only when it fails.
+quietly() {
+  local output status=0
+  output=$("$@" 2>&1) || status=$?
+  [ "$status" = 0 ] || printf '%s\n' "$output" >&2
+  return "$status"
+}
+
+# configure_and_build DIRECTORY [MESON OPTION...] [-- TARGET...]: sets the build directory up if it is not there yet
+# and builds in it. Locked, because ninja does not protect itself from a second one in the same directory.
+configure_and_build() {
+  local directory=$1 options=() lock
+  shift
+  while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    options+=("$1")
+    shift
+  done
+  [ $# = 0 ] || shift
+  mkdir -p "$directory"
+  exec {lock}> "$directory/.script-lock"
+  flock "$lock"
+  if [ ! -f "$directory/build.ninja" ]; then
+    quietly meson setup "$directory" "$root" "${options[@]}" || {
+      rm -rf "$directory/meson-info" "$directory/meson-private"
+      die "meson could not configure $directory"
+    }
+  fi
+  ninja --quiet -C "$directory" "$@" >&2 || die "the build in $directory failed"
+  exec {lock}>&-
+}
