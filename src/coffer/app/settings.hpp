@@ -37,6 +37,7 @@ struct settings {
 
   std::string database_url = "postgresql:///coffer";
   std::string redis_url = "redis://127.0.0.1:6379/0";  ///< empty: no cache
+  std::string redis_prefix = "coffer:";  ///< of every key, 1..64 visible characters: several servers on one redis
 
   int threads = 1;                                  ///< 1..64
   int lanes = 4;                                    ///< writing connections of the process, a lane each, 1..32
@@ -56,12 +57,12 @@ struct settings {
   std::chrono::milliseconds redis_connect_timeout{200};  ///< 1 ms..10 s
   std::chrono::milliseconds redis_command_timeout{100};  ///< 1 ms..10 s
 
-  std::int64_t max_deposit = 1'000'000'000;          ///< credits per deposit, 1..2^53-1
-  std::chrono::seconds cache_ttl{300};               ///< of inventories, 1 s..1 day
-  std::chrono::seconds popular_ttl{3600};            ///< of the popular products, 1 s..1 day
-  std::chrono::minutes cache_reset_at{0};            ///< time of day, UTC; "HH:MM" outside, 00:00..23:59
-  log::level log_level = log::level::info;           ///< debug, info, warn, error
-  log::format log_format = log::format::automatic;   ///< auto, json, text
+  std::int64_t max_deposit = 1'000'000'000;         ///< credits per deposit, 1..2^53-1
+  std::chrono::seconds cache_ttl{300};              ///< of inventories, 1 s..1 day
+  std::chrono::seconds popular_ttl{3600};           ///< of the popular products, 1 s..1 day
+  std::chrono::minutes cache_reset_at{0};           ///< time of day, UTC; "HH:MM" outside, 00:00..23:59
+  log::level log_level = log::level::info;          ///< debug, info, warn, error
+  log::format log_format = log::format::automatic;  ///< auto, json, text
 
   http_settings http;
 };

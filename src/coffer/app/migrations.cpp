@@ -1,0 +1,179 @@
+#include "coffer/app/migrations.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "coffer/base/assert.hpp"
+
+namespace coffer::app {
+
+namespace {
+
+constexpr std::string_view space = " \t\r";
+constexpr std::string_view digits = "0123456789";
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) {
+    return {};
+  }
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+/// The first word of `text`, removed from it; empty at the end.
+std::string_view take_word(std::string_view& text) {
+  text.remove_prefix(std::min(text.find_first_not_of(space), text.size()));
+  const std::string_view word = text.substr(0, text.find_first_of(space));
+  text.remove_prefix(word.size());
+  return word;
+}
+
+enum class direction : std::uint8_t { up, down };
+
+/// "-- migrate:up transaction:false" and its kin.
+struct directive {
+  direction way;
+  std::string_view options;
+};
+
+std::optional<directive> directive_of(std::string_view line) {
+  if (!line.starts_with("--")) {
+    return std::nullopt;
+  }
+  line.remove_prefix(2);
+  const std::string_view word = take_word(line);
+  if (word == "migrate:up") {
+    return directive{direction::up, line};
+  }
+  if (word == "migrate:down") {
+    return directive{direction::down, line};
+  }
+  return std::nullopt;
+}
+
+/// Reads a file line by line into the two blocks.
+class block_reader {
+ public:
+  explicit block_reader(migration& out) : out_{out} {}
+
+  /// The problem with the line, or empty.
+  std::string take(std::string_view line) {
+    const auto found = directive_of(line);
+    if (found) {
+      return open(*found);
+    }
+    if (current_ != nullptr) {
+      current_->sql.append(line).append("\n");
+      return {};
+    }
+    const std::string_view text = trimmed(line);
+    return text.empty() || text.starts_with("--") ? "" : "has a statement before its '-- migrate:up' line";
+  }
+
+  /// The problem with the whole file, or empty.
+  [[nodiscard]] std::string finish() const {
+    return has_up_ ? "" : "has no '-- migrate:up' line: see `coffer migrate new` for a template";
+  }
+
+ private:
+  std::string open(directive found) {
+    bool& seen = found.way == direction::up ? has_up_ : out_.has_down;
+    if (seen) {
+      return "has two '-- migrate:up' or two '-- migrate:down' lines";
+    }
+    if (found.way == direction::down && !has_up_) {
+      return "has its '-- migrate:down' line before '-- migrate:up'";
+    }
+    seen = true;
+    current_ = found.way == direction::up ? &out_.up : &out_.down;
+    for (auto word = take_word(found.options); !word.empty(); word = take_word(found.options)) {
+      if (word == "transaction:false") {
+        current_->in_transaction = false;
+      } else if (word != "transaction:true") {
+        return fmt::format("has the unknown option '{}': transaction:false is the only one", word);
+      }
+    }
+    return {};
+  }
+
+  migration& out_;
+  migration_block* current_ = nullptr;
+  bool has_up_ = false;
+};
+
+}  // namespace
+
+std::expected<migration, std::string> parse_migration(std::string_view file_name, std::string_view text) {
+  const auto fail = [&](std::string_view what) { return std::unexpected{fmt::format("{} {}", file_name, what)}; };
+  migration parsed;
+  parsed.file_name = file_name;
+  parsed.version = file_name.substr(0, std::min(file_name.find_first_not_of(digits), file_name.size()));
+  if (parsed.version.empty() || !file_name.ends_with(".sql")) {
+    return fail("is not a migration's name: it must be <timestamp>_<name>.sql");
+  }
+  block_reader reader{parsed};
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    if (const std::string problem = reader.take(line); !problem.empty()) {
+      return fail(problem);
+    }
+  }
+  if (const std::string problem = reader.finish(); !problem.empty()) {
+    return fail(problem);
+  }
+  parsed.up.sql = trimmed(parsed.up.sql);
+  parsed.down.sql = trimmed(parsed.down.sql);
+  return parsed;
+}
+
+std::vector<migration> built_in_migrations() {
+  std::vector<migration> all;
+  for (const embedded_migration& file : embedded_migrations()) {
+    auto parsed = parse_migration(file.file_name, file.text);
+    COFFER_ASSERT(parsed.has_value());
+    all.push_back(std::move(*parsed));
+  }
+  return all;
+}
+
+std::expected<std::vector<migration>, std::string> read_migrations(const std::string& folder) {
+  std::error_code failed;
+  std::vector<std::filesystem::path> paths;
+  for (std::filesystem::directory_iterator it{folder, failed}, end; !failed && it != end; it.increment(failed)) {
+    const std::string name = it->path().filename().string();
+    if (digits.contains(name.front()) && name.ends_with(".sql")) {
+      paths.push_back(it->path());
+    }
+  }
+  if (failed) {
+    return std::unexpected{fmt::format("the folder {} cannot be read: {}", folder, failed.message())};
+  }
+  std::ranges::sort(paths);
+  std::vector<migration> all;
+  for (const auto& path : paths) {
+    std::ifstream file{path, std::ios::binary};
+    const std::string text{std::istreambuf_iterator<char>{file}, {}};
+    if (!file) {
+      return std::unexpected{fmt::format("{} cannot be read", path.string())};
+    }
+    auto parsed = parse_migration(path.filename().string(), text);
+    if (!parsed) {
+      return std::unexpected{parsed.error()};
+    }
+    if (!all.empty() && all.back().version == parsed->version) {
+      return std::unexpected{fmt::format("{} and {} have the same version {}: rename one", all.back().file_name,
+                                         parsed->file_name, parsed->version)};
+    }
+    all.push_back(std::move(*parsed));
+  }
+  return all;
+}
+
+}  // namespace coffer::app

@@ -1,0 +1,92 @@
+#include "support/server_process.hpp"
+
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+namespace coffer::test {
+
+namespace {
+
+environment environment_for(const database& db, const environment& extra) {
+  environment env{{"DATABASE_URL", db.url()},
+                  {"COFFER_REDIS_PREFIX", db.name() + ":"},
+                  {"COFFER_LISTEN", "127.0.0.1:0"},
+                  {"COFFER_ADMIN_LISTEN", "127.0.0.1:0"},
+                  {"COFFER_LOG_FORMAT", "json"}};
+  if (const char* redis = std::getenv("REDIS_URL"); redis != nullptr && *redis != '\0') {
+    env["REDIS_URL"] = redis;
+  }
+  for (const auto& [name, value] : extra) {
+    env[name] = value;
+  }
+  return env;
+}
+
+std::uint16_t port_of(const json_value& line, const char* member) {
+  if (!line.contains(member) || line[member].is_null() || line[member] == "") {
+    return 0;
+  }
+  const std::string& address = line[member].text();
+  return static_cast<std::uint16_t>(std::stoul(address.substr(address.rfind(':') + 1)));
+}
+
+}  // namespace
+
+server_process::server_process(const database& db, const environment& extra)
+    : server_process{environment_for(db, extra)} {}
+
+server_process::server_process(environment env) : env_{std::move(env)} {
+  start();
+}
+
+void server_process::start() {
+  process_ = std::make_unique<process>(std::vector<std::string>{coffer_binary(), "serve"}, env_);
+  const auto line = wait_for_event("listening", std::chrono::seconds{20});
+  if (!line) {
+    throw std::runtime_error("the server does not listen; its output:\n" + log());
+  }
+  port_ = port_of(*line, "address");
+  admin_port_ = port_of(*line, "admin_address");
+}
+
+std::optional<json_value> server_process::wait_for_event(const std::string& event, std::chrono::milliseconds limit) {
+  const auto line = process_->wait_for_line({fmt::format("\"event\":\"{}\"", event)}, limit);
+  return line ? std::optional{json_value::parse(*line)} : std::nullopt;
+}
+
+int server_process::stop(int number, std::chrono::milliseconds limit) {
+  process_->signal(number);
+  const auto code = process_->wait(limit);
+  if (!code) {
+    throw std::runtime_error("the server did not stop in time; its output:\n" + log());
+  }
+  return *code;
+}
+
+void server_process::kill() {
+  stop(9);
+}
+
+void server_process::restart() {
+  if (running()) {
+    throw std::logic_error("stop() or kill() the server before restart()");
+  }
+  env_["COFFER_LISTEN"] = fmt::format("127.0.0.1:{}", port_);
+  if (admin_port_ != 0) {
+    env_["COFFER_ADMIN_LISTEN"] = fmt::format("127.0.0.1:{}", admin_port_);
+  }
+  start();
+}
+
+std::optional<double> server_process::metric(std::string_view series) const {
+  const std::string text = admin().get("/metrics").body;
+  const std::string wanted = "\n" + std::string{series} + " ";
+  const auto at = ("\n" + text).find(wanted);
+  if (at == std::string::npos) {
+    return std::nullopt;
+  }
+  return std::strtod(text.c_str() + at + wanted.size() - 1, nullptr);
+}
+
+}  // namespace coffer::test
