@@ -83,6 +83,8 @@ class params {
   /// bytea
   params& add_bytes(std::span<const std::byte> value);
   params& add_bytes(std::string_view value);
+  params& add_bytes(const std::string& value) { return add_bytes(std::string_view{value}); }
+  params& add_bytes(const char* value) = delete;
 
   /// NULL of the type's kind when empty.
   template <integer_param T>

@@ -1,0 +1,61 @@
+// What libpq is told to connect with: the URL, the session's settings, and the order of the hosts. No I/O.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "coffer/pg/options.hpp"
+#include "coffer/pg/sqlstate.hpp"
+
+namespace coffer::pg {
+
+/// The keywords of one connection attempt.
+class conninfo {
+ public:
+  /// Throws error{failure::connect} when the URL is malformed. The message never shows the URL: it holds a password.
+  explicit conninfo(const options& how);
+
+  /// At least 1.
+  [[nodiscard]] std::size_t host_count() const noexcept { return hosts_.empty() ? 1 : hosts_.size(); }
+
+  /// Moves the hosts before and including the one called `host` and `port` to the end of the list, so that the next
+  /// attempt begins behind it. False when there is no such host or no other.
+  bool rotate_past(std::string_view host, std::string_view port);
+
+  /// Keywords and values for PQconnectStartParams with expand_dbname, both ended by a null pointer. Valid as long as
+  /// this object and until the next rotation.
+  struct arrays {
+    std::vector<const char*> keywords;
+    std::vector<const char*> values;
+  };
+  [[nodiscard]] arrays to_arrays();
+
+ private:
+  struct host {
+    std::string name;
+    std::string address;
+    std::string port;
+  };
+
+  void read_hosts(const std::string& names, const std::string& addresses, const std::string& ports);
+
+  std::vector<std::pair<std::string, std::string>> defaults_;  ///< the URL overrides these
+  std::string url_;
+  std::vector<std::pair<std::string, std::string>> overrides_;  ///< these override the URL
+  std::vector<host> hosts_;                                     ///< empty unless there are several
+  std::string names_, addresses_, ports_;                       ///< what arrays point to
+};
+
+/// The settings of `how` as the value of the start-up parameter "options", before those the user asked for.
+std::string session_options(const options& how, std::string_view asked_for);
+
+/// The last SQLSTATE in libpq's message about a failed connect (PQERRORS_VERBOSE), `none` when no server spoke.
+sqlstate state_of_connect_message(std::string_view message);
+
+/// That message without hints and source positions, on one line.
+std::string summary_of_connect_message(std::string_view message);
+
+}  // namespace coffer::pg

@@ -1,0 +1,196 @@
+#include "coffer/pg/exchange.hpp"
+
+#include <array>
+#include <cstring>
+#include <memory>
+
+#include "coffer/base/assert.hpp"
+
+namespace coffer::pg {
+
+namespace {
+
+struct result_deleter {
+  void operator()(PGresult* result) const noexcept { PQclear(result); }
+};
+
+/// The parameters as libpq wants them. Points into `from`.
+struct parameter_arrays {
+  explicit parameter_arrays(const params& from) {
+    const std::size_t count = from.size();
+    values.reserve(count);
+    lengths.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto value = from.value(i);
+      values.push_back(value ? value->data() : nullptr);
+      lengths.push_back(value ? static_cast<int>(value->size()) : 0);
+    }
+    formats.assign(count, 1);
+  }
+
+  std::vector<const char*> values;
+  std::vector<int> lengths;
+  std::vector<int> formats;
+};
+
+std::vector<Oid> types_of(const params& from) {
+  std::vector<Oid> types;
+  types.reserve(from.size());
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    types.push_back(static_cast<Oid>(from.type(i)));
+  }
+  return types;
+}
+
+}  // namespace
+
+bool statement_cache::must_prepare(const pipeline::entry& entry) {
+  const auto [found, is_new] = known_.try_emplace(std::string_view{entry.what->name});
+  prepared& p = found->second;
+  if (is_new) {
+    p.sql = entry.what->sql;
+    for (std::size_t i = 0; i < entry.with.size(); ++i) {
+      p.types.push_back(entry.with.type(i));
+    }
+    return true;
+  }
+  COFFER_ASSERT(p.sql == entry.what->sql || std::strcmp(p.sql, entry.what->sql) == 0);
+  COFFER_ASSERT(p.types.size() == entry.with.size());
+  for (std::size_t i = 0; i < p.types.size(); ++i) {
+    COFFER_ASSERT(p.types[i] == entry.with.type(i));
+  }
+  return false;
+}
+
+void statement_cache::forget(const pipeline::entry& entry) { known_.erase(std::string_view{entry.what->name}); }
+
+exchange::exchange(PGconn* pg, statement_cache* cache, const pipeline& statements)
+    : pg_{pg}, cache_{cache}, statements_{statements} {
+  steps_.reserve(statements.size());
+  results_.reserve(statements.size());
+}
+
+bool exchange::send_prepare(const pipeline::entry& entry) {
+  const std::vector<Oid> types = types_of(entry.with);
+  return PQsendPrepare(pg_, entry.what->name, entry.what->sql, static_cast<int>(types.size()), types.data()) == 1;
+}
+
+bool exchange::send_query(const pipeline::entry& entry) {
+  const parameter_arrays with{entry.with};
+  const int count = static_cast<int>(with.values.size());
+  constexpr int binary = 1;
+  if (cache_ != nullptr) {
+    return PQsendQueryPrepared(pg_, entry.what->name, count, with.values.data(), with.lengths.data(),
+                               with.formats.data(), binary) == 1;
+  }
+  const std::vector<Oid> types = types_of(entry.with);
+  return PQsendQueryParams(pg_, entry.what->sql, count, types.data(), with.values.data(), with.lengths.data(),
+                           with.formats.data(), binary) == 1;
+}
+
+bool exchange::send() {
+  for (std::size_t i = 0; i < statements_.size(); ++i) {
+    const pipeline::entry& entry = statements_.entries()[i];
+    if (cache_ != nullptr && cache_->must_prepare(entry)) {
+      steps_.push_back(step{i, true});
+      if (!send_prepare(entry)) {
+        return false;
+      }
+    }
+    steps_.push_back(step{i, false});
+    if (!send_query(entry)) {
+      return false;
+    }
+  }
+  // Puts the Sync behind and writes as much as the socket takes.
+  return PQpipelineSync(pg_) == 1;
+}
+
+std::size_t exchange::unanswered() const noexcept {
+  return at_ < steps_.size() ? steps_[at_].statement : statements_.size();
+}
+
+void exchange::fail(const PGresult* result) {
+  if (!failure_) {
+    failure_ = exchange_failure{message_of(result), unanswered()};
+  }
+}
+
+void exchange::forget_unprepared() {
+  // Behind the first failure the server has prepared nothing. Preparing again what it has prepared would be an error,
+  // so only the steps from the failed one on are forgotten.
+  for (std::size_t i = at_; i < steps_.size() && cache_ != nullptr; ++i) {
+    if (steps_[i].prepares) {
+      cache_->forget(statements_.entries()[steps_[i].statement]);
+    }
+  }
+}
+
+progress exchange::take() {
+  while (PQisBusy(pg_) == 0) {
+    PGresult* result = PQgetResult(pg_);
+    if (result == nullptr) {
+      if (PQstatus(pg_) == CONNECTION_BAD) {
+        return progress::lost;
+      }
+      // Every step ends with a null; one without a result before it means that we and libpq disagree.
+      if (!answered_ || at_ == steps_.size()) {
+        out_of_step_ = true;
+        return progress::lost;
+      }
+      answered_ = false;
+      ++at_;
+      continue;
+    }
+    const progress now_at = take_one(result);
+    if (now_at != progress::waiting) {
+      return now_at;
+    }
+  }
+  return progress::waiting;
+}
+
+progress exchange::take_one(PGresult* raw) {
+  std::unique_ptr<PGresult, result_deleter> result{raw};
+  answered_ = true;
+  const bool due = at_ < steps_.size();
+  switch (PQresultStatus(raw)) {
+    case PGRES_COMMAND_OK:
+    case PGRES_TUPLES_OK:
+    case PGRES_EMPTY_QUERY:
+      if (!due) {
+        break;
+      }
+      if (!steps_[at_].prepares) {
+        results_.emplace_back(result.release());
+      }
+      return progress::waiting;
+    case PGRES_FATAL_ERROR:
+      if (!failure_ && due) {
+        forget_unprepared();
+      }
+      fail(raw);
+      return failure_->said.fatal || PQstatus(pg_) == CONNECTION_BAD ? progress::lost : progress::waiting;
+    case PGRES_PIPELINE_ABORTED:
+      return progress::waiting;
+    case PGRES_PIPELINE_SYNC:
+      if (due) {
+        break;
+      }
+      return progress::complete;
+    case PGRES_COPY_OUT:
+    case PGRES_COPY_IN:
+    case PGRES_COPY_BOTH:
+    case PGRES_BAD_RESPONSE:
+    case PGRES_NONFATAL_ERROR:
+    case PGRES_SINGLE_TUPLE:
+#ifdef LIBPQ_HAS_CHUNK_MODE
+    case PGRES_TUPLES_CHUNK:
+#endif
+      break;
+  }
+  out_of_step_ = true;
+  return progress::lost;
+}
+
+}  // namespace coffer::pg

@@ -1,0 +1,51 @@
+// Owns libpq's connection object and what its notices say. Only for the sources of this folder.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <libpq-fe.h>
+
+#include "coffer/pg/error.hpp"
+#include "coffer/pg/sqlstate.hpp"
+
+namespace coffer::pg {
+
+/// A server's message about an error, copied out of its result.
+struct server_message {
+  sqlstate state = sqlstate::none;
+  bool fatal = false;  ///< the server ends the session with it
+  std::string text;
+  std::string constraint;
+};
+
+/// What `result`, an error or a notice, says.
+server_message message_of(const PGresult* result);
+
+/// The first line of libpq's own message: the rest is advice.
+std::string first_line(const char* text);
+
+/// A PGconn. Its socket must not be watched any more when this dies.
+class handle {
+ public:
+  handle() = default;
+  /// Takes over `raw` and logs its notices.
+  explicit handle(PGconn* raw);
+
+  [[nodiscard]] PGconn* get() const noexcept { return pg_.get(); }
+  explicit operator bool() const noexcept { return pg_ != nullptr; }
+  void reset() noexcept { pg_.reset(); }
+
+  /// The message with which the server ended this session while nothing was being asked, else state `none`.
+  [[nodiscard]] const server_message& farewell() const noexcept { return *farewell_; }
+
+ private:
+  struct finisher {
+    void operator()(PGconn* raw) const noexcept { PQfinish(raw); }
+  };
+
+  std::unique_ptr<server_message> farewell_;  ///< the notice receiver writes to it: its address must not change
+  std::unique_ptr<PGconn, finisher> pg_;
+};
+
+}  // namespace coffer::pg
