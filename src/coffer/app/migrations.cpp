@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "coffer/base/assert.hpp"
+#include "coffer/base/hash.hpp"
 
 namespace coffer::app {
 
@@ -113,6 +114,7 @@ std::expected<migration, std::string> parse_migration(std::string_view file_name
   const auto fail = [&](std::string_view what) { return std::unexpected{fmt::format("{} {}", file_name, what)}; };
   migration parsed;
   parsed.file_name = file_name;
+  parsed.sha256 = to_hex(coffer::sha256(text));
   parsed.version = file_name.substr(0, std::min(file_name.find_first_not_of(digits), file_name.size()));
   if (parsed.version.empty() || !file_name.ends_with(".sql")) {
     return fail("is not a migration's name: it must be <timestamp>_<name>.sql");

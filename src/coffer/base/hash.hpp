@@ -1,0 +1,20 @@
+// Cryptographic digests. The only place that includes libcrypto's headers is hash.cpp.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace coffer {
+
+using sha256_digest = std::array<std::byte, 32>;
+
+/// SHA-256 (FIPS 180-4) of these bytes.
+sha256_digest sha256(std::string_view data);
+
+/// Two lower-case hexadecimal digits per byte.
+std::string to_hex(std::span<const std::byte> bytes);
+
+}  // namespace coffer
