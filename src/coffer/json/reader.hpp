@@ -1,0 +1,84 @@
+// Reads a JSON document into values that any code can walk. The only place that knows simdjson is reader.cpp.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "coffer/base/error.hpp"
+
+namespace coffer::json {
+
+/// Bytes that must be reserved behind a body so that it can be parsed in place (simdjson's padding, rounded up).
+inline constexpr std::size_t padding = 64;
+
+/// How deep arrays and objects may nest.
+inline constexpr std::size_t max_depth = 8;
+
+/// How many values a document may hold.
+inline constexpr std::size_t max_values = 65536;
+
+enum class kind : std::uint8_t { null, boolean, integer, number, string, array, object };
+
+/// The kind's name as messages spell it.
+std::string_view to_string(kind k) noexcept;
+
+struct member;
+
+/// One value of a document, valid as long as the document.
+class value {
+ public:
+  [[nodiscard]] json::kind kind() const noexcept { return kind_; }
+  /// Each asserts the kind.
+  [[nodiscard]] bool as_boolean() const;
+  /// A number written without fraction and exponent that fits 64 bits.
+  [[nodiscard]] std::int64_t as_integer() const;
+  /// UTF-8, escapes resolved.
+  [[nodiscard]] std::string_view as_string() const;
+  [[nodiscard]] const std::vector<value>& elements() const;
+  [[nodiscard]] const std::vector<member>& members() const;
+
+  /// The member called `name` of an object, or nullptr.
+  [[nodiscard]] const value* find(std::string_view name) const;
+
+ private:
+  friend class builder;
+
+  json::kind kind_ = json::kind::null;
+  bool boolean_ = false;
+  std::int64_t integer_ = 0;
+  std::string_view string_;
+  std::vector<value> elements_;
+  std::vector<member> members_;
+};
+
+/// A member of an object.
+struct member {
+  std::string_view name;
+  value content;
+};
+
+/// A parsed document. Owns everything its values point to.
+class document {
+ public:
+  document(document&&) noexcept;
+  document& operator=(document&&) noexcept;
+  ~document();
+
+  [[nodiscard]] const value& root() const;
+
+ private:
+  friend result<document> parse(std::string& body);
+  struct impl;
+  explicit document(std::unique_ptr<impl> i);
+  std::unique_ptr<impl> impl_;
+};
+
+/// Parses the whole of `body`, whose capacity is grown to hold the padding. Refusal: malformed_json, with what is
+/// wrong: syntax, invalid UTF-8, a byte order mark, more than max_depth levels or max_values values, duplicate members.
+result<document> parse(std::string& body);
+
+}  // namespace coffer::json

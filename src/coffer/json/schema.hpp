@@ -1,0 +1,224 @@
+// A request body described once: from the description come parsing, the complete list of violations, and what a
+// generator of documentation needs to know. Knows no HTTP and no economy.
+#pragma once
+
+#include <concepts>
+#include <functional>
+#include <initializer_list>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "coffer/base/error.hpp"
+#include "coffer/base/strong.hpp"
+#include "coffer/json/reader.hpp"
+
+namespace coffer::json {
+
+/// An integer from `minimum` to `maximum`, both included.
+struct integer {
+  std::int64_t minimum = std::numeric_limits<std::int64_t>::min();
+  std::int64_t maximum = std::numeric_limits<std::int64_t>::max();
+};
+
+/// true or false.
+struct boolean {};
+
+/// What characters a string may consist of.
+enum class charset : std::uint8_t {
+  line,      ///< anything but control characters (U+0000..U+001F, U+007F)
+  text,      ///< as line, and tab, line feed, carriage return
+  username,  ///< A-Z a-z 0-9 . _ -
+  email,     ///< one @ between a local part and a domain with a dot, printable ASCII without spaces
+};
+
+/// A string of `min_length` to `max_length` code points out of `chars`.
+struct text {
+  std::size_t min_length = 0;
+  std::size_t max_length = 0;
+  charset chars = charset::line;
+};
+
+/// One of a few strings.
+struct choice {
+  std::vector<std::string_view> names;
+};
+
+/// The violations found so far, by the contract's pointers ("#/amount").
+class violations {
+ public:
+  void add(std::string_view member, std::string code, std::string detail,
+           std::vector<std::pair<std::string, std::int64_t>> params = {});
+  [[nodiscard]] bool empty() const { return list_.empty(); }
+  [[nodiscard]] std::vector<field_error> take() && { return std::move(list_); }
+
+ private:
+  std::vector<field_error> list_;
+};
+
+/// What documentation needs to know of one member.
+struct member_info {
+  std::string_view name;
+  std::string_view type;  ///< "integer", "boolean", "string"
+  bool required = false;
+  std::string_view description;
+  std::optional<std::int64_t> minimum, maximum;  ///< of an integer's value or a string's length
+  std::vector<std::string_view> names;           ///< of a choice
+};
+
+namespace detail {
+
+// Each check gives the value, or adds a violation and gives nullopt.
+std::optional<std::int64_t> check(const value& v, const integer& rule, std::string_view member, violations& found);
+std::optional<bool> check(const value& v, const boolean& rule, std::string_view member, violations& found);
+std::optional<std::string> check(const value& v, const text& rule, std::string_view member, violations& found);
+std::optional<std::size_t> check(const value& v, const choice& rule, std::string_view member, violations& found);
+
+member_info describe(const integer& rule);
+member_info describe(const boolean& rule);
+member_info describe(const text& rule);
+member_info describe(const choice& rule);
+
+/// Refuses anything but an object, then every member that `known` does not hold.
+bool check_object(const value& v, const std::vector<std::string_view>& known, violations& found);
+
+template <typename T>
+struct remove_optional {
+  using type = T;
+};
+template <typename T>
+struct remove_optional<std::optional<T>> {
+  using type = T;
+};
+
+template <typename T>
+struct is_strong : std::false_type {};
+template <typename Tag>
+struct is_strong<strong<Tag>> : std::true_type {};
+
+/// The member's own type out of what a check gives.
+template <typename Target, typename Checked>
+Target convert(Checked checked) {
+  if constexpr (is_strong<Target>::value) {
+    return Target{checked};
+  } else if constexpr (std::is_enum_v<Target>) {
+    // A choice lists its names in the order of the enumeration, which counts from 1.
+    return static_cast<Target>(checked + 1);
+  } else {
+    return Target(std::move(checked));
+  }
+}
+
+}  // namespace detail
+
+/// The description of a body type. Built once, at start; constant and thread-safe afterwards.
+template <typename Body>
+class object {
+ public:
+  explicit object(std::string_view name) : name_{name} {}
+
+  /// A member that must be there.
+  template <typename Field, typename Rule>
+  object& required(std::string_view name, Field Body::*field, Rule rule, std::string_view description) {
+    return add(name, field, std::move(rule), description, true);
+  }
+
+  /// A member that may be left out; then the field keeps its initial value. null counts as left out for an
+  /// std::optional field and is an error for any other.
+  template <typename Field, typename Rule>
+  object& optional(std::string_view name, Field Body::*field, Rule rule, std::string_view description) {
+    return add(name, field, std::move(rule), description, false);
+  }
+
+  /// A rule that looks at the whole body. Called only when every member is valid by itself.
+  object& rule(std::function<void(const Body&, violations&)> check) {
+    rules_.push_back(std::move(check));
+    return *this;
+  }
+
+  /// Reads a parsed document. Refusal: validation_failed with every violation.
+  [[nodiscard]] result<Body> read(const value& root) const {
+    Body body{};
+    violations found;
+    if (detail::check_object(root, names_, found)) {
+      for (const entry& e : entries_) {
+        const value* v = root.find(e.info.name);
+        if (v == nullptr) {
+          if (e.info.required) {
+            found.add(e.info.name, "required", "is required");
+          }
+          continue;
+        }
+        e.read(*v, body, found);
+      }
+      if (found.empty()) {
+        for (const auto& check : rules_) {
+          check(body, found);
+        }
+      }
+    }
+    if (!found.empty()) {
+      error refusal{errc::validation_failed};
+      refusal.fields = std::move(found).take();
+      return std::unexpected(std::move(refusal));
+    }
+    return body;
+  }
+
+  /// Parses and reads. Refusals: malformed_json, validation_failed.
+  [[nodiscard]] result<Body> read(std::string& bytes) const {
+    result<document> parsed = parse(bytes);
+    if (!parsed) {
+      return std::unexpected(std::move(parsed).error());
+    }
+    return read(parsed->root());
+  }
+
+  [[nodiscard]] std::string_view name() const { return name_; }
+  [[nodiscard]] std::vector<member_info> members() const {
+    std::vector<member_info> all;
+    for (const entry& e : entries_) {
+      all.push_back(e.info);
+    }
+    return all;
+  }
+
+ private:
+  struct entry {
+    member_info info;
+    std::function<void(const value&, Body&, violations&)> read;
+  };
+
+  template <typename Field, typename Rule>
+  object& add(std::string_view name, Field Body::*field, Rule rule, std::string_view description, bool required) {
+    member_info info = detail::describe(rule);
+    info.name = name;
+    info.required = required;
+    info.description = description;
+    names_.push_back(name);
+    auto read = [name, field, rule = std::move(rule)](const value& v, Body& body, violations& found) {
+      using target = typename detail::remove_optional<Field>::type;
+      if constexpr (!std::same_as<target, Field>) {
+        if (v.kind() == kind::null) {
+          return;
+        }
+      }
+      if (auto checked = detail::check(v, rule, name, found)) {
+        body.*field = detail::convert<target>(*std::move(checked));
+      }
+    };
+    entries_.push_back({std::move(info), std::move(read)});
+    return *this;
+  }
+
+  std::string_view name_;
+  std::vector<std::string_view> names_;
+  std::vector<entry> entries_;
+  std::vector<std::function<void(const Body&, violations&)>> rules_;
+};
+
+}  // namespace coffer::json

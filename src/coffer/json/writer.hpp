@@ -1,0 +1,84 @@
+// Appends JSON to a string. Knows no types but JSON's own.
+#pragma once
+
+#include <charconv>
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace coffer::json {
+
+/// Appends `text` as a JSON string with its quotes (RFC 8259 section 7). Expects valid UTF-8; what is not, is copied.
+void append_string(std::string& out, std::string_view text);
+
+/// Writes values in document order; commas come by themselves. It allocates nothing but the target's own growth. The
+/// caller keeps the nesting balanced.
+class writer {
+ public:
+  explicit writer(std::string& out) : out_{out} {}
+
+  void begin_object() { open('{'); }
+  void end_object() { close('}'); }
+  void begin_array() { open('['); }
+  void end_array() { close(']'); }
+
+  /// The name of the next member.
+  void key(std::string_view name) {
+    separate();
+    append_string(out_, name);
+    out_ += ':';
+    pending_comma_ = false;
+  }
+
+  void value(std::string_view text) {
+    separate();
+    append_string(out_, text);
+    pending_comma_ = true;
+  }
+  void value(const char* text) { value(std::string_view{text}); }
+  void value(const std::string& text) { value(std::string_view{text}); }
+
+  template <std::same_as<bool> Bool>
+  void value(Bool truth) {
+    raw(truth ? "true" : "false");
+  }
+
+  template <std::integral Integer>
+    requires(!std::same_as<Integer, bool>)
+  void value(Integer number) {
+    char digits[24];
+    const auto end = std::to_chars(std::begin(digits), std::end(digits), number).ptr;
+    raw({digits, static_cast<std::size_t>(end - digits)});
+  }
+
+  void null() { raw("null"); }
+
+  /// Bytes that are a JSON value already.
+  void raw(std::string_view json) {
+    separate();
+    out_ += json;
+    pending_comma_ = true;
+  }
+
+ private:
+  void open(char bracket) {
+    separate();
+    out_ += bracket;
+    pending_comma_ = false;
+  }
+  void close(char bracket) {
+    out_ += bracket;
+    pending_comma_ = true;
+  }
+  void separate() {
+    if (pending_comma_) {
+      out_ += ',';
+    }
+  }
+
+  std::string& out_;
+  bool pending_comma_ = false;
+};
+
+}  // namespace coffer::json

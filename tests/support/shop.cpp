@@ -1,0 +1,123 @@
+#include "support/shop.hpp"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+namespace coffer::test {
+
+namespace {
+
+/// The answer's JSON when it has the wanted status; throws with the whole answer otherwise.
+json_value expect(const http_response& answer, int status) {
+  if (answer.status != status) {
+    throw std::runtime_error(fmt::format("expected status {}, got {}\n{}", status, answer.head, answer.body));
+  }
+  return answer.json();
+}
+
+struct rule {
+  const char* name;
+  const char* violations;
+};
+
+/// Each statement counts violations.
+constexpr rule rules[] = {
+    {"a balance is not the sum of its journal",
+     "select count(*) from (select u.id from users u left join transactions t on t.user_id = u.id and t.status = 2"
+     " group by u.id having u.balance <> coalesce(sum(case t.kind when 1 then t.amount when 2 then -t.amount"
+     " when 4 then t.amount when 5 then t.amount else 0 end), 0)) x"},
+    {"a balance_after is not the running sum",
+     "select count(*) from (select balance_after, sum(case when status <> 2 then 0 when kind = 2 then -amount"
+     " when kind = 3 then 0 else amount end) over (partition by user_id order by version) as running"
+     " from transactions) x where balance_after <> running"},
+    {"versions are not dense",
+     "select count(*) from (select u.id from users u left join transactions t on t.user_id = u.id group by u.id"
+     " having u.version <> count(t.version) or u.version <> coalesce(max(t.version), 0)) x"},
+    {"an inventory is not what the journal says",
+     "select count(*) from inventory i full join (select user_id, product_id, sum(case kind when 2 then quantity"
+     " when 3 then -quantity else 0 end) as quantity from transactions where status = 2 and product_id is not null"
+     " group by user_id, product_id) j on j.user_id = i.user_id and j.product_id = i.product_id"
+     " where coalesce(i.quantity, 0) <> coalesce(j.quantity, 0)"},
+    {"a permanent is owned twice",
+     "select count(*) from inventory i join products p on p.id = i.product_id where p.type = 2 and i.quantity > 1"},
+    {"the sales counters are not what the journal says",
+     "select count(*) from (select product_id, sum(purchases) a, sum(units) b, sum(revenue) c from sales_counters"
+     " group by product_id) s full join (select product_id, count(*) a, sum(quantity) b, sum(amount) c"
+     " from transactions where kind = 2 and status = 2 group by product_id) j using (product_id)"
+     " where (s.a, s.b, s.c) is distinct from (j.a, j.b, j.c)"},
+    {"a row is pending", "select count(*) from transactions where status = 1"},
+};
+
+}  // namespace
+
+std::string unique_word(const std::string& prefix) {
+  static std::atomic<unsigned> next{1};
+  return fmt::format("{}-{}-{}", prefix, ::getpid(), next++);
+}
+
+header_list key(const std::string& value) { return {{"Idempotency-Key", value}}; }
+
+std::int64_t make_user(http_client& client, std::int64_t funds) {
+  const std::string name = unique_word("u");
+  const auto body = fmt::format(R"({{"username":"{0}","email":"{0}@example.com"}})", name);
+  const std::int64_t id = expect(client.post("/users", body), 201)["id"].integer();
+  if (funds > 0) {
+    expect(deposit(client, id, funds, "initial-funds"), 201);
+  }
+  return id;
+}
+
+std::int64_t make_product(http_client& client, const std::string& type, std::int64_t price) {
+  const auto body =
+      fmt::format(R"({{"name":"{}","price":{},"type":"{}"}})", unique_word("product"), price, type);
+  return expect(client.post("/products", body), 201)["id"].integer();
+}
+
+http_response deposit(http_client& client, std::int64_t user, std::int64_t amount, const std::string& k) {
+  return client.post(fmt::format("/users/{}/add-funds", user), fmt::format(R"({{"amount":{}}})", amount), key(k));
+}
+
+http_response buy(http_client& client, std::int64_t user, std::int64_t product, std::int64_t quantity,
+                  const std::optional<std::string>& k) {
+  return client.post(fmt::format("/products/{}/purchase", product),
+                     fmt::format(R"({{"user_id":{},"quantity":{}}})", user, quantity), k ? key(*k) : header_list{});
+}
+
+http_response use(http_client& client, std::int64_t user, std::int64_t product, std::int64_t quantity,
+                  const std::optional<std::string>& k) {
+  return client.post(fmt::format("/products/{}/use", product),
+                     fmt::format(R"({{"user_id":{},"quantity":{}}})", user, quantity), k ? key(*k) : header_list{});
+}
+
+std::int64_t balance_of(http_client& client, std::int64_t user) {
+  return expect(client.get(fmt::format("/users/{}", user)), 200)["balance"].integer();
+}
+
+std::int64_t owned_units(http_client& client, std::int64_t user, std::int64_t product) {
+  const json_value inventory = expect(client.get(fmt::format("/users/{}/inventory", user)), 200);
+  for (const json_value& item : inventory["items"].elements()) {
+    if (item["product_id"] == product) {
+      return item["quantity"].integer();
+    }
+  }
+  return 0;
+}
+
+std::string audit(database& db) {
+  std::string violations;
+  sql_session& sql = db.sql();
+  sql.query("begin isolation level repeatable read read only");
+  for (const rule& r : rules) {
+    if (const std::int64_t count = sql.integer(r.violations); count != 0) {
+      violations += fmt::format("{}: {}\n", r.name, count);
+    }
+  }
+  sql.query("commit");
+  return violations;
+}
+
+}  // namespace coffer::test

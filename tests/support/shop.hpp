@@ -1,0 +1,43 @@
+// What nearly every end-to-end test does first: users with funds, products, purchases; and the books checked after.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "support/database.hpp"
+#include "support/http_client.hpp"
+
+namespace coffer::test {
+
+/// A unique word, for names that must not clash within a database.
+std::string unique_word(const std::string& prefix);
+
+/// Creates a user over HTTP and, if `funds` is not 0, deposits them. Gives the id; throws std::runtime_error when the
+/// server refuses.
+std::int64_t make_user(http_client& client, std::int64_t funds = 0);
+
+/// Creates a product over HTTP; `type` is "consumable" or "permanent".
+std::int64_t make_product(http_client& client, const std::string& type, std::int64_t price);
+
+/// Headers with this Idempotency-Key.
+header_list key(const std::string& value);
+
+http_response deposit(http_client& client, std::int64_t user, std::int64_t amount, const std::string& key);
+http_response buy(http_client& client, std::int64_t user, std::int64_t product, std::int64_t quantity = 1,
+                  const std::optional<std::string>& key = std::nullopt);
+http_response use(http_client& client, std::int64_t user, std::int64_t product, std::int64_t quantity = 1,
+                  const std::optional<std::string>& key = std::nullopt);
+
+/// The user's balance as GET /users/{id} shows it.
+std::int64_t balance_of(http_client& client, std::int64_t user);
+
+/// The units of a product in the user's inventory as the API shows it; 0 when it is not listed.
+std::int64_t owned_units(http_client& client, std::int64_t user, std::int64_t product);
+
+/// Checks the books of a whole database in one snapshot: balances are the sum and each balance_after the running sum
+/// of the journal, versions are dense, inventory and sales counters are what the journal says, permanents are owned at
+/// most once. Gives one line per violated rule; empty when the books are right.
+std::string audit(database& db);
+
+}  // namespace coffer::test
