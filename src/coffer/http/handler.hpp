@@ -1,0 +1,23 @@
+// What a session needs from the application.
+#pragma once
+
+#include "coffer/http/request.hpp"
+#include "coffer/http/response.hpp"
+#include "coffer/net/task.hpp"
+
+namespace coffer::http {
+
+/// Answers requests. One instance per thread; several requests are in flight at once.
+class handler {
+ public:
+  virtual ~handler() = default;
+
+  /// Answers a complete request. `r` stays valid until the answer is returned. Should not throw; an exception becomes
+  /// a 500.
+  virtual net::task<response> handle(request& r) = 0;
+
+  /// The answer to what the parser or the session refuses. `r` holds what had been read, at least a request id.
+  virtual response reject(const rejection& why, const request& r) = 0;
+};
+
+}  // namespace coffer::http

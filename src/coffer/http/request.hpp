@@ -1,0 +1,69 @@
+// One request, as parsed. Knows neither sockets nor the parser.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace coffer::http {
+
+/// The methods this server knows; everything else is 501.
+enum class method : std::uint8_t { get, head, post, put, patch, delete_, options, trace, connect };
+
+/// "GET" etc.
+std::string_view to_string(method m) noexcept;
+/// The method spelled `name` (case-sensitive, RFC 9110 section 9.1), or nullopt.
+std::optional<method> method_from_string(std::string_view name) noexcept;
+
+/// Compares header names: ASCII without regard to case.
+bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept;
+
+/// A request. Reused for all requests of a connection, so that its buffers are allocated once. Views are valid until
+/// the handler has answered.
+class request {
+ public:
+  method verb = method::get;
+  int minor_version = 1;  ///< HTTP/1.x
+  bool keep_alive = true;
+  std::string body;  ///< has room for the JSON parser's padding
+  std::string request_id;
+  std::string peer;  ///< the client's address without port
+  std::chrono::steady_clock::time_point received;
+  std::chrono::steady_clock::time_point deadline;
+
+  /// The path of the target as sent: undecoded, without query.
+  [[nodiscard]] std::string_view path() const { return std::string_view{target_}.substr(0, path_length_); }
+  /// What follows the first '?'; empty when there is none.
+  [[nodiscard]] std::string_view query() const {
+    return path_length_ < target_.size() ? std::string_view{target_}.substr(path_length_ + 1) : std::string_view{};
+  }
+  [[nodiscard]] std::string_view target() const { return target_; }
+
+  /// The value of the first header called `name`, or nullopt.
+  [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;
+  /// How many headers are called `name`.
+  [[nodiscard]] std::size_t count(std::string_view name) const;
+  [[nodiscard]] std::size_t header_count() const { return fields_.size(); }
+  /// Name and value of the header at `index`, in order of arrival.
+  [[nodiscard]] std::pair<std::string_view, std::string_view> header_at(std::size_t index) const;
+
+  // For whoever builds requests: the parser, and tests.
+  void clear();
+  void set_target(std::string_view target);
+  void add_header(std::string_view name, std::string_view value);
+
+ private:
+  struct field {
+    std::size_t name, name_size, value, value_size;  ///< positions in bytes_
+  };
+
+  std::string target_;
+  std::size_t path_length_ = 0;
+  std::string bytes_;  ///< all header names and values
+  std::vector<field> fields_;
+};
+
+}  // namespace coffer::http

@@ -1,0 +1,74 @@
+// A deadline that moves often and expires seldom: one timer per object, re-armed lazily.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "coffer/net/task.hpp"
+
+namespace coffer::net {
+
+/// Calls back when the armed deadline passes. Arming a later deadline costs no timer operation: the running timer
+/// looks at the newest deadline when it fires. All calls on the executor's thread. Safe to destroy while armed; the
+/// callback is not called after disarm() or destruction.
+class watchdog {
+ public:
+  watchdog(executor ex, std::function<void()> on_expiry)
+      : state_{std::make_shared<state>(std::move(ex), std::move(on_expiry))} {}
+  watchdog(const watchdog&) = delete;
+  watchdog& operator=(const watchdog&) = delete;
+  ~watchdog() {
+    state_->armed = false;
+    state_->on_expiry = nullptr;
+    state_->timer.cancel();
+  }
+
+  /// Replaces the deadline.
+  void arm(deadline when) {
+    state_->when = when;
+    state_->armed = true;
+    if (!state_->running || when < state_->timer.expiry()) {
+      start(state_);
+    }
+  }
+
+  void disarm() { state_->armed = false; }
+
+ private:
+  struct state {
+    state(executor ex, std::function<void()> callback) : timer{std::move(ex)}, on_expiry{std::move(callback)} {}
+    steady_timer timer;
+    std::function<void()> on_expiry;
+    deadline when{};
+    bool armed = false;
+    bool running = false;
+    unsigned generation = 0;
+  };
+
+  static void start(const std::shared_ptr<state>& s) {
+    s->running = true;
+    const unsigned generation = ++s->generation;
+    s->timer.expires_at(s->when);
+    s->timer.async_wait([s, generation](asio::error_code) {
+      if (generation != s->generation) {
+        return;  // a newer wait has taken over
+      }
+      s->running = false;
+      if (!s->armed) {
+        return;
+      }
+      if (std::chrono::steady_clock::now() < s->when) {
+        start(s);
+        return;
+      }
+      s->armed = false;
+      if (s->on_expiry) {
+        s->on_expiry();
+      }
+    });
+  }
+
+  std::shared_ptr<state> state_;
+};
+
+}  // namespace coffer::net
