@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "coffer/app/migrate.hpp"
 #include "coffer/app/migrations.hpp"
 #include "support/process.hpp"
 
@@ -84,12 +85,10 @@ void make_template(sql_session& server, const std::string& server_url, const std
   const std::string unfinished = unique_name();
   server.query("create database " + unfinished);
   try {
-    sql_session fresh{with_database(server_url, unfinished)};
-    fresh.query("create table schema_migrations (version varchar primary key)");
-    for (const app::migration& file : app::built_in_migrations()) {
-      fresh.query(file.up.sql);
-      fresh.query("insert into schema_migrations values ($1)", {file.version});
-    }
+    app::migrate_run run;
+    run.database_url = with_database(server_url, unfinished);
+    run.files = app::built_in_migrations();
+    app::migrate_up(run);
   } catch (...) {
     server.query("drop database " + unfinished + " with (force)");
     throw;

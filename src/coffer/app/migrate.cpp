@@ -1,0 +1,371 @@
+#include "coffer/app/migrate.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <utility>
+
+#include <fmt/chrono.h>
+
+#include "coffer/app/migrate_state.hpp"
+#include "coffer/app/run_blocking.hpp"
+#include "coffer/base/clock.hpp"
+#include "coffer/pg/connection.hpp"
+
+namespace coffer::app {
+
+namespace {
+
+/// Any constant will do, as long as every version of coffer uses the same one.
+constexpr std::int64_t lock_key = 0x636f666665720001;
+
+constexpr pg::statement try_lock{"migrate_try_lock", "select pg_try_advisory_lock($1)"};
+constexpr pg::statement lock_holder{"migrate_lock_holder",
+                                    "select pid from pg_locks where locktype = 'advisory' and granted"
+                                    " and ((classid::bigint << 32) | objid::bigint) = $1 and objsubid = 1"
+                                    " and database = (select oid from pg_database where datname = current_database())"};
+constexpr pg::statement select_checksums{"migrate_select_checksums", "select version, sha256 from coffer_migrations"};
+constexpr pg::statement insert_version{"migrate_insert_version", "insert into schema_migrations (version) values ($1)"};
+constexpr pg::statement delete_version{"migrate_delete_version", "delete from schema_migrations where version = $1"};
+constexpr pg::statement upsert_checksum{"migrate_upsert_checksum",
+                                        "insert into coffer_migrations (version, sha256, applied_at)"
+                                        " values ($1, $2, now()) on conflict (version) do update"
+                                        " set sha256 = excluded.sha256, applied_at = excluded.applied_at"};
+constexpr pg::statement delete_checksum{"migrate_delete_checksum", "delete from coffer_migrations where version = $1"};
+constexpr pg::statement find_checksums{"migrate_find_checksums",
+                                       "select 1 from pg_class where oid = to_regclass('coffer_migrations')"};
+
+constexpr const char* create_bookkeeping =
+    "create table if not exists schema_migrations (version varchar primary key);"
+    "create table if not exists coffer_migrations"
+    " (version varchar primary key, sha256 text not null, applied_at timestamptz not null)";
+
+/// For the runner's own statements. What a migration does has no deadline.
+net::deadline soon() {
+  return net::deadline_in(std::chrono::seconds{30});
+}
+net::deadline whenever() {
+  return net::deadline_in(std::chrono::hours{24 * 30});
+}
+
+/// What the database says of the migrations.
+struct bookkeeping {
+  std::vector<std::string> applied;
+  std::map<std::string, std::string> checksums;  ///< of those applied by coffer
+};
+
+/// A session that migrates.
+class migrator {
+ public:
+  migrator(const migrate_run& how, std::unique_ptr<pg::connection> db) : how_{how}, db_{std::move(db)} {}
+
+  net::task<std::size_t> up();
+  net::task<std::size_t> down(std::optional<std::size_t> steps);
+  net::task<std::vector<migration_status>> status();
+
+ private:
+  net::task<> lock();
+  net::task<std::string> holder();
+  net::task<bookkeeping> read();
+  net::task<> check_checksums(const bookkeeping* known, std::vector<const migration*> files);
+  net::task<> apply(const migration* file, bool up);
+  net::task<> run_block(const migration* file, bool up);
+  net::task<> record(const migration* file, bool up);
+  net::task<> execute(std::string sql);
+
+  [[nodiscard]] std::vector<const migration*> undo_list(const bookkeeping& known,
+                                                        std::optional<std::size_t> steps) const;
+
+  const migrate_run& how_;
+  std::unique_ptr<pg::connection> db_;
+};
+
+net::task<> migrator::execute(std::string sql) {
+  const pg::rows done = co_await db_->execute(std::move(sql), whenever());
+  static_cast<void>(done);
+}
+
+net::task<std::string> migrator::holder() {
+  pg::params with;
+  with.add(lock_key);
+  const pg::rows found = co_await db_->query(lock_holder, std::move(with), soon());
+  co_return found.empty() ? "" : fmt::format(" (server process {})", found.int32(0, 0));
+}
+
+net::task<> migrator::lock() {
+  const net::deadline end = net::deadline_in(how_.lock_wait);
+  for (bool told = false;; told = true) {
+    pg::params with;
+    with.add(lock_key);
+    const pg::rows got = co_await db_->query(try_lock, std::move(with), soon());
+    if (got.boolean(0, 0)) {
+      break;
+    }
+    const std::string who = co_await holder();
+    if (net::deadline_in({}) >= end) {
+      throw migrate_error(
+          fmt::format("another migration run{} still holds the lock after {} s. Nothing was changed:"
+                      " wait for it, or end it with select pg_terminate_backend(...), and run again",
+                      who, std::chrono::duration_cast<std::chrono::seconds>(how_.lock_wait).count()));
+    }
+    if (!told) {
+      how_.report(fmt::format("waiting for another migration run to finish{}", who));
+    }
+    co_await net::sleep_for(std::chrono::milliseconds{100});
+  }
+  co_await execute(create_bookkeeping);
+}
+
+net::task<bookkeeping> migrator::read() {
+  bookkeeping known;
+  known.applied = co_await applied_versions(*db_, soon());
+  // The server's order depends on its collation.
+  std::ranges::sort(known.applied);
+  const pg::rows table = co_await db_->query(find_checksums, soon());
+  if (!table.empty()) {
+    const pg::rows sums = co_await db_->query(select_checksums, soon());
+    for (int r = 0; r < sums.size(); ++r) {
+      known.checksums.emplace(sums.text(r, 0), sums.text(r, 1));
+    }
+  }
+  co_return known;
+}
+
+/// Whether the file is another one than was applied. A migration that dbmate applied has no checksum to compare.
+bool was_changed(const migration& file, const bookkeeping& known) {
+  const auto sum = known.checksums.find(file.version);
+  return std::ranges::binary_search(known.applied, file.version) && sum != known.checksums.end() &&
+         sum->second != file.sha256;
+}
+
+net::task<> migrator::check_checksums(const bookkeeping* known, std::vector<const migration*> files) {
+  for (const migration* each : files) {
+    const migration& file = *each;
+    if (!was_changed(file, *known)) {
+      continue;
+    }
+    if (!how_.accept_changed) {
+      throw migrate_error(fmt::format(
+          "{} was changed after it had been applied: its SHA-256 is {} and was {}. Restore the file and put the change"
+          " into a new one (`coffer migrate new NAME`), or, if the database needs no change, record the file as it is"
+          " now with --accept-changed",
+          file.file_name, file.sha256.substr(0, 12), known->checksums.at(file.version).substr(0, 12)));
+    }
+    pg::params with;
+    with.add(file.version).add(file.sha256);
+    const pg::rows done = co_await db_->query(upsert_checksum, std::move(with), soon());
+    how_.report(fmt::format("recorded {} as it is now", file.file_name));
+  }
+}
+
+net::task<> migrator::record(const migration* file, bool up) {
+  pg::pipeline both;
+  pg::params version;
+  version.add(file->version);
+  both.add(up ? insert_version : delete_version, std::move(version));
+  pg::params checksum;
+  checksum.add(file->version);
+  if (up) {
+    checksum.add(file->sha256);
+  }
+  both.add(up ? upsert_checksum : delete_checksum, std::move(checksum));
+  const std::vector<pg::rows> done = co_await db_->run(std::move(both), soon());
+}
+
+net::task<> migrator::run_block(const migration* file, bool up) {
+  const migration_block& block = up ? file->up : file->down;
+  if (block.in_transaction) {
+    co_await execute("begin");
+  }
+  if (!block.sql.empty()) {
+    co_await execute(block.sql);
+  }
+  co_await record(file, up);
+  if (block.in_transaction) {
+    const pg::rows done = co_await db_->execute("commit", whenever());
+    if (done.command_tag() != "COMMIT") {
+      throw migrate_error(fmt::format("{} was not committed", file->file_name));
+    }
+  }
+}
+
+/// What the operator must know after a failed file.
+std::string_view what_is_left(const pg::error& failure, bool in_transaction) {
+  if (failure.delivered() == pg::delivery::unknown) {
+    return "The connection was lost, so the outcome is unknown: look with `coffer migrate status`, then run it again";
+  }
+  if (!in_transaction) {
+    return "It runs without a transaction: what it did before this statement is still there";
+  }
+  if (failure.state() == pg::sqlstate::lock_not_available) {
+    return "It was rolled back as a whole. The service was using the table: run it again, or with a longer"
+           " --lock-timeout";
+  }
+  return "It was rolled back as a whole";
+}
+
+net::task<> migrator::apply(const migration* file, bool up) {
+  const auto begin = std::chrono::steady_clock::now();
+  const migration_block& block = up ? file->up : file->down;
+  std::optional<pg::error> failure;
+  try {
+    co_await run_block(file, up);
+  } catch (const pg::error& e) {
+    failure.emplace(e);
+  }
+  if (failure) {
+    throw migrate_error(fmt::format("{} failed: {}. {}", file->file_name, failure->what(),
+                                    what_is_left(*failure, block.in_transaction)));
+  }
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+  how_.report(fmt::format("{} {} ({} ms)", up ? "applied" : "undid", file->file_name, took.count()));
+}
+
+net::task<std::size_t> migrator::up() {
+  co_await lock();
+  const bookkeeping known = co_await read();
+  std::vector<const migration*> all;
+  for (const migration& file : how_.files) {
+    all.push_back(&file);
+  }
+  co_await check_checksums(&known, std::move(all));
+  std::size_t count = 0;
+  for (const migration& file : how_.files) {
+    if (!std::ranges::binary_search(known.applied, file.version)) {
+      co_await apply(&file, true);
+      ++count;
+    }
+  }
+  co_return count;
+}
+
+std::vector<const migration*> migrator::undo_list(const bookkeeping& known, std::optional<std::size_t> steps) const {
+  std::vector<const migration*> list;
+  for (std::size_t i = known.applied.size(); i-- > 0 && (!steps || list.size() < *steps);) {
+    const std::string& version = known.applied[i];
+    const auto file = std::ranges::find(how_.files, version, &migration::version);
+    if (file == how_.files.end()) {
+      throw migrate_error(
+          fmt::format("the applied migration {} is not among the files here. Nothing was undone: use"
+                      " the coffer (or the --dir) that applied it",
+                      version));
+    }
+    if (!file->has_down) {
+      throw migrate_error(
+          fmt::format("{} has no '-- migrate:down' block. Nothing was undone: write one, or restore a"
+                      " backup",
+                      file->file_name));
+    }
+    list.push_back(&*file);
+  }
+  return list;
+}
+
+net::task<std::size_t> migrator::down(std::optional<std::size_t> steps) {
+  co_await lock();
+  const bookkeeping known = co_await read();
+  const std::vector<const migration*> list = undo_list(known, steps);
+  co_await check_checksums(&known, list);
+  for (const migration* file : list) {
+    co_await apply(file, false);
+  }
+  co_return list.size();
+}
+
+net::task<std::vector<migration_status>> migrator::status() {
+  const bookkeeping known = co_await read();
+  std::map<std::string, migration_status> all;
+  for (const std::string& version : known.applied) {
+    all[version].applied = true;
+  }
+  for (const migration& file : how_.files) {
+    all[file.version].file_name = file.file_name;
+    all[file.version].changed = was_changed(file, known);
+  }
+  std::vector<migration_status> list;
+  for (auto& [version, one] : all) {
+    one.version = version;
+    list.push_back(std::move(one));
+  }
+  co_return list;
+}
+
+net::task<migrator> start(const migrate_run* how) {
+  pg::options options{how->database_url};
+  options.application_name = "coffer migrate";
+  options.connect_timeout = std::chrono::seconds{10};
+  options.statement_timeout = {};
+  options.idle_in_transaction_timeout = {};
+  options.lock_timeout = how->lock_timeout;
+  const auto until = net::deadline_in(options.connect_timeout);
+  auto db = co_await pg::connection::open(co_await asio::this_coro::executor, std::move(options), until);
+  co_return migrator{*how, std::move(db)};
+}
+
+net::task<std::size_t> up(const migrate_run* how) {
+  migrator m = co_await start(how);
+  co_return co_await m.up();
+}
+
+net::task<std::size_t> down(const migrate_run* how, std::optional<std::size_t> steps) {
+  migrator m = co_await start(how);
+  co_return co_await m.down(steps);
+}
+
+net::task<std::vector<migration_status>> status(const migrate_run* how) {
+  migrator m = co_await start(how);
+  co_return co_await m.status();
+}
+
+/// Runs a coroutine of the migrator, its infrastructure failures told as the operator's.
+template <typename T>
+T run_told(net::task<T> work) {
+  try {
+    return run_blocking(std::move(work));
+  } catch (const pg::error& e) {
+    throw migrate_error(fmt::format("{}. Check --database-url or DATABASE_URL, and that the server runs", e.what()));
+  }
+}
+
+}  // namespace
+
+std::size_t migrate_up(const migrate_run& how) {
+  return run_told(up(&how));
+}
+
+std::size_t migrate_down(const migrate_run& how, std::optional<std::size_t> steps) {
+  return run_told(down(&how, steps));
+}
+
+std::vector<migration_status> migrate_status(const migrate_run& how) {
+  return run_told(status(&how));
+}
+
+std::string new_migration(const std::string& folder, std::string_view name) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  };
+  if (name.empty() || name.size() > 100 || !std::ranges::all_of(name, allowed)) {
+    throw migrate_error(
+        fmt::format("'{}' cannot be part of a file name: use 1 to 100 letters, digits, '_' and '-'", name));
+  }
+  if (!std::filesystem::is_directory(folder)) {
+    throw migrate_error(fmt::format("there is no folder {}: make it, or name another with --dir", folder));
+  }
+  const std::string stamp = fmt::format("{:%Y%m%d%H%M%S}", std::chrono::floor<std::chrono::seconds>(now()));
+  const auto path = std::filesystem::path{folder} / fmt::format("{}_{}.sql", stamp, name);
+  // noreplace is C++23 that g++ 12 does not have.
+  if (std::filesystem::exists(path)) {
+    throw migrate_error(fmt::format("{} exists already", path.string()));
+  }
+  std::ofstream file{path};
+  file << "-- migrate:up\n\n\n-- migrate:down\n\n";
+  file.close();
+  if (!file) {
+    throw migrate_error(fmt::format("{} cannot be written", path.string()));
+  }
+  return path.string();
+}
+
+}  // namespace coffer::app

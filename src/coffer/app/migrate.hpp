@@ -1,0 +1,62 @@
+// Runs migrations: dbmate's files and bookkeeping table, plus a lock and checksums. Knows no command line.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "coffer/app/migrations.hpp"
+
+namespace coffer::app {
+
+/// Why migrating stopped, as sentences for the operator that name the remedy. Files before the failed one are applied.
+class migrate_error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// What every run needs.
+struct migrate_run {
+  std::string database_url;
+  std::vector<migration> files;  ///< in order of their versions
+  /// Gets one line of progress at a time, without newline.
+  std::function<void(std::string_view)> report = [](std::string_view) {};
+  /// How long another runner's lock is waited for.
+  std::chrono::milliseconds lock_wait{std::chrono::minutes{10}};
+  /// How long a statement may wait for locks of the running service before its file is rolled back: waiting DDL blocks
+  /// everybody behind it. 0: no limit.
+  std::chrono::milliseconds lock_timeout{std::chrono::seconds{5}};
+  /// Records the files' present checksums instead of refusing those that were changed after they had been applied.
+  bool accept_changed = false;
+};
+
+/// Where one migration stands.
+struct migration_status {
+  std::string version;
+  std::string file_name;  ///< empty: applied, and no such file is known
+  bool applied = false;
+  bool changed = false;  ///< the file is not the one that was applied
+};
+
+/// Applies every file that is not applied, in order, each in a transaction of its own (unless it says
+/// transaction:false), together with its row in schema_migrations. Gives the number of files applied. Several runs at
+/// once are safe: one works, the others wait and then find nothing to do. Blocks; throws migrate_error.
+std::size_t migrate_up(const migrate_run& how);
+
+/// Undoes the `steps` newest applied migrations (nullopt: all of them), newest first. Gives their number. Blocks;
+/// throws migrate_error, before anything is undone when a file that is needed is unknown or has no way down.
+std::size_t migrate_down(const migrate_run& how, std::optional<std::size_t> steps);
+
+/// Every known and every applied migration, in order of versions. Changes nothing. Blocks; throws migrate_error.
+std::vector<migration_status> migrate_status(const migrate_run& how);
+
+/// Writes an empty migration `<UTC time>_<name>.sql` into `folder` and gives its path. The name may have letters,
+/// digits, '_' and '-'. Throws migrate_error.
+std::string new_migration(const std::string& folder, std::string_view name);
+
+}  // namespace coffer::app
