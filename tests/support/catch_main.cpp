@@ -42,7 +42,8 @@ class report_listener : public listener_base {
 
   void testCaseEnded(const Catch::TestCaseStats& stats) override {
     const char* outcome = was_skipped(stats) ? "skipped" : stats.totals.testCases.allOk() ? "passed" : "failed";
-    append(outcome, stats.testInfo
+    append(outcome, stats
+                        .testInfo
 #ifdef COFFER_CATCH2_V2
                         .name
 #else

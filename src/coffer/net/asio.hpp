@@ -17,8 +17,8 @@
 #include <asio/ip/address.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/local/stream_protocol.hpp>
-#include <asio/post.hpp>
 #include <asio/posix/basic_stream_descriptor.hpp>
+#include <asio/post.hpp>
 #include <asio/read.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/this_coro.hpp>
