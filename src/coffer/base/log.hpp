@@ -38,6 +38,9 @@ bool enabled(level l) noexcept;
 /// than the queue is full (then the oldest lines are dropped and counted). Thread-safe.
 void write(level l, std::string_view event, std::initializer_list<field> fields = {});
 
+/// As write(), but the line may stay in the process for up to a second: for lines that come by the thousand.
+void write_buffered(level l, std::string_view event, std::initializer_list<field> fields);
+
 inline void debug(std::string_view event, std::initializer_list<field> fields = {}) {
   write(level::debug, event, fields);
 }

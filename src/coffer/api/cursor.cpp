@@ -1,0 +1,42 @@
+#include "coffer/api/cursor.hpp"
+
+#include <charconv>
+#include <span>
+
+#include <fmt/format.h>
+
+#include "coffer/base/hash.hpp"
+
+namespace coffer::api {
+
+namespace {
+
+/// Hexadecimal digits of the checksum: a guard against mistakes, not a secret.
+constexpr std::size_t checksum_digits = 12;
+
+std::string checksum(std::int64_t position, std::string_view scope) {
+  const sha256_digest digest = sha256(fmt::format("cursor 1 {} {}", position, scope));
+  return to_hex(std::span{digest}.first(checksum_digits / 2));
+}
+
+}  // namespace
+
+std::string make_cursor(std::int64_t position, std::string_view scope) {
+  return fmt::format("{:x}-{}", position, checksum(position, scope));
+}
+
+result<std::int64_t> read_cursor(std::string_view cursor, std::string_view scope) {
+  const std::size_t dash = cursor.find('-');
+  if (dash == std::string_view::npos || dash == 0 || dash > 14) {
+    return std::unexpected(error{errc::invalid_cursor});
+  }
+  std::int64_t position = 0;
+  const auto read = std::from_chars(cursor.data(), cursor.data() + dash, position, 16);
+  if (read.ec != std::errc{} || read.ptr != cursor.data() + dash || position < 0 ||
+      cursor != make_cursor(position, scope)) {
+    return std::unexpected(error{errc::invalid_cursor});
+  }
+  return position;
+}
+
+}  // namespace coffer::api

@@ -1,0 +1,79 @@
+#include "coffer/api/dto.hpp"
+
+namespace coffer::api {
+
+namespace {
+
+constexpr json::integer any_id{1, max_json_integer};
+constexpr json::integer any_price{0, domain::max_credits.value};
+constexpr json::integer any_quantity{1, domain::max_quantity};
+constexpr json::text product_name{1, 100, json::charset::line};
+constexpr json::text product_description{0, 2000, json::charset::text};
+
+constexpr std::string_view name_help = "Shown to players; unique regardless of case.";
+constexpr std::string_view description_help = "Shown to players.";
+constexpr std::string_view price_help = "Whole credits per unit.";
+constexpr std::string_view active_help = "Whether the product can be bought.";
+
+}  // namespace
+
+const json::object<create_user_body>& create_user_schema() {
+  static const auto schema =
+      json::object<create_user_body>{"CreateUser"}
+          .required("username", &create_user_body::username, json::text{3, 32, json::charset::username},
+                    "Unique regardless of case.")
+          .required("email", &create_user_body::email, json::text{3, 254, json::charset::email},
+                    "Unique regardless of case.");
+  return schema;
+}
+
+const json::object<create_product_body>& create_product_schema() {
+  static const auto schema =
+      json::object<create_product_body>{"CreateProduct"}
+          .required("name", &create_product_body::name, product_name, name_help)
+          .optional("description", &create_product_body::description, product_description, description_help)
+          .required("price", &create_product_body::price, any_price, price_help)
+          .required("type", &create_product_body::type, json::choice{{"consumable", "permanent"}},
+                    "Consumables stack and are used up; a permanent is owned once. Cannot be changed later.")
+          .optional("is_active", &create_product_body::is_active, json::boolean{}, active_help);
+  return schema;
+}
+
+const json::object<change_product_body>& change_product_schema() {
+  static const auto schema =
+      json::object<change_product_body>{"ChangeProduct"}
+          .optional("name", &change_product_body::name, product_name, name_help)
+          .optional("description", &change_product_body::description, product_description, description_help)
+          .optional("price", &change_product_body::price, any_price, price_help)
+          .optional("is_active", &change_product_body::is_active, json::boolean{}, active_help)
+          .rule([](const change_product_body& body, json::violations& found) {
+            if (!body.name && !body.description && !body.price && !body.is_active) {
+              found.add("", "min_members", "must name at least one member to change", {{"minimum", 1}});
+            }
+          });
+  return schema;
+}
+
+json::object<add_funds_body> make_add_funds_schema(std::int64_t max_deposit) {
+  return json::object<add_funds_body>{"AddFunds"}.required("amount", &add_funds_body::amount,
+                                                            json::integer{1, max_deposit}, "Whole credits.");
+}
+
+const json::object<purchase_body>& purchase_schema() {
+  static const auto schema =
+      json::object<purchase_body>{"Purchase"}
+          .required("user_id", &purchase_body::user, any_id, "The buyer.")
+          .optional("quantity", &purchase_body::quantity, any_quantity, "Units; must be 1 for a permanent product.")
+          .optional("expected_price", &purchase_body::expected_price, any_price,
+                    "Price per unit that the buyer saw; another price refuses the purchase.");
+  return schema;
+}
+
+const json::object<use_body>& use_schema() {
+  static const auto schema = json::object<use_body>{"Use"}
+                                 .required("user_id", &use_body::user, any_id, "The owner.")
+                                 .optional("quantity", &use_body::quantity, any_quantity, "Units to use up.");
+  return schema;
+}
+
+}  // namespace coffer::api

@@ -1,0 +1,38 @@
+#include "coffer/api/etag.hpp"
+
+#include <fmt/format.h>
+
+namespace coffer::api {
+
+std::string make_etag(version at) { return fmt::format("\"{}\"", at.value); }
+
+bool none_match_hits(std::string_view list, std::string_view etag) {
+  const auto skip = [&list](std::string_view what) {
+    const std::size_t start = list.find_first_not_of(what);
+    list.remove_prefix(std::min(start, list.size()));
+  };
+  skip(" \t");
+  if (list.starts_with('*')) {
+    return true;
+  }
+  while (!list.empty()) {
+    skip(" \t,");
+    if (list.starts_with("W/")) {
+      list.remove_prefix(2);
+    }
+    if (!list.starts_with('"')) {
+      return false;
+    }
+    const std::size_t length = list.substr(1).find('"');
+    if (length == std::string_view::npos) {
+      return false;
+    }
+    if (list.substr(0, length + 2) == etag) {
+      return true;
+    }
+    list.remove_prefix(length + 2);
+  }
+  return false;
+}
+
+}  // namespace coffer::api

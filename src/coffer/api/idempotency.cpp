@@ -1,0 +1,79 @@
+#include "coffer/api/idempotency.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "coffer/base/hash.hpp"
+
+namespace coffer::api {
+
+namespace {
+
+constexpr std::size_t longest_key = 255;
+
+std::unexpected<error> invalid(std::string detail) {
+  return std::unexpected(error{errc::invalid_idempotency_key, std::move(detail)});
+}
+
+/// The content of a quoted string: \" and \\ are the only escapes.
+result<std::string> unquote(std::string_view text) {
+  std::string content;
+  for (std::size_t i = 1; i + 1 < text.size(); ++i) {
+    char c = text[i];
+    if (c == '"') {
+      return invalid("the quoted Idempotency-Key has a quote inside that is not escaped");
+    }
+    if (c == '\\') {
+      if (++i + 1 >= text.size() || (text[i] != '"' && text[i] != '\\')) {
+        return invalid("the quoted Idempotency-Key has a backslash that escapes neither a quote nor a backslash");
+      }
+      c = text[i];
+    }
+    content += c;
+  }
+  return content;
+}
+
+}  // namespace
+
+result<std::string> idempotency_key(const http::request& r) {
+  const auto value = r.header("Idempotency-Key");
+  if (!value) {
+    return std::string{};
+  }
+  if (r.count("Idempotency-Key") > 1) {
+    return invalid("there is more than one Idempotency-Key header");
+  }
+  std::string key{*value};
+  if (key.starts_with('"')) {
+    if (key.size() < 2 || !key.ends_with('"')) {
+      return invalid("the quoted Idempotency-Key has no closing quote");
+    }
+    result<std::string> content = unquote(key);
+    if (!content) {
+      return content;
+    }
+    key = *std::move(content);
+  }
+  const bool visible = std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < 0x7F; });
+  if (key.empty() || key.size() > longest_key || !visible) {
+    return invalid({});
+  }
+  return key;
+}
+
+domain::fingerprint fingerprint_of(std::string_view operation, std::int64_t path_id,
+                                   std::initializer_list<std::int64_t> body) {
+  std::string canonical = fmt::format("{} {}", operation, path_id);
+  for (const std::int64_t value : body) {
+    canonical += fmt::format(" {}", value);
+  }
+  const auto digest = sha256(canonical);
+  domain::fingerprint print{};
+  std::memcpy(print.data(), digest.data(), print.size());
+  return print;
+}
+
+}  // namespace coffer::api

@@ -1,0 +1,24 @@
+// The Idempotency-Key header and the fingerprint that tells a retry from another request.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include "coffer/base/error.hpp"
+#include "coffer/domain/transaction.hpp"
+#include "coffer/http/request.hpp"
+
+namespace coffer::api {
+
+/// The key of a request: empty when there is none. A quoted structured-field string (RFC 8941 section 3.3.3) is the
+/// same key as its bare content. Refusal: invalid_idempotency_key (not 1 to 255 visible ASCII characters, malformed
+/// quotes, several headers).
+result<std::string> idempotency_key(const http::request& r);
+
+/// Digest of an operation on a path with the canonical form of its body: every member's value with defaults applied,
+/// in a fixed order. -1 stands for an absent optional member.
+domain::fingerprint fingerprint_of(std::string_view operation, std::int64_t path_id,
+                                   std::initializer_list<std::int64_t> body);
+
+}  // namespace coffer::api

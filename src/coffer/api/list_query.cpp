@@ -1,0 +1,87 @@
+#include "coffer/api/list_query.hpp"
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "coffer/http/query_string.hpp"
+
+namespace coffer::api {
+
+list_query::list_query(const http::request& r) {
+  const auto parsed = http::query_string::parse(r.query());
+  if (!parsed) {
+    add("", "malformed", "the query string has an invalid percent-encoding");
+    return;
+  }
+  for (const auto& [name, value] : parsed->entries()) {
+    parameters_.push_back({name, value});
+  }
+}
+
+void list_query::add(std::string_view name, std::string code, std::string detail,
+                     std::vector<std::pair<std::string, std::int64_t>> params) {
+  violations_.push_back({std::string{name.substr(0, 64)}, std::move(code), std::move(detail), std::move(params)});
+}
+
+std::optional<std::string> list_query::text(std::string_view name) {
+  std::optional<std::string> found;
+  for (parameter& p : parameters_) {
+    if (p.name != name) {
+      continue;
+    }
+    if (found) {
+      add(name, "repeated", "is given more than once");
+      return std::nullopt;
+    }
+    p.asked = true;
+    found = p.value;
+  }
+  for (parameter& p : parameters_) {
+    p.asked = p.asked || p.name == name;
+  }
+  return found;
+}
+
+std::int64_t list_query::limit() {
+  const auto value = text("limit");
+  if (!value) {
+    return default_page;
+  }
+  std::int64_t number = 0;
+  const auto read = std::from_chars(value->data(), value->data() + value->size(), number);
+  if (read.ec != std::errc{} || read.ptr != value->data() + value->size() || number < 1 || number > largest_page) {
+    add("limit", "range", fmt::format("must be an integer from 1 to {}", largest_page),
+        {{"minimum", 1}, {"maximum", largest_page}});
+    return default_page;
+  }
+  return number;
+}
+
+std::optional<bool> list_query::boolean(std::string_view name) {
+  return parsed(
+      name,
+      [](std::string_view v) -> std::optional<bool> {
+        if (v != "true" && v != "false") {
+          return std::nullopt;
+        }
+        return v == "true";
+      },
+      "true, false");
+}
+
+result<void> list_query::finish() const {
+  error refusal{errc::invalid_parameter};
+  refusal.fields = violations_;
+  for (const parameter& p : parameters_) {
+    if (!p.asked) {
+      refusal.fields.push_back({p.name.substr(0, 64), "unknown_parameter", "is not known here", {}});
+    }
+  }
+  if (refusal.fields.empty()) {
+    return {};
+  }
+  return std::unexpected(std::move(refusal));
+}
+
+}  // namespace coffer::api

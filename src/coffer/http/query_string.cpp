@@ -1,0 +1,67 @@
+#include "coffer/http/query_string.hpp"
+
+#include <algorithm>
+
+namespace coffer::http {
+
+namespace {
+
+/// The value of a hexadecimal digit, or -1.
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') {
+    return c - '0';
+  }
+  if (c >= 'a' && c <= 'f') {
+    return c - 'a' + 10;
+  }
+  if (c >= 'A' && c <= 'F') {
+    return c - 'A' + 10;
+  }
+  return -1;
+}
+
+}  // namespace
+
+std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space) {
+  std::string decoded;
+  decoded.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '+' && plus_is_space) {
+      decoded += ' ';
+    } else if (text[i] != '%') {
+      decoded += text[i];
+    } else {
+      const bool complete = text.size() - i > 2;
+      const int high = complete ? hex_value(text[i + 1]) : -1;
+      const int low = complete ? hex_value(text[i + 2]) : -1;
+      if (high < 0 || low < 0 || (high == 0 && low == 0)) {
+        return std::nullopt;
+      }
+      decoded += static_cast<char>(high * 16 + low);
+      i += 2;
+    }
+  }
+  return decoded;
+}
+
+std::optional<query_string> query_string::parse(std::string_view text) {
+  query_string parsed;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('&'), text.size());
+    const std::string_view pair = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (pair.empty()) {
+      continue;
+    }
+    const std::size_t equals = std::min(pair.find('='), pair.size());
+    auto name = percent_decode(pair.substr(0, equals), true);
+    auto value = percent_decode(pair.substr(std::min(equals + 1, pair.size())), true);
+    if (!name || !value) {
+      return std::nullopt;
+    }
+    parsed.entries_.emplace_back(*std::move(name), *std::move(value));
+  }
+  return parsed;
+}
+
+}  // namespace coffer::http
