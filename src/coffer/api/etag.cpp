@@ -7,16 +7,14 @@ namespace coffer::api {
 std::string make_etag(version at) { return fmt::format("\"{}\"", at.value); }
 
 bool none_match_hits(std::string_view list, std::string_view etag) {
-  const auto skip = [&list](std::string_view what) {
-    const std::size_t start = list.find_first_not_of(what);
-    list.remove_prefix(std::min(start, list.size()));
-  };
-  skip(" \t");
-  if (list.starts_with('*')) {
+  if (list == "*") {
     return true;
   }
   while (!list.empty()) {
-    skip(" \t,");
+    if (list.front() == ' ' || list.front() == '\t' || list.front() == ',') {
+      list.remove_prefix(1);
+      continue;
+    }
     if (list.starts_with("W/")) {
       list.remove_prefix(2);
     }

@@ -1,6 +1,6 @@
 #include "coffer/http/query_string.hpp"
 
-#include <algorithm>
+#include <utility>
 
 namespace coffer::http {
 
@@ -18,6 +18,17 @@ int hex_value(char c) {
     return c - 'A' + 10;
   }
   return -1;
+}
+
+/// Cuts off and gives what stands before the first `separator`; everything when there is none.
+std::string_view take_until(std::string_view& text, char separator) {
+  const std::size_t end = text.find(separator);
+  if (end == std::string_view::npos) {
+    return std::exchange(text, {});
+  }
+  const std::string_view head = text.substr(0, end);
+  text = text.substr(end + 1);
+  return head;
 }
 
 }  // namespace
@@ -47,15 +58,13 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
 std::optional<query_string> query_string::parse(std::string_view text) {
   query_string parsed;
   while (!text.empty()) {
-    const std::size_t end = std::min(text.find('&'), text.size());
-    const std::string_view pair = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (pair.empty()) {
+    std::string_view value_text = take_until(text, '&');
+    if (value_text.empty()) {
       continue;
     }
-    const std::size_t equals = std::min(pair.find('='), pair.size());
-    auto name = percent_decode(pair.substr(0, equals), true);
-    auto value = percent_decode(pair.substr(std::min(equals + 1, pair.size())), true);
+    const std::string_view name_text = take_until(value_text, '=');
+    auto name = percent_decode(name_text, true);
+    auto value = percent_decode(value_text, true);
     if (!name || !value) {
       return std::nullopt;
     }

@@ -58,7 +58,7 @@ bool is_username_char(char c) {
 /// hyphens after it. Whether mail arrives, only mail can tell.
 bool is_email(std::string_view s) {
   const std::size_t at = s.find('@');
-  if (at == std::string_view::npos || at == 0 || at > 64 || s.find('@', at + 1) != std::string_view::npos) {
+  if (at == std::string_view::npos || at == 0 || at > 64 || std::count(s.begin(), s.end(), '@') != 1) {
     return false;
   }
   if (!std::all_of(s.begin(), s.end(), [](char c) { return c > ' ' && c < 0x7F && c != '"' && c != '<' && c != '>'; })) {
