@@ -1,1 +1,101 @@
-int main() { return 0; }
+// The program: runs what the command line asks for. Must not know how.
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "coffer/app/command_line.hpp"
+#include "coffer/app/healthcheck.hpp"
+#include "coffer/app/migrate.hpp"
+#include "coffer/app/seed.hpp"
+#include "coffer/app/serve.hpp"
+#include "coffer/app/version.hpp"
+
+namespace {
+
+using namespace coffer::app;
+
+int run(const serve_command& command) { return serve(command.how); }
+
+int print_status(const migrate_run& how, bool fail_when_pending) {
+  std::size_t pending = 0;
+  for (const migration_status& each : migrate_status(how)) {
+    const std::string name = each.file_name.empty() ? each.version + " (no such file here)" : each.file_name;
+    fmt::print("[{}] {}{}\n", each.applied ? 'X' : ' ', name, each.changed ? " (changed since it was applied)" : "");
+    pending += each.applied ? 0 : 1;
+  }
+  fmt::print("\n{} pending\n", pending);
+  return pending > 0 && fail_when_pending ? exit_failed : exit_ok;
+}
+
+int run(const migrate_command& command) {
+  if (command.what == migrate_command::action::create) {
+    fmt::print("{}\n", new_migration(command.folder, command.name));
+    return exit_ok;
+  }
+  migrate_run how;
+  how.database_url = command.database_url;
+  how.lock_timeout = command.lock_timeout;
+  how.accept_changed = command.accept_changed;
+  how.report = [](std::string_view line) {
+    fmt::print("{}\n", line);
+    std::fflush(stdout);
+  };
+  if (command.folder.empty()) {
+    how.files = built_in_migrations();
+  } else if (auto files = read_migrations(command.folder)) {
+    how.files = std::move(*files);
+  } else {
+    throw migrate_error(files.error());
+  }
+  if (command.what == migrate_command::action::status) {
+    return print_status(how, command.exit_code);
+  }
+  const bool up = command.what == migrate_command::action::up;
+  const std::size_t count = up ? migrate_up(how) : migrate_down(how, command.steps);
+  if (count == 0) {
+    fmt::print("nothing to do: {}\n", up ? "the schema is up to date" : "no migration is applied");
+  }
+  return exit_ok;
+}
+
+int run(const seed_command& command) {
+  const seeded all = seed_database(command.database_url);
+  fmt::print("{}", command.json ? all.to_json() : all.to_text());
+  return exit_ok;
+}
+
+int run(const healthcheck_command& command) {
+  const health found = check_health(command.url);
+  fmt::print(found.ok ? stdout : stderr, "{}: {}\n", command.url, found.detail);
+  return found.ok ? exit_ok : exit_failed;
+}
+
+int run(const version_command&) {
+  fmt::print("coffer {}\n", version_text);
+  return exit_ok;
+}
+
+int run(const print_and_exit& page) {
+  std::fputs(page.out.c_str(), stdout);
+  std::fputs(page.err.c_str(), stderr);
+  return page.exit_code;
+}
+
+std::optional<std::string> variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::nullopt : std::optional<std::string>{value};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const command wanted = parse_command_line({argv + 1, argv + argc}, variable);
+    return std::visit([](const auto& each) { return run(each); }, wanted);
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "coffer: {}\n", e.what());
+    return exit_failed;
+  }
+}

@@ -1,16 +1,13 @@
 #include "coffer/app/migrate.hpp"
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <utility>
 
-#include <fmt/chrono.h>
+#include <fmt/format.h>
 
 #include "coffer/app/migrate_state.hpp"
 #include "coffer/app/run_blocking.hpp"
-#include "coffer/base/clock.hpp"
 #include "coffer/pg/connection.hpp"
 
 namespace coffer::app {
@@ -42,12 +39,8 @@ constexpr const char* create_bookkeeping =
     " (version varchar primary key, sha256 text not null, applied_at timestamptz not null)";
 
 /// For the runner's own statements. What a migration does has no deadline.
-net::deadline soon() {
-  return net::deadline_in(std::chrono::seconds{30});
-}
-net::deadline whenever() {
-  return net::deadline_in(std::chrono::hours{24 * 30});
-}
+net::deadline soon() { return net::deadline_in(std::chrono::seconds{30}); }
+net::deadline whenever() { return net::deadline_in(std::chrono::hours{24 * 30}); }
 
 /// What the database says of the migrations.
 struct bookkeeping {
@@ -330,42 +323,12 @@ T run_told(net::task<T> work) {
 
 }  // namespace
 
-std::size_t migrate_up(const migrate_run& how) {
-  return run_told(up(&how));
-}
+std::size_t migrate_up(const migrate_run& how) { return run_told(up(&how)); }
 
 std::size_t migrate_down(const migrate_run& how, std::optional<std::size_t> steps) {
   return run_told(down(&how, steps));
 }
 
-std::vector<migration_status> migrate_status(const migrate_run& how) {
-  return run_told(status(&how));
-}
-
-std::string new_migration(const std::string& folder, std::string_view name) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  };
-  if (name.empty() || name.size() > 100 || !std::ranges::all_of(name, allowed)) {
-    throw migrate_error(
-        fmt::format("'{}' cannot be part of a file name: use 1 to 100 letters, digits, '_' and '-'", name));
-  }
-  if (!std::filesystem::is_directory(folder)) {
-    throw migrate_error(fmt::format("there is no folder {}: make it, or name another with --dir", folder));
-  }
-  const std::string stamp = fmt::format("{:%Y%m%d%H%M%S}", std::chrono::floor<std::chrono::seconds>(now()));
-  const auto path = std::filesystem::path{folder} / fmt::format("{}_{}.sql", stamp, name);
-  // noreplace is C++23 that g++ 12 does not have.
-  if (std::filesystem::exists(path)) {
-    throw migrate_error(fmt::format("{} exists already", path.string()));
-  }
-  std::ofstream file{path};
-  file << "-- migrate:up\n\n\n-- migrate:down\n\n";
-  file.close();
-  if (!file) {
-    throw migrate_error(fmt::format("{} cannot be written", path.string()));
-  }
-  return path.string();
-}
+std::vector<migration_status> migrate_status(const migrate_run& how) { return run_told(status(&how)); }
 
 }  // namespace coffer::app

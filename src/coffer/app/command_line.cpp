@@ -1,0 +1,318 @@
+#include "coffer/app/command_line.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include "coffer/app/command_line_suggest.hpp"
+#include "coffer/app/settings_values.hpp"
+
+namespace coffer::app {
+
+namespace {
+
+/// What came on the command line for settings, by flag; those not given are not in it.
+using given_flags = std::map<std::string, std::string>;
+
+std::optional<std::string> flag_in(const given_flags& given, const char* flag) {
+  const auto found = given.find(flag);
+  return found == given.end() ? std::nullopt : std::optional{found->second};
+}
+
+/// Offers a setting to a subcommand. CLI11 only collects the text: range and source are the table's business.
+void offer(CLI::App& where, const setting_spec& spec, given_flags& given) {
+  const std::string about = fmt::format("{}\n{}, default {}", spec.help, spec.variable, spec.show(settings{}));
+  const std::string flag = spec.flag;
+  if (spec.is_switch) {
+    where.add_flag_function(flag, [&given, flag](std::int64_t) { given[flag] = "on"; }, about)->group(spec.group);
+    return;
+  }
+  where
+      .add_option_function<std::string>(
+          flag, [&given, flag](const std::string& value) { given[flag] = value; }, about)
+      ->type_name(spec.shape)
+      ->group(spec.group);
+}
+
+/// A problem with the arguments that CLI11 did not see.
+struct usage_error {
+  std::string text;
+};
+
+/// One setting on its own, for commands that need few of them.
+template <typename Member>
+auto resolve_one(const char* flag, const given_flags& given, const variables& env, Member member) {
+  settings s;
+  const auto stored = apply_setting(s, find_setting(flag), flag_in(given, flag), env);
+  if (!stored) {
+    throw usage_error{stored.error()};
+  }
+  return s.*member;
+}
+
+constexpr const char* exit_codes = "Exit codes: 0 done, 1 failed (the reason is on stderr), 2 wrong usage.";
+
+/// The parser with everything it writes into.
+class parser {
+ public:
+  explicit parser(const variables& env) : env_{env} {
+    app_.require_subcommand(1);
+    app_.footer(fmt::format(
+        "`coffer COMMAND --help` shows a command's options. A flag wins over its environment variable, and that over"
+        " the\ndefault.\n\nExamples:\n  coffer migrate up && coffer serve\n  DATABASE_URL=postgresql://... coffer seed"
+        "\n\n{}",
+        exit_codes));
+    app_.get_formatter()->column_width(42);
+    add_serve();
+    add_migrate();
+    add_seed();
+    add_healthcheck();
+    version_ = app_.add_subcommand("version", "Print the version");
+  }
+  parser(const parser&) = delete;
+  parser& operator=(const parser&) = delete;
+
+  command parse(std::vector<std::string> arguments) {
+    // CLI11 takes them last first.
+    std::ranges::reverse(arguments);
+    try {
+      app_.parse(std::move(arguments));
+      return build();
+    } catch (const CLI::CallForHelp&) {
+      return print_and_exit{.exit_code = exit_ok, .out = app_.help(), .err = {}};
+    } catch (const CLI::ParseError& e) {
+      return refuse(explain(e));
+    } catch (const usage_error& e) {
+      return refuse(e.text);
+    }
+  }
+
+ private:
+  void add_serve();
+  void add_migrate();
+  void add_seed();
+  void add_healthcheck();
+
+  /// The innermost command that was named.
+  [[nodiscard]] const CLI::App* chosen() const;
+  [[nodiscard]] std::string explain(const CLI::ParseError& e) const;
+  [[nodiscard]] print_and_exit refuse(const std::string& what) const;
+
+  command build();
+  migrate_command build_migrate();
+  std::string healthcheck_url();
+
+  [[nodiscard]] std::string database_url() const {
+    return resolve_one("--database-url", given_, env_, &settings::database_url);
+  }
+
+  const variables& env_;
+  CLI::App app_{"An in-app currency and purchases server", "coffer"};
+  CLI::App* serve_ = nullptr;
+  CLI::App* migrate_ = nullptr;
+  CLI::App* migrate_up_ = nullptr;
+  CLI::App* migrate_down_ = nullptr;
+  CLI::App* migrate_status_ = nullptr;
+  CLI::App* migrate_new_ = nullptr;
+  CLI::App* seed_ = nullptr;
+  CLI::App* healthcheck_ = nullptr;
+  CLI::App* version_ = nullptr;
+
+  given_flags given_;
+  migrate_command migrate_how_;
+  std::string lock_timeout_ = "5s";
+  bool all_ = false;
+  std::string steps_;
+  std::string format_ = "text";
+  std::string url_;
+};
+
+const CLI::App* parser::chosen() const {
+  const CLI::App* innermost = &app_;
+  for (auto named = app_.get_subcommands(); !named.empty(); named = innermost->get_subcommands()) {
+    innermost = named.front();
+  }
+  return innermost;
+}
+
+std::string parser::explain(const CLI::ParseError& e) const {
+  const CLI::App* const where = chosen();
+  const std::vector<std::string> extra = app_.remaining(true);
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&e) != nullptr) {
+    const std::string text = e.what();
+    return text.substr(0, text.find(':')) + " needs a value";
+  }
+  if (extra.empty()) {
+    return dynamic_cast<const CLI::RequiredError*>(&e) != nullptr && !where->get_subcommands({}).empty()
+               ? "a command is missing"
+               : e.what();
+  }
+  std::vector<std::string> known;
+  const auto option = std::ranges::find_if(extra, [](const std::string& text) { return text.starts_with('-'); });
+  if (option != extra.end()) {
+    for (const CLI::Option* each : where->get_options()) {
+      known.push_back(each->get_name());
+    }
+    return fmt::format("there is no option {}{}", *option, suggestion(*option, known));
+  }
+  for (const CLI::App* each : where->get_subcommands({})) {
+    known.push_back(each->get_name());
+  }
+  if (known.empty()) {
+    return fmt::format("'{}' is one argument too many", extra.front());
+  }
+  return fmt::format("there is no command {}{}", extra.front(), suggestion(extra.front(), known));
+}
+
+print_and_exit parser::refuse(const std::string& what) const {
+  std::string name;
+  for (const CLI::App* each = chosen(); each != nullptr; each = each->get_parent()) {
+    name = name.empty() ? each->get_name() : each->get_name() + " " + name;
+  }
+  return {.exit_code = exit_usage, .out = {}, .err = fmt::format("coffer: {}\nSee `{} --help`.\n", what, name)};
+}
+
+void parser::add_serve() {
+  serve_ = app_.add_subcommand("serve", "Run the server");
+  for (const setting_spec& spec : setting_specs()) {
+    offer(*serve_, spec, given_);
+  }
+  serve_->footer(fmt::format(
+      "SIGTERM and SIGINT end the server after the requests in flight; a second one ends it at once.\n\nExamples:\n"
+      "  DATABASE_URL=postgresql://coffer@db/coffer REDIS_URL=redis://cache:6379/0 coffer serve\n"
+      "  coffer serve --listen 127.0.0.1:9000 --threads 2 --lanes 8\n\n{}",
+      exit_codes));
+}
+
+void parser::add_migrate() {
+  migrate_ = app_.add_subcommand("migrate", "Bring the database schema up to date, undo it, or look at it");
+  migrate_->require_subcommand(1);
+  migrate_up_ = migrate_->add_subcommand("up", "Apply all pending migrations");
+  migrate_down_ = migrate_->add_subcommand("down", "Undo the newest migration (and its data!)");
+  migrate_status_ = migrate_->add_subcommand("status", "List the migrations and whether they are applied");
+  migrate_new_ = migrate_->add_subcommand("new", "Write an empty migration file");
+  const setting_spec& database = find_setting("--database-url");
+  for (CLI::App* each : {migrate_up_, migrate_down_, migrate_status_}) {
+    offer(*each, database, given_);
+    each->add_option("--dir", migrate_how_.folder, "use the files of this folder instead of those in the binary")
+        ->type_name("FOLDER");
+  }
+  for (CLI::App* each : {migrate_up_, migrate_down_, migrate_status_, migrate_new_}) {
+    each->footer(exit_codes);
+  }
+  for (CLI::App* each : {migrate_up_, migrate_down_}) {
+    each->add_flag("--accept-changed", migrate_how_.accept_changed,
+                   "accept files that were changed after they had been applied");
+    each->add_option("--lock-timeout", lock_timeout_,
+                     "how long a statement may wait for the service's locks, default 5s; 0s: no limit")
+        ->type_name("0s..1d");
+  }
+  migrate_down_->add_flag("--all", all_, "undo every migration: nothing is left");
+  migrate_down_->add_option("--steps", steps_, "undo so many, default 1")->type_name("1..1000");
+  migrate_status_->add_flag("--exit-code", migrate_how_.exit_code, "exit with 1 when something is pending");
+  migrate_new_->add_option("--dir", migrate_how_.folder, "the folder, default migrations")->type_name("FOLDER");
+  migrate_new_->add_option("name", migrate_how_.name, "what it does, as part of the file's name")
+      ->type_name("")
+      ->required();
+  migrate_->footer(fmt::format(
+      "The files have dbmate's format, and dbmate can run them too. Several runs at once are safe.\n\nExamples:\n"
+      "  DATABASE_URL=postgresql://... coffer migrate up\n  coffer migrate status --exit-code\n"
+      "  coffer migrate new add_stock\n\n{}",
+      exit_codes));
+}
+
+void parser::add_seed() {
+  seed_ = app_.add_subcommand("seed", "Add two example products and the user demo with 10000 credits");
+  offer(*seed_, find_setting("--database-url"), given_);
+  seed_->add_option("--format", format_, "what is printed, default text")->type_name("text|json");
+  seed_->footer(fmt::format("Running it again adds nothing.\n\n{}", exit_codes));
+}
+
+void parser::add_healthcheck() {
+  healthcheck_ = app_.add_subcommand("healthcheck", "Ask a running server whether it is ready (for containers)");
+  offer(*healthcheck_, find_setting("--listen"), given_);
+  healthcheck_->add_option("--url", url_, "what to ask instead, default http://LISTEN/readyz")
+      ->type_name("http://HOST:PORT/PATH");
+  healthcheck_->footer(fmt::format("It waits for 2 s at most.\n\n{}", exit_codes));
+}
+
+migrate_command parser::build_migrate() {
+  migrate_command how = migrate_how_;
+  if (migrate_new_->parsed()) {
+    how.what = migrate_command::action::create;
+    how.folder = how.folder.empty() ? "migrations" : how.folder;
+    return how;
+  }
+  how.what = migrate_down_->parsed()     ? migrate_command::action::down
+             : migrate_status_->parsed() ? migrate_command::action::status
+                                         : migrate_command::action::up;
+  const auto steps = parse_integer(steps_.empty() ? "1" : steps_);
+  if (!steps || *steps < 1 || *steps > 1000) {
+    throw usage_error{fmt::format("--steps '{}' is not valid: it must be a whole number from 1 to 1000", steps_)};
+  }
+  if (all_ && !steps_.empty()) {
+    throw usage_error{"--all and --steps exclude each other"};
+  }
+  how.steps = all_ ? std::nullopt : std::optional{static_cast<std::size_t>(*steps)};
+  const auto lock_timeout = parse_duration(lock_timeout_);
+  if (!lock_timeout || *lock_timeout > std::chrono::hours{24}) {
+    throw usage_error{fmt::format("--lock-timeout '{}' is not valid: it must be a duration from 0s to 1d, such as 30s",
+                                  lock_timeout_)};
+  }
+  how.lock_timeout = *lock_timeout;
+  how.database_url = database_url();
+  return how;
+}
+
+std::string parser::healthcheck_url() {
+  if (!url_.empty()) {
+    return url_;
+  }
+  auto address = parse_listen_address(resolve_one("--listen", given_, env_, &settings::listen)).value();
+  // A server that listens everywhere is asked on the loopback.
+  if (address.host == "0.0.0.0") {
+    address.host = "127.0.0.1";
+  } else if (address.host == "::") {
+    address.host = "::1";
+  }
+  return fmt::format("http://{}/readyz", address.text());
+}
+
+command parser::build() {
+  if (serve_->parsed()) {
+    auto resolved = resolve_settings([this](const char* flag) { return flag_in(given_, flag); }, env_);
+    if (!resolved) {
+      throw usage_error{std::move(resolved.error())};
+    }
+    return serve_command{std::move(*resolved)};
+  }
+  if (migrate_->parsed()) {
+    return build_migrate();
+  }
+  if (seed_->parsed()) {
+    if (format_ != "text" && format_ != "json") {
+      throw usage_error{fmt::format("--format '{}' is not valid: it must be text or json", format_)};
+    }
+    return seed_command{.database_url = database_url(), .json = format_ == "json"};
+  }
+  if (healthcheck_->parsed()) {
+    return healthcheck_command{healthcheck_url()};
+  }
+  return version_command{};
+}
+
+}  // namespace
+
+command parse_command_line(std::vector<std::string> arguments, const variables& env) {
+  if (arguments.empty()) {
+    auto help = parser{env}.parse({"--help"});
+    auto& page = std::get<print_and_exit>(help);
+    return print_and_exit{.exit_code = exit_usage, .out = {}, .err = std::move(page.out)};
+  }
+  return parser{env}.parse(std::move(arguments));
+}
+
+}  // namespace coffer::app

@@ -1,0 +1,62 @@
+// What the user asked for on the command line. Reads arguments and variables, does nothing. Knows no database.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "coffer/app/settings.hpp"
+#include "coffer/app/settings_table.hpp"
+
+namespace coffer::app {
+
+/// The exit codes of every command.
+inline constexpr int exit_ok = 0;
+inline constexpr int exit_failed = 1;
+inline constexpr int exit_usage = 2;
+
+struct serve_command {
+  settings how;
+};
+
+struct migrate_command {
+  enum class action : std::uint8_t { up, down, status, create };
+
+  action what = action::up;
+  std::string database_url;
+  std::string folder;                    ///< empty: the files in the binary
+  std::optional<std::size_t> steps = 1;  ///< of down; nullopt: all
+  std::string name;                      ///< of create
+  bool accept_changed = false;
+  bool exit_code = false;  ///< of status: fail when something is pending
+  std::chrono::milliseconds lock_timeout{std::chrono::seconds{5}};
+};
+
+struct seed_command {
+  std::string database_url;
+  bool json = false;
+};
+
+struct healthcheck_command {
+  std::string url;  ///< http://ADDRESS:PORT/PATH
+};
+
+struct version_command {};
+
+/// Nothing to run: help was asked for, or the arguments are wrong.
+struct print_and_exit {
+  int exit_code = exit_ok;
+  std::string out;
+  std::string err;
+};
+
+using command =
+    std::variant<serve_command, migrate_command, seed_command, healthcheck_command, version_command, print_and_exit>;
+
+/// Reads the arguments (without the program's name), then `env`, then defaults. Pure.
+command parse_command_line(std::vector<std::string> arguments, const variables& env);
+
+}  // namespace coffer::app

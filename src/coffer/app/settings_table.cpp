@@ -1,0 +1,222 @@
+#include "coffer/app/settings_table.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "coffer/app/settings_kinds.hpp"
+#include "coffer/app/settings_values.hpp"
+#include "coffer/base/assert.hpp"
+#include "coffer/base/ids.hpp"
+
+namespace coffer::app {
+
+namespace {
+
+using namespace setting_kinds;
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr const char* network = "Network";
+constexpr const char* storage = "PostgreSQL";
+constexpr const char* redis = "Redis";
+constexpr const char* work = "Work";
+constexpr const char* http = "HTTP limits";
+constexpr const char* logs = "Logs";
+
+constexpr const char* address_rule = "an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080 (port 0: any)";
+
+bool accepts_address(std::string_view value) { return parse_listen_address(value).has_value(); }
+
+bool accepts_database(std::string_view value) {
+  return value.starts_with("postgresql://") || value.starts_with("postgres://") ||
+         value.find('=') != std::string_view::npos;
+}
+
+bool accepts_redis(std::string_view value) { return value.starts_with("redis://") || value.starts_with("unix://"); }
+
+bool accepts_prefix(std::string_view value) {
+  return !value.empty() && value.size() <= 64 && std::ranges::all_of(value, [](char c) { return c > ' ' && c < 127; });
+}
+
+bool accepts_time_of_day(std::string_view value) { return parse_time_of_day(value).has_value(); }
+
+setting_spec time_of_day(setting_spec spec) {
+  spec.shape = "HH:MM";
+  spec.set = [](settings& s, std::string_view value) -> outcome {
+    if (!accepts_time_of_day(value)) {
+      return std::unexpected{std::string{"a time of day from 00:00 to 23:59"}};
+    }
+    s.cache_reset_at = *parse_time_of_day(value);
+    return {};
+  };
+  spec.show = [](const settings& s) {
+    return fmt::format("{:02}:{:02}", s.cache_reset_at.count() / 60, s.cache_reset_at.count() % 60);
+  };
+  spec.lowest = "00:00";
+  spec.highest = "23:59";
+  spec.above = "24:00";
+  return spec;
+}
+
+setting_spec as_switch(setting_spec spec) {
+  spec.is_switch = true;
+  return spec;
+}
+
+setting_spec as_secret(setting_spec spec) {
+  spec.is_secret = true;
+  return spec;
+}
+
+// A reference to a member, for const and mutable settings alike.
+#define COFFER_MEMBER(name) [](auto& s) -> auto& { return s.name; }
+
+void add_network(std::vector<setting_spec>& all) {
+  all.push_back(text(named("--listen", "COFFER_LISTEN", network, "address of the API"), COFFER_MEMBER(listen),
+                     "HOST:PORT", address_rule, false, accepts_address));
+  all.push_back(text(named("--admin-listen", "COFFER_ADMIN_LISTEN", network, "address of /metrics; none: no metrics"),
+                     COFFER_MEMBER(admin_listen), "HOST:PORT", address_rule, true, accepts_address));
+  all.push_back(choice(named("--auth", "COFFER_AUTH", network, "whether requests must carry a key"),
+                       COFFER_MEMBER(auth),
+                       std::array{std::pair{"off", auth_mode::off}, std::pair{"required", auth_mode::required}}));
+  all.push_back(as_switch(on_off(named("--allow-insecure-listen", "COFFER_ALLOW_INSECURE_LISTEN", network,
+                                       "listen beyond this machine although --auth is off"),
+                                 COFFER_MEMBER(allow_insecure_listen))));
+}
+
+void add_storage(std::vector<setting_spec>& all) {
+  all.push_back(as_secret(
+      text(named("--database-url", "DATABASE_URL", storage, "where PostgreSQL is"), COFFER_MEMBER(database_url), "URL",
+           "postgresql://user:password@host:port/database or a list of key=value", false, accepts_database)));
+  all.push_back(duration(
+      named("--database-connect-timeout", "COFFER_DATABASE_CONNECT_TIMEOUT", storage, "limit for making a connection"),
+      COFFER_MEMBER(database_connect_timeout), milliseconds{10}, seconds{60}));
+  all.push_back(duration(named("--database-acquire-timeout", "COFFER_DATABASE_ACQUIRE_TIMEOUT", storage,
+                               "how long a read waits for a free connection"),
+                         COFFER_MEMBER(database_acquire_timeout), milliseconds{10}, seconds{60}));
+  all.push_back(duration(named("--database-statement-timeout", "COFFER_DATABASE_STATEMENT_TIMEOUT", storage,
+                               "limit for a statement, at most --request-timeout"),
+                         COFFER_MEMBER(database_statement_timeout), milliseconds{10}, seconds{60}));
+  all.push_back(duration(named("--database-lock-timeout", "COFFER_DATABASE_LOCK_TIMEOUT", storage,
+                               "limit for a lock, at most --database-statement-timeout"),
+                         COFFER_MEMBER(database_lock_timeout), milliseconds{10}, seconds{60}));
+  all.push_back(integer(named("--read-pool-size", "COFFER_READ_POOL_SIZE", storage, "reading connections per thread"),
+                        COFFER_MEMBER(read_pool_size), 1, 256));
+  all.push_back(integer(named("--read-pool-waiting", "COFFER_READ_POOL_WAITING", storage,
+                              "reads that may wait for a connection, per thread; more are refused"),
+                        COFFER_MEMBER(read_pool_waiting), 1, 1'000'000));
+  all.push_back(on_off(
+      named("--prepared", "COFFER_PREPARED", storage, "prepared statements; off for poolers in transaction mode"),
+      COFFER_MEMBER(prepared)));
+}
+
+void add_redis(std::vector<setting_spec>& all) {
+  all.push_back(as_secret(text(named("--redis-url", "REDIS_URL", redis, "where Redis is; none: no cache"),
+                               COFFER_MEMBER(redis_url), "URL", "redis://host:port/number or unix:///path", true,
+                               accepts_redis)));
+  all.push_back(text(named("--redis-prefix", "COFFER_REDIS_PREFIX", redis,
+                           "start of every key, its own for each database that shares a Redis"),
+                     COFFER_MEMBER(redis_prefix), "TEXT", "1 to 64 visible ASCII characters", false, accepts_prefix));
+  all.push_back(
+      duration(named("--redis-connect-timeout", "COFFER_REDIS_CONNECT_TIMEOUT", redis, "limit for making a connection"),
+               COFFER_MEMBER(redis_connect_timeout), milliseconds{1}, seconds{10}));
+  all.push_back(duration(named("--redis-command-timeout", "COFFER_REDIS_COMMAND_TIMEOUT", redis,
+                               "limit for an answer; slower is a cache miss"),
+                         COFFER_MEMBER(redis_command_timeout), milliseconds{1}, seconds{10}));
+  all.push_back(duration(named("--cache-ttl", "COFFER_CACHE_TTL", redis, "life of a cached inventory"),
+                         COFFER_MEMBER(cache_ttl), seconds{1}, hours{24}));
+  all.push_back(duration(named("--popular-ttl", "COFFER_POPULAR_TTL", redis, "life of the cached popular products"),
+                         COFFER_MEMBER(popular_ttl), seconds{1}, hours{24}));
+  all.push_back(time_of_day(named("--cache-reset-at", "COFFER_CACHE_RESET_AT", redis,
+                                  "time of day (UTC) at which all cached inventories are dropped")));
+}
+
+void add_work(std::vector<setting_spec>& all) {
+  all.push_back(integer(named("--threads", "COFFER_THREADS", work, "threads, each with its own connections"),
+                        COFFER_MEMBER(threads), 1, 64));
+  all.push_back(integer(named("--lanes", "COFFER_LANES", work, "writing connections of the process, a lane each"),
+                        COFFER_MEMBER(lanes), 1, 32));
+  all.push_back(integer(named("--max-batch", "COFFER_MAX_BATCH", work, "most commands in one transaction"),
+                        COFFER_MEMBER(max_batch), 1, 4096));
+  all.push_back(integer(named("--lane-queue", "COFFER_LANE_QUEUE", work,
+                              "commands that may wait in a lane; more are refused as overloaded"),
+                        COFFER_MEMBER(lane_queue), 1, 1'000'000));
+  all.push_back(integer(named("--max-deposit", "COFFER_MAX_DEPOSIT", work, "most credits in one deposit"),
+                        COFFER_MEMBER(max_deposit), 1, max_json_integer));
+  all.push_back(duration(
+      named("--request-timeout", "COFFER_REQUEST_TIMEOUT", work, "limit for answering a request; beyond it 503"),
+      COFFER_MEMBER(http.request_time), milliseconds{100}, seconds{60}));
+  all.push_back(duration(named("--drain-timeout", "COFFER_DRAIN_TIMEOUT", work,
+                               "how long requests in flight may take to end after SIGTERM"),
+                         COFFER_MEMBER(drain_timeout), milliseconds{0}, minutes{10}));
+}
+
+void add_http(std::vector<setting_spec>& all) {
+  all.push_back(integer(named("--max-connections", "COFFER_MAX_CONNECTIONS", http,
+                              "clients at once (never more than open files - 128); more wait"),
+                        COFFER_MEMBER(http.connections), 1, 1'000'000));
+  all.push_back(size(named("--max-request-line", "COFFER_MAX_REQUEST_LINE", http, "beyond it 414"),
+                     COFFER_MEMBER(http.request_line), 256, 64 << 10));
+  all.push_back(
+      size(named("--max-header-bytes", "COFFER_MAX_HEADER_BYTES", http, "all headers together; beyond it 431"),
+           COFFER_MEMBER(http.header_block), 1 << 10, 256 << 10));
+  all.push_back(integer(named("--max-headers", "COFFER_MAX_HEADERS", http, "number of headers; beyond it 431"),
+                        COFFER_MEMBER(http.header_count), 8, 1000));
+  all.push_back(
+      size(named("--max-body", "COFFER_MAX_BODY", http, "beyond it 413"), COFFER_MEMBER(http.body), 1 << 10, 1 << 20));
+  all.push_back(duration(named("--header-timeout", "COFFER_HEADER_TIMEOUT", http, "for a whole head; beyond it 408"),
+                         COFFER_MEMBER(http.header_time), milliseconds{100}, minutes{10}));
+  all.push_back(duration(named("--body-timeout", "COFFER_BODY_TIMEOUT", http, "for a whole body; beyond it 408"),
+                         COFFER_MEMBER(http.body_time), milliseconds{100}, minutes{10}));
+  all.push_back(duration(named("--idle-timeout", "COFFER_IDLE_TIMEOUT", http, "between requests; then closed"),
+                         COFFER_MEMBER(http.idle_time), milliseconds{100}, hours{1}));
+  all.push_back(duration(
+      named("--write-timeout", "COFFER_WRITE_TIMEOUT", http, "without progress of a client that reads; then reset"),
+      COFFER_MEMBER(http.write_time), milliseconds{100}, minutes{10}));
+}
+
+void add_logs(std::vector<setting_spec>& all) {
+  all.push_back(choice(named("--log-level", "COFFER_LOG_LEVEL", logs, "the lowest level that is written"),
+                       COFFER_MEMBER(log_level),
+                       std::array{std::pair{"debug", log::level::debug}, std::pair{"info", log::level::info},
+                                  std::pair{"warn", log::level::warn}, std::pair{"error", log::level::error}}));
+  all.push_back(choice(named("--log-format", "COFFER_LOG_FORMAT", logs, "auto: text on a terminal, JSON elsewhere"),
+                       COFFER_MEMBER(log_format),
+                       std::array{std::pair{"auto", log::format::automatic}, std::pair{"json", log::format::json},
+                                  std::pair{"text", log::format::text}}));
+}
+
+#undef COFFER_MEMBER
+
+std::vector<setting_spec> make_specs() {
+  std::vector<setting_spec> all;
+  add_network(all);
+  add_storage(all);
+  add_redis(all);
+  add_work(all);
+  add_http(all);
+  add_logs(all);
+  return all;
+}
+
+}  // namespace
+
+std::span<const setting_spec> setting_specs() {
+  static const std::vector<setting_spec> all = make_specs();
+  return all;
+}
+
+const setting_spec& find_setting(std::string_view flag) {
+  const auto all = setting_specs();
+  const auto found = std::ranges::find_if(all, [&](const setting_spec& spec) { return spec.flag == flag; });
+  COFFER_ASSERT(found != all.end());
+  return *found;
+}
+
+}  // namespace coffer::app

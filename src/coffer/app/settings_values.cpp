@@ -1,0 +1,139 @@
+#include "coffer/app/settings_values.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <array>
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace coffer::app {
+
+namespace {
+
+struct unit {
+  std::string_view name;
+  std::int64_t factor;
+};
+
+// Largest first: formatting takes the first that divides the value.
+constexpr std::array<unit, 5> durations = {
+    {{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1000}, {"ms", 1}}};
+constexpr std::array<unit, 3> sizes = {{{"MiB", 1 << 20}, {"KiB", 1 << 10}, {"", 1}}};
+
+constexpr std::int64_t max_duration = std::int64_t{3650} * 86'400'000;
+constexpr std::int64_t max_size = std::int64_t{1} << 53;
+
+template <std::size_t Count>
+std::optional<std::int64_t> parse_with_unit(std::string_view text, const std::array<unit, Count>& units,
+                                            std::int64_t limit) {
+  const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto number = parse_integer(text.substr(0, digits));
+  for (const unit& u : units) {
+    if (number && text.substr(digits) == u.name && *number <= limit / u.factor) {
+      return *number * u.factor;
+    }
+  }
+  return std::nullopt;
+}
+
+template <std::size_t Count>
+std::string format_with_unit(std::int64_t value, const std::array<unit, Count>& units, std::string_view zero) {
+  for (const unit& u : units) {
+    if (value != 0 && value % u.factor == 0) {
+      return fmt::format("{}{}", value / u.factor, u.name);
+    }
+  }
+  return std::string{zero};
+}
+
+}  // namespace
+
+std::optional<std::int64_t> parse_integer(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
+  const auto value = parse_with_unit(text, durations, max_duration);
+  return value ? std::optional{std::chrono::milliseconds{*value}} : std::nullopt;
+}
+
+std::string format_duration(std::chrono::milliseconds duration) {
+  return format_with_unit(duration.count(), durations, "0s");
+}
+
+std::optional<std::size_t> parse_size(std::string_view text) {
+  const auto value = parse_with_unit(text, sizes, max_size);
+  return value ? std::optional{static_cast<std::size_t>(*value)} : std::nullopt;
+}
+
+std::string format_size(std::size_t bytes) { return format_with_unit(static_cast<std::int64_t>(bytes), sizes, "0"); }
+
+std::optional<std::chrono::minutes> parse_time_of_day(std::string_view text) {
+  if (text.size() != 5 || text[2] != ':' || text.find_first_not_of("0123456789:") != std::string_view::npos) {
+    return std::nullopt;
+  }
+  const auto hours = parse_integer(text.substr(0, 2));
+  const auto minutes = parse_integer(text.substr(3));
+  if (!hours || !minutes || *hours > 23 || *minutes > 59) {
+    return std::nullopt;
+  }
+  return std::chrono::minutes{*hours * 60 + *minutes};
+}
+
+std::optional<bool> parse_switch(std::string_view text) {
+  for (const std::string_view yes : {"1", "on", "true", "yes"}) {
+    if (text == yes) {
+      return true;
+    }
+  }
+  for (const std::string_view no : {"0", "off", "false", "no"}) {
+    if (text == no) {
+      return false;
+    }
+  }
+  return std::nullopt;
+}
+
+bool listen_address::is_loopback() const {
+  if (is_v6) {
+    in6_addr address{};
+    return ::inet_pton(AF_INET6, host.c_str(), &address) == 1 && IN6_IS_ADDR_LOOPBACK(&address);
+  }
+  return host.starts_with("127.");
+}
+
+std::string listen_address::text() const { return fmt::format(fmt::runtime(is_v6 ? "[{}]:{}" : "{}:{}"), host, port); }
+
+std::optional<listen_address> parse_listen_address(std::string_view text) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string_view::npos) {
+    return std::nullopt;
+  }
+  listen_address parsed;
+  std::string_view host = text.substr(0, colon);
+  const auto port = text.substr(colon + 1);
+  const auto number = parse_integer(port);
+  if (!number || *number < 0 || *number > 65535 || port.find_first_not_of("0123456789") != std::string_view::npos) {
+    return std::nullopt;
+  }
+  parsed.port = static_cast<std::uint16_t>(*number);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+    parsed.is_v6 = true;
+  }
+  parsed.host = host == "localhost" && !parsed.is_v6 ? "127.0.0.1" : host;
+  std::array<unsigned char, sizeof(in6_addr)> ignored{};
+  if (::inet_pton(parsed.is_v6 ? AF_INET6 : AF_INET, parsed.host.c_str(), ignored.data()) != 1) {
+    return std::nullopt;
+  }
+  return parsed;
+}
+
+}  // namespace coffer::app
