@@ -41,7 +41,7 @@ class wait_queue {
 
  private:
   struct state;
-  std::shared_ptr<state> state_;
+  std::unique_ptr<state> state_;
 };
 
 }  // namespace coffer::net
