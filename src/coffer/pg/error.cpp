@@ -50,9 +50,10 @@ std::string to_string(sqlstate state) {
   return text;
 }
 
-error::error(failure kind, const std::string& message, details d)
+error::error(failure kind, std::string message, details d)
     : std::runtime_error{fmt::format("postgresql {} [{}]: {}", to_string(kind), to_string(d.state), message)},
       kind_{kind},
+      message_{std::move(message)},
       details_{std::move(d)} {}
 
 }  // namespace coffer::pg

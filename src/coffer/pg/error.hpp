@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "coffer/pg/sqlstate.hpp"
 
@@ -46,10 +47,13 @@ class error : public std::runtime_error {
     std::string constraint;
   };
 
-  error(failure kind, const std::string& message, details d);
-  error(failure kind, const std::string& message) : error{kind, message, details{}} {}
+  error(failure kind, std::string message, details d);
+  error(failure kind, std::string message) : error{kind, std::move(message), details{}} {}
 
   [[nodiscard]] failure kind() const noexcept { return kind_; }
+
+  /// The message alone; what() has kind and SQLSTATE before it. For logs, never for clients.
+  [[nodiscard]] const std::string& message() const noexcept { return message_; }
 
   /// What the server said, or 08006 and 08001 when the connection was lost or never made without a word of it.
   [[nodiscard]] sqlstate state() const noexcept { return details_.state; }
@@ -68,6 +72,7 @@ class error : public std::runtime_error {
 
  private:
   failure kind_;
+  std::string message_;
   details details_;
 };
 

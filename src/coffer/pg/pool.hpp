@@ -1,37 +1,15 @@
 // A bounded set of connections that are lent out. The decisions are pool_state's; here is the waiting and connecting.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
 
 #include "coffer/net/task.hpp"
 #include "coffer/pg/connection.hpp"
+#include "coffer/pg/pool_state.hpp"
 
 namespace coffer::pg {
-
-/// The limits of a pool.
-struct pool_limits {
-  /// The most connections, connecting ones included.
-  std::size_t size = 8;
-  /// The most callers that wait for one; further ones are refused at once.
-  std::size_t max_waiting = 1024;
-  /// A connection older than this (less up to a tenth, so that they do not all end together) is replaced when it is
-  /// returned: a promoted or rebalanced server gets its share again.
-  std::chrono::milliseconds max_age{std::chrono::minutes{30}};
-  /// The first pause after a failed connect; doubled at each further one up to max_backoff, with jitter of a half.
-  std::chrono::milliseconds min_backoff{50};
-  std::chrono::milliseconds max_backoff{1000};
-};
-
-/// A snapshot of a pool.
-struct pool_stats {
-  std::size_t idle = 0;
-  std::size_t leased = 0;
-  std::size_t connecting = 0;
-  std::size_t waiting = 0;
-};
 
 class pool;
 
@@ -63,11 +41,11 @@ class lease {
 };
 
 /// Lends connections of one server to the coroutines of one thread, first come first served. Connections are made on
-/// demand; failed attempts are repeated with back-off while anybody waits.
+/// demand; failed attempts are repeated with back-off while anybody waits. May die before its leases do.
 class pool {
  public:
-  /// `name` is the metric label and has static storage.
-  pool(net::executor ex, std::string name, options how, pool_limits limits);
+  /// `name` is the label "pool" of its metrics; pools of several threads may share it.
+  pool(net::executor ex, std::string name, options how, pool_limits limits = {});
   ~pool();
   pool(const pool&) = delete;
   pool& operator=(const pool&) = delete;

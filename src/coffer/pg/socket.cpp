@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "coffer/base/assert.hpp"
+#include "coffer/net/watchdog.hpp"
 
 namespace coffer::pg {
 
@@ -29,26 +30,12 @@ struct shared_waiter {
 
 }  // namespace
 
-/// Shared with the timer's handler, which may run after the socket has died.
-struct socket::state : std::enable_shared_from_this<state> {
-  explicit state(const net::executor& ex) : descriptor{ex}, timer{ex} {}
+/// Shared with a waiting coroutine, which may outlive the socket by a step.
+struct socket::state {
+  explicit state(const net::executor& ex) : descriptor{ex}, dog{ex, [this] { expire(); }} {}
 
-  void arm_timer() {
-    timer_under_way = true;
-    timer.expires_at(*until);
-    timer.async_wait([self = shared_from_this()](const auto&) {
-      self->timer_under_way = false;
-      self->on_timer();
-    });
-  }
-
-  void on_timer() {
-    if (!until) {
-      return;
-    }
-    if (std::chrono::steady_clock::now() < *until) {
-      arm_timer();
-    } else if (descriptor.is_open()) {
+  void expire() {
+    if (descriptor.is_open()) {
       descriptor.cancel();
     }
   }
@@ -58,9 +45,8 @@ struct socket::state : std::enable_shared_from_this<state> {
   }
 
   net::descriptor descriptor;
-  net::steady_timer timer;
+  net::watchdog dog;
   std::optional<net::deadline> until;
-  bool timer_under_way = false;
 };
 
 socket::socket(const net::executor& ex) : state_{std::make_shared<state>(ex)} {}
@@ -68,7 +54,6 @@ socket::socket(const net::executor& ex) : state_{std::make_shared<state>(ex)} {}
 socket::~socket() {
   release();
   clear_deadline();
-  state_->timer.cancel();
 }
 
 void socket::assign(int fd) {
@@ -83,17 +68,14 @@ void socket::release() noexcept {
 }
 
 void socket::set_deadline(net::deadline until) {
-  state& s = *state_;
-  s.until = until;
-  if (!s.timer_under_way) {
-    s.arm_timer();
-  } else if (s.timer.expiry() > until) {
-    // The handler runs at once and sets the timer anew.
-    s.timer.cancel();
-  }
+  state_->until = until;
+  state_->dog.arm(until);
 }
 
-void socket::clear_deadline() noexcept { state_->until.reset(); }
+void socket::clear_deadline() noexcept {
+  state_->until.reset();
+  state_->dog.disarm();
+}
 
 net::task<readiness> socket::wait(interest what) {
   const std::shared_ptr<state> s = state_;

@@ -1,0 +1,95 @@
+#include "coffer/pg/conninfo.hpp"
+#include "coffer/pg/error.hpp"
+#include "coffer/pg/sqlstate.hpp"
+#include "support/catch.hpp"
+
+using namespace coffer;
+using pg::sqlstate;
+
+TEST_CASE("an SQLSTATE keeps its five characters, known or not") {
+  for (const char* text : {"23505", "40P01", "57P03", "00000", "ZZZZZ", "XX000"}) {
+    CHECK(pg::to_string(pg::sqlstate_from(text)) == text);
+  }
+  CHECK(pg::sqlstate_from("23505") == sqlstate::unique_violation);
+  for (const char* text : {"", "2350", "235050", "2350x", "23 05"}) {
+    CHECK(pg::sqlstate_from(text) == sqlstate::none);
+  }
+}
+
+TEST_CASE("conflicts, timeouts and unavailable servers are told apart") {
+  CHECK(pg::is_conflict(sqlstate::deadlock_detected));
+  CHECK(pg::is_conflict(sqlstate::serialization_failure));
+  CHECK_FALSE(pg::is_conflict(sqlstate::unique_violation));
+  CHECK(pg::is_timeout(sqlstate::query_canceled));
+  CHECK(pg::is_timeout(sqlstate::lock_not_available));
+  for (const char* text : {"53300", "53100", "57P01", "57P02", "57P03", "08006", "08001", "25006"}) {
+    CAPTURE(text);
+    CHECK(pg::is_server_unavailable(pg::sqlstate_from(text)));
+  }
+  for (const char* text : {"57014", "40001", "23505", "28P01", "00000"}) {
+    CAPTURE(text);
+    CHECK_FALSE(pg::is_server_unavailable(pg::sqlstate_from(text)));
+  }
+}
+
+TEST_CASE("the SQLSTATE of a failed connect is found in libpq's message") {
+  const char* one =
+      "connection to server on socket \"/tmp/.s.PGSQL.5432\" failed: FATAL:  53300: too many connections for role "
+      "\"a\"\nLOCATION:  InitializeSessionUserId, miscinit.c:777\n";
+  CHECK(pg::state_of_connect_message(one) == sqlstate::too_many_connections);
+  CHECK(pg::summary_of_connect_message(one) ==
+        "connection to server on socket \"/tmp/.s.PGSQL.5432\" failed: FATAL:  53300: too many connections for role "
+        "\"a\"");
+  const char* several =
+      "connection to server at \"10.0.0.1\", port 5432 failed: FATAL:  57P03: the database system is starting up\n"
+      "LOCATION:  ProcessStartupPacket, postmaster.c:2400\n"
+      "connection to server at \"10.0.0.2\", port 5432 failed: Connection refused\n"
+      "\tIs the server running on that host and accepting TCP/IP connections?\n";
+  CHECK(pg::state_of_connect_message(several) == sqlstate::cannot_connect_now);
+  CHECK(pg::summary_of_connect_message(several).find("refused") != std::string::npos);
+  CHECK(pg::summary_of_connect_message(several).find("Is the server") == std::string::npos);
+  CHECK(pg::state_of_connect_message("connection refused\n") == sqlstate::none);
+  CHECK(pg::state_of_connect_message("") == sqlstate::none);
+}
+
+TEST_CASE("session settings are escaped as the server splits them, and those of the URL come last") {
+  pg::options how;
+  how.settings = {{"search_path", "a b, c\\d"}};
+  const std::string all = pg::session_options(how, "-c work_mem=5MB");
+  CHECK(all.find("-c search_path=a\\ b,\\ c\\\\d ") != std::string::npos);
+  CHECK(all.find("-c statement_timeout=2000 ") != std::string::npos);
+  CHECK(all.ends_with("-c work_mem=5MB"));
+  how.prepared = false;
+  CHECK(pg::session_options(how, "").empty());
+}
+
+TEST_CASE("hosts rotate past the one that did not answer") {
+  pg::conninfo info{pg::options{"postgresql://a:1,b:2,c/db"}};
+  CHECK(info.host_count() == 3);
+  const auto value_of = [&info](const std::string& keyword) {
+    const auto arrays = info.to_arrays();
+    std::string value;
+    for (std::size_t i = 0; arrays.keywords[i] != nullptr; ++i) {
+      value = arrays.keywords[i] == keyword ? arrays.values[i] : value;
+    }
+    return value;
+  };
+  CHECK(value_of("host") == "a,b,c");
+  CHECK(info.rotate_past("a", "1"));
+  CHECK(value_of("host") == "b,c,a");
+  CHECK(value_of("port") == "2,,1");
+  CHECK(info.rotate_past("c", "5432"));
+  CHECK(value_of("host") == "a,b,c");
+  CHECK_FALSE(info.rotate_past("d", "1"));
+  CHECK(pg::conninfo{pg::options{"postgresql://a/db"}}.host_count() == 1);
+}
+
+TEST_CASE("a pg error says what failed, in words and in numbers") {
+  pg::error::details known;
+  known.state = sqlstate::deadlock_detected;
+  known.delivered = pg::delivery::answered;
+  const pg::error e{pg::failure::statement, "deadlock detected", known};
+  CHECK(std::string{e.what()} == "postgresql statement [40P01]: deadlock detected");
+  CHECK(e.message() == "deadlock detected");
+  CHECK(std::string{pg::to_string(pg::delivery::unknown)} == "unknown");
+}
