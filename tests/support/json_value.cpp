@@ -220,7 +220,7 @@ class json_parser {
 
 namespace {
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') {
@@ -315,7 +315,7 @@ std::string json_value::dump() const {
     return fmt::format("{:#}", *real);
   }
   if (is_string()) {
-    return quoted(text());
+    return in_quotes(text());
   }
   std::string out;
   if (is_array()) {
@@ -325,7 +325,7 @@ std::string json_value::dump() const {
     return "[" + out + "]";
   }
   for (const auto& [name, value] : members()) {
-    out += (out.empty() ? "" : ",") + quoted(name) + ":" + value.dump();
+    out += (out.empty() ? "" : ",") + in_quotes(name) + ":" + value.dump();
   }
   return "{" + out + "}";
 }
