@@ -312,7 +312,9 @@ std::string json_value::dump() const {
     return std::to_string(integer());
   }
   if (const double* real = std::get_if<double>(&value_)) {
-    return fmt::format("{:#}", *real);
+    std::string digits = fmt::format("{}", *real);
+    // A real number stays one when it is read again.
+    return digits.find_first_of(".e") == std::string::npos ? digits + ".0" : digits;
   }
   if (is_string()) {
     return in_quotes(text());
