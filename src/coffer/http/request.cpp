@@ -57,14 +57,20 @@ void request::clear() {
   body.clear();
   request_id.clear();
   target_.clear();
-  path_length_ = 0;
+  path_begin_ = 0;
+  path_end_ = 0;
   bytes_.clear();
   fields_.clear();
 }
 
 void request::set_target(std::string_view target) {
   target_ = target;
-  path_length_ = std::min(target.find('?'), target.size());
+  path_begin_ = 0;
+  const std::size_t scheme_end = target.find("://");
+  if (scheme_end != std::string_view::npos && !target.starts_with('/')) {
+    path_begin_ = std::min(target.find_first_of("/?", scheme_end + 3), target.size());
+  }
+  path_end_ = std::min(target.find('?', path_begin_), target.size());
 }
 
 void request::add_header(std::string_view name, std::string_view value) {

@@ -34,11 +34,14 @@ class request {
   std::chrono::steady_clock::time_point received;
   std::chrono::steady_clock::time_point deadline;
 
-  /// The path of the target as sent: undecoded, without query.
-  [[nodiscard]] std::string_view path() const { return std::string_view{target_}.substr(0, path_length_); }
+  /// The path of the target as sent: undecoded, without query. "*" for OPTIONS *, the authority for CONNECT.
+  [[nodiscard]] std::string_view path() const {
+    return path_begin_ == path_end_ ? std::string_view{"/"}
+                                    : std::string_view{target_}.substr(path_begin_, path_end_ - path_begin_);
+  }
   /// What follows the first '?'; empty when there is none.
   [[nodiscard]] std::string_view query() const {
-    return path_length_ < target_.size() ? std::string_view{target_}.substr(path_length_ + 1) : std::string_view{};
+    return path_end_ < target_.size() ? std::string_view{target_}.substr(path_end_ + 1) : std::string_view{};
   }
   [[nodiscard]] std::string_view target() const { return target_; }
 
@@ -61,7 +64,8 @@ class request {
   };
 
   std::string target_;
-  std::size_t path_length_ = 0;
+  std::size_t path_begin_ = 0;  ///< not 0 in the absolute form, "http://host/path"
+  std::size_t path_end_ = 0;
   std::string bytes_;  ///< all header names and values
   std::vector<field> fields_;
 };

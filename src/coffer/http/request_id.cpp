@@ -1,0 +1,51 @@
+#include "coffer/http/request_id.hpp"
+
+#include <array>
+#include <cstdint>
+#include <random>
+#include <string_view>
+
+namespace coffer::http {
+
+namespace {
+
+constexpr std::size_t digits = 11;  // of 6 bits each hold 64 bits
+
+/// A permutation of 64-bit integers (the finaliser of MurmurHash3): neighbours in, strangers out.
+constexpr std::uint64_t scramble(std::uint64_t x) {
+  x = (x ^ (x >> 33)) * 0xFF51AFD7ED558CCDULL;
+  x = (x ^ (x >> 33)) * 0xC4CEB9FE1A85EC53ULL;
+  return x ^ (x >> 33);
+}
+
+std::array<char, digits> encode(std::uint64_t value) {
+  constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  std::array<char, digits> text;
+  for (char& c : text) {
+    c = alphabet[value & 63U];
+    value >>= 6;
+  }
+  return text;
+}
+
+struct generator {
+  generator() {
+    std::random_device device;
+    const auto draw = [&] { return (std::uint64_t{device()} << 32) | device(); };
+    prefix = encode(draw());
+    counter = draw();
+  }
+
+  std::array<char, digits> prefix;
+  std::uint64_t counter;
+};
+
+}  // namespace
+
+void append_request_id(std::string& out) {
+  thread_local generator mine;
+  const auto suffix = encode(scramble(mine.counter++));
+  out.append(mine.prefix.data(), digits).append(suffix.data(), digits);
+}
+
+}  // namespace coffer::http
