@@ -6,6 +6,10 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
 readonly root
 program=script/$(basename -- "$0")
 
+# How build/ is configured. In CI a warning is an error, so that one build serves the tests and the lint.
+release_options=(-Dbuildtype=release)
+if [ "${CI-}" = true ]; then release_options+=(-Dwerror=true); fi
+
 say() { printf '%s: %s\n' "$program" "$*" >&2; }
 die() {
   say "$*"
