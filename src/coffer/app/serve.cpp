@@ -1,9 +1,211 @@
 #include "coffer/app/serve.hpp"
 
-#include <stdexcept>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "coffer/app/admin.hpp"
+#include "coffer/app/daily_reset.hpp"
+#include "coffer/app/shard.hpp"
+#include "coffer/base/log.hpp"
+#include "coffer/http/server.hpp"
 
 namespace coffer::app {
 
-int serve(const settings& how) { throw std::runtime_error("there is no server yet at " + how.listen); }
+namespace {
+
+/// Descriptors kept free of client connections: database, cache, log, epoll.
+constexpr std::size_t reserved_descriptors = 128;
+
+/// Raises the soft limit of open files to the hard one and gives the number of client connections that leaves.
+std::size_t connection_limit(std::size_t wanted) {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) {
+    return wanted;
+  }
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  const auto open_files = static_cast<std::size_t>(files.rlim_cur);
+  return std::min(wanted, open_files > reserved_descriptors + 16 ? open_files - reserved_descriptors : 16);
+}
+
+http::limits http_limits(const settings& s) {
+  http::limits l = s.http;
+  l.connections = connection_limit(l.connections);
+  return l;
+}
+
+/// Runs a lane to its end. A lane that dies would leave callers without an answer for ever: that is a bug, and the
+/// process ends so that a supervisor starts it anew.
+net::task<> run_lane(ledger::lane& writer) {
+  try {
+    co_await writer.run();
+  } catch (const std::exception& e) {
+    log::error("lane died", {{"message", e.what()}});
+    log::flush();
+    std::abort();
+  }
+}
+
+/// The process while it serves.
+class serving {
+ public:
+  explicit serving(const settings& s) : settings_{s} {
+    for (int i = 0; i < s.threads; ++i) {
+      shards_.push_back(std::make_unique<shard>(settings_, draining_));
+    }
+    lanes_.emplace(make_lanes());
+    std::vector<service::inventory_reader*> readers;
+    for (const auto& each : shards_) {
+      readers.push_back(&each->inventory_reader());
+    }
+    std::vector<http::shard> http_shards;
+    for (const auto& each : shards_) {
+      each->open(*lanes_, readers);
+      http_shards.emplace_back(each->executor(), each->handler());
+    }
+    daily_reset_.emplace(shards_.front()->executor(), shards_.front()->database(),
+                         shards_.front()->inventory_cache(), settings_.cache_reset_at);
+    public_.emplace("public", std::move(http_shards), http_limits(s));
+    std::vector<http::shard> admin_shards;
+    admin_shards.emplace_back(control_.get_executor(), admin_);
+    admin_server_.emplace("admin", std::move(admin_shards), http::limits{});
+  }
+
+  int run() {
+    public_->listen(settings_.listen);
+    if (!settings_.admin_listen.empty()) {
+      admin_server_->listen(settings_.admin_listen);
+    }
+    for (auto& each : lanes_->lanes()) {
+      shards_[each.thread]->tasks().spawn("lane", run_lane(*each.writer));
+    }
+    shards_.front()->tasks().spawn("daily reset", daily_reset_->run());
+    wait_for_signal();
+    tasks_.spawn("announce", announce());
+    std::vector<std::jthread> threads;
+    for (const auto& each : shards_) {
+      threads.emplace_back([&each] { each->run(); });
+    }
+    control_.run();
+    threads.clear();  // joins
+    log::info("stopped", {{"clean", clean_}});
+    log::flush();
+    return clean_ ? 0 : 1;
+  }
+
+ private:
+  std::vector<ledger::ledger::owned_lane> make_lanes() {
+    std::vector<ledger::ledger::owned_lane> lanes;
+    const auto count = static_cast<std::size_t>(settings_.lanes);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t thread = i % shards_.size();
+      ledger::lane_options how;
+      how.database = database_options(settings_);
+      how.max_batch = settings_.max_batch;
+      how.queue_limit = settings_.lane_queue;
+      how.lane_key = ledger::lane_keys[first_logical_lane(i, count)];
+      auto writer = std::make_unique<ledger::lane>(shards_[thread]->executor(), std::move(how),
+                                                   [cached = &shards_[thread]->inventory_cache()](auto users, bool certain) {
+                                                     certain ? cached->invalidate(users)
+                                                             : cached->invalidate_in_doubt(users);
+                                                   });
+      lanes.push_back({shards_[thread]->executor(), thread, std::move(writer)});
+    }
+    return lanes;
+  }
+
+  static std::size_t first_logical_lane(std::size_t lane, std::size_t lanes) {
+    std::size_t logical = 0;
+    while (ledger::ledger::lane_index(logical, lanes) != lane) {
+      ++logical;
+    }
+    return logical;
+  }
+
+  static std::string bound_address(const std::string& configured, std::uint16_t port) {
+    return fmt::format("{}:{}", configured.substr(0, configured.rfind(':')), port);
+  }
+
+  /// Says where the server listens, and what keeps it from being ready.
+  net::task<> announce() {
+    const std::string address = bound_address(settings_.listen, public_->port());
+    const std::string admin_address = settings_.admin_listen.empty()
+                                          ? std::string{}
+                                          : bound_address(settings_.admin_listen, admin_server_->port());
+    log::info("listening", {{"address", std::string_view{address}},
+                            {"admin_address", std::string_view{admin_address}},
+                            {"threads", settings_.threads},
+                            {"lanes", settings_.lanes}});
+    co_return;
+  }
+
+  void wait_for_signal() {
+    signals_.async_wait([this](asio::error_code failed, int number) {
+      if (failed) {
+        return;
+      }
+      if (draining_.exchange(true)) {
+        log::warn("second signal, ending now", {{"signal", number}});
+        log::flush();
+        std::_Exit(130);
+      }
+      log::info("draining", {{"signal", number}});
+      tasks_.spawn("stop", stop());
+      wait_for_signal();
+    });
+  }
+
+  /// Requests first, then what they use: listeners and connections, lanes, pools.
+  net::task<> stop() {
+    const net::deadline until = net::deadline_in(settings_.drain_timeout);
+    const bool drained =
+        co_await asio::co_spawn(shards_.front()->executor(), public_->stop(until), net::use_task);
+    for (auto& each : lanes_->lanes()) {
+      asio::post(each.executor, [writer = each.writer.get()] { writer->stop(); });
+    }
+    asio::post(shards_.front()->executor(), [this] { daily_reset_->stop(); });
+    // Whatever the drain took, background work gets a moment to end.
+    const net::deadline last = std::max(until, net::deadline_in(std::chrono::seconds{3}));
+    for (const auto& each : shards_) {
+      co_await asio::co_spawn(each->executor(), each->close(last), net::use_task);
+    }
+    co_await admin_server_->stop(net::deadline_in(std::chrono::seconds{1}));
+    signals_.cancel();
+    clean_ = drained;
+  }
+
+  const settings& settings_;
+  std::atomic<bool> draining_ = false;
+  bool clean_ = false;
+  asio::io_context control_{1};
+  net::task_group tasks_{control_.get_executor()};
+  asio::signal_set signals_{control_, SIGINT, SIGTERM};
+  std::vector<std::unique_ptr<shard>> shards_;
+  std::optional<ledger::ledger> lanes_;
+  std::optional<daily_reset> daily_reset_;
+  admin admin_;
+  std::optional<http::server> public_;
+  std::optional<http::server> admin_server_;
+};
+
+}  // namespace
+
+int serve(const settings& s) {
+  log::configure(s.log_level, s.log_format);
+  try {
+    serving process{s};
+    return process.run();
+  } catch (const std::exception& e) {
+    log::error("could not start", {{"message", e.what()}});
+    log::flush();
+    return 1;
+  }
+}
 
 }  // namespace coffer::app

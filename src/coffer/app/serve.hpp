@@ -5,7 +5,8 @@
 
 namespace coffer::app {
 
-/// Runs the server until it is told to end by SIGTERM or SIGINT. Gives the exit code.
-int serve(const settings& how);
+/// Serves until SIGTERM or SIGINT, then drains; a second signal ends the process at once. Gives the exit code: 0 after
+/// a complete drain, 1 when something had to be cut off or the server could not start (the reason is logged).
+int serve(const settings& s);
 
 }  // namespace coffer::app

@@ -161,7 +161,7 @@ void lane::drop_expired(batch& b) {
   if (b.unresolved) {
     if (now >= b.latest_deadline()) {
       // It may have been committed, so nothing older than it may be served from the cache any more.
-      announce(b);
+      announce(b, false);
       ledger_metrics::get().unknown_answered.add();
       refuse_all(b, errc::outcome_unknown);
     }
@@ -290,19 +290,19 @@ net::task<> lane::roll_back(net::deadline until) {
 
 void lane::drop_connection() { connection_.reset(); }
 
-void lane::announce(const batch& b) {
+void lane::announce(const batch& b, bool certain) {
   std::vector<user_version> users;
   users.reserve(b.state.wallets.size());
   for (const domain::wallet& w : b.state.wallets) {
     users.emplace_back(w.user, w.at);
   }
   if (!users.empty()) {
-    on_commit_(users);
+    on_commit_(users, certain);
   }
 }
 
 void lane::publish(batch& b) {
-  announce(b);
+  announce(b, true);
   const ledger_metrics& m = ledger_metrics::get();
   m.batch_size.observe(static_cast<double>(b.commands.size()));
   m.commit_seconds.observe(std::chrono::duration<double>(clock::now() - b.started).count());

@@ -21,8 +21,9 @@ namespace coffer::ledger {
 /// A user and the newest version that a batch may have given it.
 using user_version = std::pair<user_id, version>;
 
-/// Told about every user of a batch before the batch's callers are answered. Must not wait.
-using commit_listener = std::function<void(std::span<const user_version>)>;
+/// Told about every user of a batch before the batch's callers are answered. `certain` is false when the commit may or
+/// may not have happened, or may yet happen. Must not wait.
+using commit_listener = std::function<void(std::span<const user_version> users, bool certain)>;
 
 struct lane_options {
   pg::options database;
@@ -64,7 +65,7 @@ class lane {
   net::task<> roll_back(net::deadline until);
   void drop_expired(batch& b);
   void publish(batch& b);
-  void announce(const batch& b);
+  void announce(const batch& b, bool certain);
   void refuse_all(batch& b, errc code);
   void drop_connection();
 

@@ -1,0 +1,111 @@
+#include "coffer/api/dispatch.hpp"
+
+#include "coffer/api/problem.hpp"
+#include "coffer/api/routes.hpp"
+#include "coffer/base/log.hpp"
+#include "coffer/cache/wait_error.hpp"
+
+namespace coffer::api {
+
+namespace {
+
+/// The label of requests that no route took.
+constexpr std::string_view no_route = "none";
+
+bool is_safe(http::method m) { return m == http::method::get || m == http::method::head; }
+
+std::string log_failure(const pg::error& failure, const http::request& r) {
+  std::string state = pg::to_string(failure.state());
+  log::warn("database failure", {{"request_id", r.request_id},
+                                 {"sqlstate", state},
+                                 {"kind", pg::to_string(failure.kind())},
+                                 {"message", failure.what()}});
+  return state;
+}
+
+}  // namespace
+
+errc code_of(const pg::error& failure, bool writes) noexcept {
+  const bool answered = failure.delivered() == pg::delivery::answered;
+  if (answered && !pg::is_conflict(failure.state()) && !pg::is_timeout(failure.state()) &&
+      !pg::is_server_unavailable(failure.state())) {
+    return errc::internal;
+  }
+  return writes && failure.delivered() == pg::delivery::unknown ? errc::outcome_unknown : errc::unavailable;
+}
+
+dispatch::dispatch(context with, dispatch_options options)
+    : with_{std::move(with)}, options_{options}, routes_{make_routes()} {}
+
+net::task<http::response> dispatch::handle(http::request& r) {
+  const auto route = routes_.match(r.verb, r.path());
+  http::response answer = co_await run(route, r);
+  record(r, route.outcome == http::route_outcome::found ? route.pattern : no_route, answer.status);
+  co_return answer;
+}
+
+net::task<http::response> dispatch::run(const http::route_match<route_handler>& route, http::request& r) {
+  if (route.outcome == http::route_outcome::not_found) {
+    co_return problem(error{errc::not_found}, r.request_id);
+  }
+  if (route.outcome == http::route_outcome::method_not_allowed) {
+    http::response answer = problem(error{errc::method_not_allowed}, r.request_id);
+    answer.add("Allow", std::string{route.allow});
+    co_return answer;
+  }
+  errc failed = errc::internal;
+  try {
+    call c{r, route.params};
+    co_return co_await (*route.handler)(with_, c);
+  } catch (const pg::error& e) {
+    log_failure(e, r);
+    failed = code_of(e, !is_safe(r.verb));
+  } catch (const cache::wait_error&) {
+    failed = errc::unavailable;
+  } catch (const std::exception& e) {
+    log::error("handler failed", {{"request_id", r.request_id}, {"route", route.pattern}, {"message", e.what()}});
+  }
+  co_return problem(error{failed}, r.request_id);
+}
+
+http::response dispatch::reject(const http::rejection& why, const http::request& r) {
+  http::response answer = problem(error{why.code, why.detail}, r.request_id);
+  answer.status = why.status;
+  record(r, no_route, why.status);
+  return answer;
+}
+
+void dispatch::record(const http::request& r, std::string_view pattern, int status) {
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - r.received;
+  auto route = metrics_.find(pattern);
+  if (route == metrics_.end()) {
+    const std::vector<double> bounds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5};
+    route = metrics_
+                .emplace(pattern, route_metrics{metrics::make_histogram("http_server_request_duration_seconds",
+                                                                        "Time from request to answer", bounds,
+                                                                        {{"http_route", std::string{pattern}}}),
+                                                {}})
+                .first;
+  }
+  route->second.seconds.observe(took.count());
+  auto counter = route->second.by_status.find(status);
+  if (counter == route->second.by_status.end()) {
+    counter = route->second.by_status
+                  .emplace(status, metrics::make_counter("coffer_http_requests_total", "Requests answered",
+                                                         {{"http_route", std::string{pattern}},
+                                                          {"http_response_status_code", std::to_string(status)}}))
+                  .first;
+  }
+  counter->second.add();
+  if (options_.access_log && log::enabled(log::level::info)) {
+    log::write_buffered(log::level::info, "request",
+                        {{"request_id", r.request_id},
+                         {"method", to_string(r.verb)},
+                         {"path", r.path()},
+                         {"status", status},
+                         {"duration_ms", took.count() * 1000},
+                         {"peer", r.peer}});
+  }
+}
+
+}  // namespace coffer::api

@@ -1,0 +1,47 @@
+// From a parsed request to its answer: route, call the handler, turn failures into problems, count and log.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "coffer/api/context.hpp"
+#include "coffer/base/metrics.hpp"
+#include "coffer/http/handler.hpp"
+
+namespace coffer::api {
+
+/// How dispatch behaves besides answering.
+struct dispatch_options {
+  bool access_log = true;  ///< one line per request, at level info
+};
+
+/// The public API as an HTTP handler. One instance per thread.
+class dispatch final : public http::handler {
+ public:
+  dispatch(context with, dispatch_options options);
+
+  net::task<http::response> handle(http::request& r) override;
+  http::response reject(const http::rejection& why, const http::request& r) override;
+
+ private:
+  /// The series of one route.
+  struct route_metrics {
+    metrics::histogram seconds;
+    std::map<int, metrics::counter> by_status;
+  };
+
+  net::task<http::response> run(const http::route_match<route_handler>& route, http::request& r);
+  void record(const http::request& r, std::string_view pattern, int status);
+
+  context with_;
+  dispatch_options options_;
+  http::router<route_handler> routes_;
+  std::map<std::string_view, route_metrics> metrics_;
+};
+
+/// What an infrastructure failure means to the client: unavailable (certainly not applied), outcome_unknown (a write
+/// whose answer is missing) or internal (the database refused what we sent: a bug).
+errc code_of(const pg::error& failure, bool writes) noexcept;
+
+}  // namespace coffer::api

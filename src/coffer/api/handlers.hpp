@@ -1,0 +1,34 @@
+// One handler per operation of the contract.
+#pragma once
+
+#include "coffer/api/context.hpp"
+
+namespace coffer::api {
+
+// users
+net::task<http::response> create_user(context& with, call c);
+net::task<http::response> get_user(context& with, call c);
+
+// products
+net::task<http::response> create_product(context& with, call c);
+net::task<http::response> list_products(context& with, call c);
+net::task<http::response> get_product(context& with, call c);
+net::task<http::response> change_product(context& with, call c);
+
+// the write path
+net::task<http::response> add_funds(context& with, call c);
+net::task<http::response> purchase(context& with, call c);
+net::task<http::response> use(context& with, call c);
+
+// reads
+net::task<http::response> get_inventory(context& with, call c);
+net::task<http::response> list_transactions(context& with, call c);
+net::task<http::response> get_transaction(context& with, call c);
+net::task<http::response> popular_products(context& with, call c);
+
+// probes
+net::task<http::response> livez(context& with, call c);
+net::task<http::response> readyz(context& with, call c);
+net::task<http::response> healthz(context& with, call c);
+
+}  // namespace coffer::api

@@ -1,0 +1,37 @@
+#include "coffer/app/admin.hpp"
+
+#include "coffer/api/problem.hpp"
+#include "coffer/base/metrics.hpp"
+
+namespace coffer::app {
+
+namespace {
+
+constexpr std::string_view metrics_type = "text/plain; version=0.0.4; charset=utf-8";
+
+}  // namespace
+
+net::task<http::response> admin::handle(http::request& r) {
+  const bool read = r.verb == http::method::get || r.verb == http::method::head;
+  const bool known = r.path() == "/metrics" || r.path() == "/livez";
+  if (!known) {
+    co_return api::problem(error{errc::not_found}, r.request_id);
+  }
+  if (!read) {
+    http::response answer = api::problem(error{errc::method_not_allowed}, r.request_id);
+    answer.add("Allow", "GET, HEAD");
+    co_return answer;
+  }
+  if (r.path() == "/livez") {
+    co_return http::response{200, http::json_type, R"({"status":"alive"})"};
+  }
+  co_return http::response{200, metrics_type, metrics::render()};
+}
+
+http::response admin::reject(const http::rejection& why, const http::request& r) {
+  http::response answer = api::problem(error{why.code, why.detail}, r.request_id);
+  answer.status = why.status;
+  return answer;
+}
+
+}  // namespace coffer::app

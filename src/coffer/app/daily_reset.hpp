@@ -1,0 +1,39 @@
+// Empties the inventory cache once a day, in one of all processes.
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "coffer/base/clock.hpp"
+#include "coffer/cache/inventory_cache.hpp"
+#include "coffer/pg/pool.hpp"
+
+namespace coffer::app {
+
+/// The first moment after `after` at this time of day, UTC.
+timestamp next_daily(timestamp after, std::chrono::minutes time_of_day);
+
+/// The job. Lives on one thread, with that thread's pool and cache.
+class daily_reset {
+ public:
+  daily_reset(net::executor ex, pg::pool& db, cache::inventory_cache& cached, std::chrono::minutes time_of_day);
+
+  /// Waits for each day's moment and runs; ends after stop(). A run that fails is tried again every ten seconds for an
+  /// hour, by whichever process claims it.
+  net::task<> run();
+
+  /// On the job's thread.
+  void stop();
+
+ private:
+  net::task<bool> wait_until(timestamp when);
+  net::task<bool> attempt(std::chrono::sys_days day);
+
+  net::steady_timer timer_;
+  pg::pool& db_;
+  cache::inventory_cache& cache_;
+  std::chrono::minutes time_of_day_;
+  bool stopping_ = false;
+};
+
+}  // namespace coffer::app

@@ -1,0 +1,104 @@
+#include "coffer/app/shard.hpp"
+
+#include "coffer/api/render.hpp"
+#include "coffer/app/migrate_state.hpp"
+#include "coffer/base/log.hpp"
+
+namespace coffer::app {
+
+namespace {
+
+pg::pool_limits pool_limits(const settings& s) {
+  pg::pool_limits limits;
+  limits.size = s.read_pool_size;
+  limits.max_waiting = s.read_pool_waiting;
+  return limits;
+}
+
+std::unique_ptr<redis::client> make_redis(net::executor ex, const settings& s) {
+  if (s.redis_url.empty()) {
+    return nullptr;
+  }
+  redis::options how{s.redis_url};
+  how.connect_timeout = s.redis_connect_timeout;
+  how.command_timeout = s.redis_command_timeout;
+  return std::make_unique<redis::client>(std::move(ex), std::move(how));
+}
+
+cache::inventory_cache_options inventory_options(const settings& s) {
+  cache::inventory_cache_options how{s.redis_prefix};
+  how.ttl = s.cache_ttl;
+  return how;
+}
+
+cache::popular_cache_options popular_options(const settings& s) {
+  cache::popular_cache_options how{s.redis_prefix};
+  how.ttl = s.popular_ttl;
+  return how;
+}
+
+net::task<std::string> schema_message(pg::connection& db, net::deadline until) {
+  schema_report report = co_await check_schema(db, until);
+  co_return std::move(report.message);
+}
+
+}  // namespace
+
+pg::options database_options(const settings& s) {
+  pg::options how{s.database_url};
+  how.connect_timeout = s.database_connect_timeout;
+  how.statement_timeout = s.database_statement_timeout;
+  how.lock_timeout = s.database_lock_timeout;
+  how.prepared = s.prepared;
+  return how;
+}
+
+shard::shard(const settings& s, const std::atomic<bool>& draining)
+    : settings_{s},
+      reads_{context_.get_executor(), "reads", database_options(s), pool_limits(s)},
+      redis_{make_redis(context_.get_executor(), s)},
+      inventory_cache_{context_.get_executor(), redis_.get(), inventory_options(s)},
+      catalogue_{reads_, [this] { tasks_.spawn("forget renamed product", forget_inventories()); }},
+      reader_{context_.get_executor(), reads_, inventory_cache_, api::render_inventory},
+      analytics_{context_.get_executor(), reads_, redis_.get(), popular_options(s), api::render_best_sellers},
+      health_{reads_, schema_message, [this] { return cache_state(); }, draining} {}
+
+std::string shard::cache_state() const {
+  if (!redis_) {
+    return "off";
+  }
+  return redis_->available() ? "up" : "down";
+}
+
+net::task<> shard::forget_inventories() {
+  const std::string epoch = fmt::format("renamed-{}", now().time_since_epoch().count());
+  if (!co_await inventory_cache_.reset(epoch)) {
+    log::warn("cached inventories could not be dropped", {{"remedy", "they show the old name until their TTL"}});
+  }
+}
+
+void shard::open(ledger::ledger& lanes, std::vector<service::inventory_reader*> readers) {
+  services_.emplace(lanes, std::move(readers));
+  api::context with{.users = users_,
+                    .catalogue = catalogue_,
+                    .wallet = services_->wallet,
+                    .history = history_,
+                    .inventory = services_->inventory,
+                    .analytics = analytics_,
+                    .health = health_,
+                    .add_funds = api::make_add_funds_schema(settings_.max_deposit)};
+  api_ = std::make_unique<api::dispatch>(std::move(with), api::dispatch_options{});
+}
+
+void shard::run() { context_.run(); }
+
+net::task<> shard::close(net::deadline until) {
+  co_await tasks_.join(until);
+  if (redis_) {
+    co_await redis_->close();
+  }
+  co_await reads_.close(until);
+  busy_.reset();
+}
+
+}  // namespace coffer::app

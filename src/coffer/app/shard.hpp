@@ -1,0 +1,68 @@
+// Everything that one thread owns: its io_context, connections, services and the API on top of them.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "coffer/api/dispatch.hpp"
+#include "coffer/app/settings.hpp"
+#include "coffer/net/task_group.hpp"
+
+namespace coffer::app {
+
+/// What `coffer serve` tells PostgreSQL about its sessions.
+pg::options database_options(const settings& s);
+
+/// A serving thread's belongings. Built and destroyed on the main thread while no context runs.
+class shard {
+ public:
+  shard(const settings& s, const std::atomic<bool>& draining);
+
+  /// Puts the API together, once the ledger and the other threads' readers exist.
+  void open(ledger::ledger& lanes, std::vector<service::inventory_reader*> readers);
+
+  /// Serves until close() has ended and nothing is left to do. The thread's main function.
+  void run();
+
+  /// Ends what open() started: waits for background work and lent connections until `until`. On this thread.
+  net::task<> close(net::deadline until);
+
+  [[nodiscard]] net::executor executor() { return context_.get_executor(); }
+  [[nodiscard]] net::task_group& tasks() { return tasks_; }
+  [[nodiscard]] service::inventory_reader& inventory_reader() { return reader_; }
+  [[nodiscard]] cache::inventory_cache& inventory_cache() { return inventory_cache_; }
+  [[nodiscard]] pg::pool& database() { return reads_; }
+  [[nodiscard]] http::handler& handler() { return *api_; }
+
+ private:
+  [[nodiscard]] std::string cache_state() const;
+  net::task<> forget_inventories();
+
+  /// The services that need the ledger.
+  struct services {
+    services(ledger::ledger& lanes, std::vector<service::inventory_reader*> readers)
+        : wallet{lanes}, inventory{lanes, std::move(readers)} {}
+    service::wallet wallet;
+    service::inventory inventory;
+  };
+
+  const settings& settings_;
+  asio::io_context context_{1};
+  std::optional<asio::executor_work_guard<net::executor>> busy_{context_.get_executor()};
+  net::task_group tasks_{context_.get_executor()};
+  pg::pool reads_;
+  std::unique_ptr<redis::client> redis_;  ///< null: no cache is configured
+  cache::inventory_cache inventory_cache_;
+  service::users users_{reads_};
+  service::catalogue catalogue_;
+  service::history history_{reads_};
+  service::inventory_reader reader_;
+  service::analytics analytics_;
+  service::health health_;
+  std::optional<services> services_;
+  std::unique_ptr<api::dispatch> api_;
+};
+
+}  // namespace coffer::app

@@ -1,0 +1,90 @@
+#include "coffer/redis/client.hpp"
+
+#include <stdexcept>
+#include <utility>
+
+#include "coffer/net/oneshot.hpp"
+#include "coffer/redis/client_impl.hpp"
+
+namespace coffer::redis {
+
+std::string_view to_string(failure f) noexcept {
+  switch (f) {
+    case failure::unavailable:
+      return "unavailable";
+    case failure::timeout:
+      return "timeout";
+    case failure::breaker_open:
+      return "breaker_open";
+    case failure::overloaded:
+      return "overloaded";
+    case failure::protocol:
+      return "protocol";
+  }
+  return "unknown";
+}
+
+namespace {
+
+address address_of(const options& how) {
+  auto parsed = parse_url(how.url);
+  if (!parsed) {
+    throw std::invalid_argument{parsed.error()};
+  }
+  return *std::move(parsed);
+}
+
+}  // namespace
+
+client::client(net::executor ex, options how) {
+  address where = address_of(how);
+  impl_ = std::make_shared<impl>(std::move(ex), std::move(how), std::move(where));
+  impl_->start();
+}
+
+client::~client() {
+  if (impl_) {
+    impl_->stop();
+  }
+}
+
+net::task<outcome> client::command(std::vector<std::string> arguments) {
+  const std::vector<std::string_view> views{arguments.begin(), arguments.end()};
+  const std::shared_ptr<impl> self = impl_;
+  net::oneshot<outcome> answer{self->executor()};
+  self->enqueue(views, [&answer](outcome o) { answer.set(std::move(o)); });
+  self->flush_soon();
+  co_return co_await answer.wait();
+}
+
+void client::post_command(std::span<const std::string_view> arguments, callback done) {
+  impl_->enqueue(arguments, std::move(done));
+  impl_->flush();
+}
+
+net::task<outcome> client::eval(std::string_view source, std::vector<std::string> keys,
+                                std::vector<std::string> arguments) {
+  std::vector<std::string> all{"EVAL", std::string{source}, std::to_string(keys.size())};
+  all.insert(all.end(), std::make_move_iterator(keys.begin()), std::make_move_iterator(keys.end()));
+  all.insert(all.end(), std::make_move_iterator(arguments.begin()), std::make_move_iterator(arguments.end()));
+  return command(std::move(all));
+}
+
+bool client::available() const noexcept { return impl_->available(); }
+
+const std::string& client::server_run() const noexcept { return impl_->server_run(); }
+
+std::size_t client::pending() const noexcept { return impl_->pending(); }
+
+net::task<> client::close() {
+  const std::shared_ptr<impl> self = impl_;
+  if (self->pending() > 0) {
+    // Replies come in order: after this one there is none left. Closing a socket with unread replies in it could take
+    // back commands that the server has not read yet.
+    std::vector<std::string> ping{"PING"};
+    co_await command(std::move(ping));
+  }
+  self->stop();
+}
+
+}  // namespace coffer::redis

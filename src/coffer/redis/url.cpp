@@ -1,0 +1,192 @@
+#include "coffer/redis/url.hpp"
+
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace coffer::redis {
+
+namespace {
+
+/// sockaddr_un::sun_path, less its closing zero.
+constexpr std::size_t max_socket_path = 107;
+
+using refusal = std::unexpected<std::string>;
+
+std::optional<int> hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return std::nullopt;
+}
+
+std::optional<std::string> decode(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    const auto high = i + 2 < text.size() ? hex_digit(text[i + 1]) : std::nullopt;
+    const auto low = i + 2 < text.size() ? hex_digit(text[i + 2]) : std::nullopt;
+    if (!high || !low || (*high == 0 && *low == 0)) {
+      return std::nullopt;
+    }
+    out += static_cast<char>(*high * 16 + *low);
+    i += 2;
+  }
+  return out;
+}
+
+template <typename Number>
+std::optional<Number> number(std::string_view text, Number lowest, Number highest) {
+  Number value{};
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failed != std::errc{} || end != text.data() + text.size() || value < lowest || value > highest) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+/// Cuts "user:password@", ":password@" or "password@" off the front of `rest`. The last @ counts.
+std::optional<std::string> take_login(std::string_view& rest, address& into) {
+  const std::size_t at = rest.rfind('@');
+  if (at == std::string_view::npos) {
+    return std::nullopt;
+  }
+  const std::string_view login = rest.substr(0, at);
+  rest.remove_prefix(at + 1);
+  const std::size_t colon = login.find(':');
+  const auto user = decode(colon == std::string_view::npos ? std::string_view{} : login.substr(0, colon));
+  const auto password = decode(colon == std::string_view::npos ? login : login.substr(colon + 1));
+  if (!user || !password) {
+    return "the user or the password has a malformed percent encoding";
+  }
+  if (password->empty()) {
+    return "there is an @ but no password before it";
+  }
+  into.user = *user;
+  into.password = *password;
+  return std::nullopt;
+}
+
+std::optional<std::string> set_database(std::string_view text, address& into) {
+  const auto value = number<int>(text, 0, 1'000'000);
+  if (!value) {
+    return fmt::format("the database is not a number from 0 on: '{}'", text);
+  }
+  into.database = *value;
+  return std::nullopt;
+}
+
+std::optional<std::string> read_unix(std::string_view rest, address& into) {
+  std::string_view query;
+  if (const std::size_t mark = rest.find('?'); mark != std::string_view::npos) {
+    query = rest.substr(mark + 1);
+    rest = rest.substr(0, mark);
+  }
+  if (auto wrong = take_login(rest, into)) {
+    return wrong;
+  }
+  const auto path = decode(rest);
+  if (!path || !path->starts_with('/')) {
+    return "unix:// needs the absolute path of a socket, e.g. unix:///run/redis/redis.sock";
+  }
+  if (path->size() > max_socket_path) {
+    return fmt::format("the path of the socket is longer than {} bytes", max_socket_path);
+  }
+  into.path = *path;
+  if (query.empty()) {
+    return std::nullopt;
+  }
+  if (!query.starts_with("db=")) {
+    return fmt::format("the only parameter is db, not '{}'", query);
+  }
+  return set_database(query.substr(3), into);
+}
+
+/// "host", "host:port", "[v6]" or "[v6]:port".
+std::optional<std::string> read_host(std::string_view authority, address& into) {
+  std::string_view host = authority;
+  std::optional<std::string_view> port;
+  if (authority.starts_with('[')) {
+    const std::size_t end = authority.find(']');
+    if (end == std::string_view::npos) {
+      return "the [ before the host is never closed";
+    }
+    host = authority.substr(1, end - 1);
+    const std::string_view after = authority.substr(end + 1);
+    if (!after.empty() && after[0] != ':') {
+      return "something other than a port follows the host";
+    }
+    if (!after.empty()) {
+      port = after.substr(1);
+    }
+  } else if (const std::size_t colon = authority.find(':'); colon != std::string_view::npos) {
+    host = authority.substr(0, colon);
+    port = authority.substr(colon + 1);
+  }
+  const auto decoded = decode(host);
+  if (!decoded || decoded->empty()) {
+    return "it names no host";
+  }
+  into.host = *decoded;
+  if (port) {
+    const auto value = number<std::uint16_t>(*port, 1, 65535);
+    if (!value) {
+      return "the port is not a number from 1 to 65535";
+    }
+    into.port = *value;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> read_tcp(std::string_view rest, address& into) {
+  if (rest.find_first_of("?#") != std::string_view::npos) {
+    return "redis:// takes no parameters";
+  }
+  const std::size_t slash = rest.find('/', rest.rfind('@') == std::string_view::npos ? 0 : rest.rfind('@'));
+  std::string_view authority = rest.substr(0, slash);
+  const std::string_view database = slash == std::string_view::npos ? std::string_view{} : rest.substr(slash + 1);
+  if (auto wrong = take_login(authority, into)) {
+    return wrong;
+  }
+  if (auto wrong = read_host(authority, into)) {
+    return wrong;
+  }
+  return database.empty() ? std::nullopt : set_database(database, into);
+}
+
+}  // namespace
+
+std::string address::to_string() const {
+  if (!path.empty()) {
+    return fmt::format("unix://{}?db={}", path, database);
+  }
+  const bool v6 = host.find(':') != std::string::npos;
+  return fmt::format("redis://{}{}{}:{}/{}", v6 ? "[" : "", host, v6 ? "]" : "", port, database);
+}
+
+std::expected<address, std::string> parse_url(std::string_view url) {
+  constexpr std::string_view tcp = "redis://";
+  constexpr std::string_view local = "unix://";
+  address parsed;
+  std::optional<std::string> wrong;
+  if (url.starts_with(tcp)) {
+    wrong = read_tcp(url.substr(tcp.size()), parsed);
+  } else if (url.starts_with(local)) {
+    wrong = read_unix(url.substr(local.size()), parsed);
+  } else if (url.starts_with("rediss://")) {
+    wrong = "TLS (rediss://) is not supported";
+  } else {
+    wrong = "it starts neither with redis:// nor with unix://";
+  }
+  if (wrong) {
+    return refusal{"the Redis URL is malformed: " + *wrong};
+  }
+  return parsed;
+}
+
+}  // namespace coffer::redis

@@ -1,0 +1,430 @@
+// The write path against a real database: batches, failures of one command, of a batch, and of the connection.
+#include "coffer/ledger/ledger.hpp"
+
+#include <map>
+
+#include "coffer/base/metrics.hpp"
+#include "coffer/domain/product.hpp"
+#include "coffer/ledger/ledger_metrics.hpp"
+#include "support/catch.hpp"
+#include "support/database.hpp"
+#include "support/fault_proxy.hpp"
+#include "support/pg_environment.hpp"
+#include "support/run_task.hpp"
+#include "support/shop.hpp"
+
+using namespace coffer;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A ledger of its own, as a process would have one, on a shared context.
+class books {
+ public:
+  books(asio::io_context& context, const std::string& url, std::size_t lanes = 1, std::size_t max_batch = 256,
+        std::size_t queue_limit = 1024) {
+    std::vector<ledger::ledger::owned_lane> made;
+    for (std::size_t i = 0; i < lanes; ++i) {
+      ledger::lane_options how;
+      how.database.url = url;
+      how.max_batch = max_batch;
+      how.queue_limit = queue_limit;
+      how.lane_key = ledger::lane_keys[i * ledger::logical_lanes / lanes];
+      auto writer = std::make_unique<ledger::lane>(
+          context.get_executor(), std::move(how), [this](std::span<const ledger::user_version> users, bool certain) {
+            (certain ? announced : doubted) += users.size();
+          });
+      made.push_back({context.get_executor(), 0, std::move(writer)});
+    }
+    ledger.emplace(std::move(made));
+    for (auto& each : ledger->lanes()) {
+      auto ended = [this](const std::exception_ptr& e) {
+        failed = failed || e != nullptr;
+        ++stopped;
+      };
+      asio::co_spawn(context, each.writer->run(), std::move(ended));
+    }
+  }
+
+  void stop() {
+    for (auto& each : ledger->lanes()) {
+      each.writer->stop();
+    }
+  }
+
+  std::optional<ledger::ledger> ledger;
+  std::size_t announced = 0;
+  std::size_t doubted = 0;
+  std::size_t stopped = 0;
+  bool failed = false;
+};
+
+/// Commands sent to ledgers, answered while the context runs.
+class session {
+ public:
+  ~session() {
+    for (books* b : open_) {
+      b->stop();
+    }
+    try {
+      test::run_until(context, [&] { return all_stopped(); }, 20s);
+    } catch (const std::exception&) {
+      WARN("a lane did not stop");
+    }
+  }
+
+  books& open(std::size_t lanes = 1, std::size_t max_batch = 256, std::size_t queue_limit = 1024,
+              const std::string& url = {}) {
+    owned_.push_back(std::make_unique<books>(context, url.empty() ? db.url() : url, lanes, max_batch, queue_limit));
+    open_.push_back(owned_.back().get());
+    return *owned_.back();
+  }
+
+  /// Sends a command; its verdict appears in `verdicts` at the returned index.
+  std::size_t send(books& to, domain::command c, net::deadline until = net::deadline_in(5s)) {
+    const std::size_t index = verdicts.size();
+    verdicts.emplace_back();
+    if (c.request_id.empty()) {
+      c.request_id = "r" + std::to_string(index);
+    }
+    auto store = [this, index](const std::exception_ptr& e, domain::verdict v) {
+      if (!e) {
+        verdicts[index] = std::move(v);
+      }
+      ++answered;
+    };
+    asio::co_spawn(context, to.ledger->submit(std::move(c), until), std::move(store));
+    return index;
+  }
+
+  void run(std::chrono::seconds limit = 20s) {
+    test::run_until(context, [&] { return answered == verdicts.size(); }, limit);
+  }
+
+  /// How often each outcome came: "completed", "replayed", or the refusal's code.
+  std::map<std::string, int> outcomes() const {
+    std::map<std::string, int> counts;
+    for (const auto& v : verdicts) {
+      ++counts[outcome(v)];
+    }
+    return counts;
+  }
+
+  static std::string outcome(const std::optional<domain::verdict>& v) {
+    if (!v) {
+      return "none";
+    }
+    if (!*v) {
+      return std::string{to_string(v->error().code)};
+    }
+    const domain::decision& d = **v;
+    if (d.replayed) {
+      return "replayed";
+    }
+    return std::string{d.row.reason ? to_string(*d.row.reason) : to_string(d.row.status)};
+  }
+
+  /// Inserts a user with this balance, deposited.
+  user_id user(std::int64_t balance) {
+    const auto id = db.integer("select nextval('user_ids')");
+    const auto text = std::to_string(id);
+    db.query("insert into users (id, username, email, balance, version) values ($1, $2, $2, $3, 1)",
+             {text, "u" + text, std::to_string(balance)});
+    db.query(
+        "insert into transactions (user_id, version, kind, status, quantity, amount, balance_after, request_id)"
+        " values ($1, 1, 1, 2, 0, $2, $2, 'test')",
+        {text, std::to_string(balance)});
+    return user_id{id};
+  }
+
+  product_id product(domain::product_type type, std::int64_t price) {
+    const auto id = db.integer("select nextval('product_ids')");
+    db.query("insert into products (id, name, price, type) values ($1, $2, $3, $4)",
+             {std::to_string(id), "p" + std::to_string(id), std::to_string(price),
+              std::to_string(static_cast<int>(type))});
+    return product_id{id};
+  }
+
+  test::database db;
+  asio::io_context context{1};
+  std::vector<std::optional<domain::verdict>> verdicts;
+  std::size_t answered = 0;
+
+ private:
+  bool all_stopped() {
+    for (books* b : open_) {
+      if (b->stopped < b->ledger->lanes().size()) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  std::vector<std::unique_ptr<books>> owned_;
+  std::vector<books*> open_;
+};
+
+domain::command purchase(user_id user, product_id product, std::int64_t quantity = 1) {
+  domain::command c;
+  c.kind = domain::transaction_kind::purchase;
+  c.user = user;
+  c.product = product;
+  c.quantity = quantity;
+  return c;
+}
+
+domain::command deposit(user_id user, std::int64_t amount) {
+  domain::command c;
+  c.kind = domain::transaction_kind::deposit;
+  c.user = user;
+  c.amount = domain::credits{amount};
+  return c;
+}
+
+using outcomes = std::map<std::string, int>;
+
+}  // namespace
+
+TEST_CASE("the lane of a user is PostgreSQL's own hash of the id") {
+  test::database db = test::database::empty();
+  for (const std::int64_t id : {1LL, 2LL, 3LL, 1000LL, 123456789LL, 4294967296LL, 9007199254740991LL, -1LL, -5000000000LL}) {
+    const auto expected = db.integer("select hashint8($1::bigint)", {std::to_string(id)});
+    CHECK(static_cast<std::int32_t>(ledger::hash_int8(id)) == expected);
+    const auto lane = db.integer("select (hashint8($1::bigint)::bigint + 2147483648) >> 27", {std::to_string(id)});
+    CHECK(static_cast<std::int64_t>(ledger::lane_of(user_id{id})) == lane);
+  }
+}
+
+TEST_CASE("256 queued commands are committed in one transaction") {
+  session s;
+  books& b = s.open();
+  const user_id user = s.user(256 * 10);
+  const product_id potion = s.product(domain::product_type::consumable, 10);
+  // The first command finds the lane idle and goes alone; it also connects and prepares.
+  s.send(b, purchase(user, potion));
+  s.run();
+  const auto count = "select count(distinct xmin::text) from transactions where version > 2";
+  for (int i = 0; i < 255; ++i) {
+    s.send(b, purchase(user, potion));
+  }
+  s.run();
+  CHECK(s.outcomes() == outcomes{{"completed", 256}});
+  CHECK(s.db.integer(count) == 1);
+  CHECK(b.announced == 2);
+  CHECK(test::audit(s.db) == "");
+}
+
+TEST_CASE("two processes cannot both sell a permanent to one user") {
+  session s;
+  books& first = s.open();
+  books& second = s.open();
+  const product_id premium = s.product(domain::product_type::permanent, 10);
+  for (int round = 0; round < 20; ++round) {
+    const user_id user = s.user(1000);
+    s.send(first, purchase(user, premium));
+    s.send(second, purchase(user, premium));
+    s.run();
+  }
+  CHECK(s.outcomes() == outcomes{{"completed", 20}, {"already_owned", 20}});
+  CHECK(test::audit(s.db) == "");
+}
+
+TEST_CASE("two processes with batches over the same users do not deadlock") {
+  session s;
+  books& first = s.open(2);
+  books& second = s.open(3);
+  std::vector<user_id> users;
+  for (int i = 0; i < 30; ++i) {
+    users.push_back(s.user(1'000'000));
+  }
+  const product_id potion = s.product(domain::product_type::consumable, 1);
+  const product_id elixir = s.product(domain::product_type::consumable, 2);
+  for (std::size_t i = 0; i < 3000; ++i) {
+    // Opposite orders in the two processes.
+    s.send(first, purchase(users[i * 7 % users.size()], i % 2 == 0 ? potion : elixir));
+    s.send(second, purchase(users[users.size() - 1 - i * 11 % users.size()], i % 2 == 0 ? elixir : potion));
+    if (i % 500 == 499) {
+      s.run();
+    }
+  }
+  s.run();
+  CHECK(s.outcomes() == outcomes{{"completed", 6000}});
+  CHECK(s.db.integer("select deadlocks from pg_stat_database where datname = current_database()") == 0);
+  CHECK(test::audit(s.db) == "");
+}
+
+TEST_CASE("a command that the database refuses fails alone in a full batch") {
+  session s;
+  books& b = s.open();
+  const user_id user = s.user(1'000'000);
+  const product_id potion = s.product(domain::product_type::consumable, 1);
+  s.db.query("alter table transactions add constraint poison check (quantity <> 777)");
+  s.send(b, purchase(user, potion));
+  s.run();
+  std::size_t poisoned = 0;
+  for (int i = 0; i < 256; ++i) {
+    const bool poison = i == 100;
+    const std::size_t index = s.send(b, purchase(user, potion, poison ? 777 : 1));
+    poisoned = poison ? index : poisoned;
+  }
+  s.run();
+  CHECK(s.outcomes() == outcomes{{"completed", 256}, {"internal", 1}});
+  CHECK(session::outcome(s.verdicts[poisoned]) == "internal");
+  CHECK(test::audit(s.db) == "");
+  // The connection is clean afterwards: the next batch works.
+  s.send(b, purchase(user, potion));
+  s.run();
+  CHECK(s.outcomes()["completed"] == 257);
+}
+
+TEST_CASE("a full lane refuses at once and what it took is done") {
+  session s;
+  books& b = s.open(1, 4, 8);
+  const user_id user = s.user(1'000'000);
+  const product_id potion = s.product(domain::product_type::consumable, 1);
+  for (int i = 0; i < 50; ++i) {
+    s.send(b, purchase(user, potion));
+  }
+  s.run();
+  const auto counts = s.outcomes();
+  CHECK(counts.at("overloaded") == 42);
+  CHECK(counts.at("completed") == 8);
+  CHECK(test::audit(s.db) == "");
+}
+
+TEST_CASE("a command whose deadline has passed is not applied") {
+  session s;
+  books& b = s.open();
+  const user_id user = s.user(100);
+  s.send(b, deposit(user, 5), net::deadline_in(-1ms));
+  s.send(b, deposit(user, 7));
+  s.run();
+  CHECK(s.outcomes() == outcomes{{"unavailable", 1}, {"completed", 1}});
+  CHECK(s.db.integer("select balance from users where id = $1", {std::to_string(user.value)}) == 107);
+}
+
+TEST_CASE("commands of unknown users leave nothing and do not disturb their batch") {
+  session s;
+  books& b = s.open();
+  const user_id user = s.user(100);
+  s.send(b, deposit(user_id{987654321}, 5));
+  s.send(b, deposit(user, 5));
+  s.run();
+  CHECK(s.outcomes() == outcomes{{"user_not_found", 1}, {"completed", 1}});
+}
+
+TEST_CASE("a session that the server ended while idle is replaced unnoticed") {
+  session s;
+  books& b = s.open();
+  const user_id user = s.user(100);
+  s.send(b, deposit(user, 1));
+  s.run();
+  CHECK(s.db.terminate_sessions() >= 1);
+  s.send(b, deposit(user, 1));
+  s.run();
+  CHECK(s.outcomes() == outcomes{{"completed", 2}});
+  CHECK(test::audit(s.db) == "");
+}
+
+namespace {
+
+/// A database behind a proxy.
+struct proxied {
+  explicit proxied(session& s)
+      : where{test::database_address()},
+        proxy{where.host, where.port},
+        url{test::url_with(s.db.url(), proxy.keywords())} {}
+
+  test::server_address where;
+  test::fault_proxy proxy;
+  std::string url;
+};
+
+}  // namespace
+
+TEST_CASE("a connection lost around the commit is answered with the truth") {
+  const bool committed = GENERATE(false, true);
+  CAPTURE(committed);
+  session s;
+  proxied p{s};
+  books& b = s.open(1, 256, 1024, p.url);
+  const user_id user = s.user(1000);
+  const product_id potion = s.product(domain::product_type::consumable, 10);
+  s.send(b, purchase(user, potion));
+  s.run();
+  const auto& settled =
+      committed ? ledger::ledger_metrics::get().unknown_committed : ledger::ledger_metrics::get().unknown_absent;
+  const double before = settled.value();
+  p.proxy.inject(committed ? test::fault_point::before_completion : test::fault_point::before_statement, "commit",
+                 test::fault_action::cut);
+  for (int i = 0; i < 10; ++i) {
+    s.send(b, purchase(user, potion));
+  }
+  s.run();
+  CHECK(p.proxy.injected() == 1);
+  CHECK(s.outcomes() == outcomes{{"completed", 11}});
+  CHECK(settled.value() == before + 1);
+  CHECK(s.db.integer("select balance from users where id = $1", {std::to_string(user.value)}) == 1000 - 110);
+  CHECK(test::audit(s.db) == "");
+}
+
+TEST_CASE("a commit whose fate cannot be learnt in time is honestly unknown, and the key tells later") {
+  const bool committed = GENERATE(false, true);
+  CAPTURE(committed);
+  session s;
+  proxied p{s};
+  books& b = s.open(1, 256, 1024, p.url);
+  const user_id user = s.user(1000);
+  domain::command keyed = deposit(user, 50);
+  keyed.idempotency_key = "k";
+  p.proxy.inject(committed ? test::fault_point::before_completion : test::fault_point::before_statement, "commit",
+                 test::fault_action::cut);
+  s.send(b, keyed, net::deadline_in(1500ms));
+  test::run_until(s.context, [&] { return p.proxy.injected() == 1; }, 10s);
+  p.proxy.refuse();
+  s.run();
+  CHECK(session::outcome(s.verdicts[0]) == "outcome_unknown");
+  CHECK(b.doubted == 1);
+  p.proxy.heal();
+  s.send(b, keyed);
+  s.run();
+  CHECK(session::outcome(s.verdicts[1]) == (committed ? "replayed" : "completed"));
+  CHECK(s.db.integer("select balance from users where id = $1", {std::to_string(user.value)}) == 1050);
+  CHECK(test::audit(s.db) == "");
+}
+
+TEST_CASE("a database that cannot be reached answers unavailable, and the lane recovers by itself") {
+  session s;
+  proxied p{s};
+  books& b = s.open(1, 256, 1024, p.url);
+  const user_id user = s.user(1000);
+  p.proxy.refuse();
+  s.send(b, deposit(user, 1));
+  s.run();
+  CHECK(s.outcomes() == outcomes{{"unavailable", 1}});
+  p.proxy.accept_again();
+  s.send(b, deposit(user, 1));
+  s.run();
+  CHECK(s.outcomes() == outcomes{{"unavailable", 1}, {"completed", 1}});
+  CHECK(test::audit(s.db) == "");
+}
+
+TEST_CASE("a stalled database is given up at the deadline and nothing is doubled afterwards") {
+  session s;
+  proxied p{s};
+  books& b = s.open(1, 256, 1024, p.url);
+  const user_id user = s.user(1000);
+  s.send(b, deposit(user, 1));
+  s.run();
+  p.proxy.stall_all();
+  const auto started = std::chrono::steady_clock::now();
+  s.send(b, deposit(user, 1), net::deadline_in(700ms));
+  s.run();
+  CHECK(std::chrono::steady_clock::now() - started < 3s);
+  p.proxy.heal();
+  s.send(b, deposit(user, 1));
+  s.run();
+  const auto completed = s.outcomes()["completed"];
+  CHECK(s.db.integer("select balance from users where id = $1", {std::to_string(user.value)}) >= 1000 + completed);
+  CHECK(test::audit(s.db) == "");
+}
