@@ -16,8 +16,8 @@ class fleet {
  public:
   fleet(std::size_t processes, int threads) {
     for (std::size_t i = 0; i < processes; ++i) {
-      servers_.push_back(std::make_unique<test::server_process>(
-          db, test::environment{{"COFFER_THREADS", std::to_string(threads)}}));
+      servers_.push_back(
+          std::make_unique<test::server_process>(db, test::environment{{"COFFER_THREADS", std::to_string(threads)}}));
     }
   }
   test::http_client client(std::size_t i = 0) { return servers_[i % servers_.size()]->client(); }
@@ -119,10 +119,18 @@ TEST_CASE("mixed load of many users leaves books that balance") {
       const auto user = users[draw * draw * users.size() / 10000];
       int status = 0;
       switch ((worker + i) % 4) {
-        case 0: status = test::buy(client, user, premium).status; break;
-        case 1: status = test::use(client, user, potion).status; break;
-        case 2: status = test::deposit(client, user, 10, fmt::format("d-{}-{}", worker, i)).status; break;
-        default: status = test::buy(client, user, potion, 2).status; break;
+        case 0:
+          status = test::buy(client, user, premium).status;
+          break;
+        case 1:
+          status = test::use(client, user, potion).status;
+          break;
+        case 2:
+          status = test::deposit(client, user, 10, fmt::format("d-{}-{}", worker, i)).status;
+          break;
+        default:
+          status = test::buy(client, user, potion, 2).status;
+          break;
       }
       wrong += status == 201 || status == 402 || status == 409 ? 0 : 1;
     }

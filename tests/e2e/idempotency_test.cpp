@@ -70,8 +70,8 @@ TEST_CASE("members in another order, with defaults written out, are the same req
   const auto product = test::make_product(client, "consumable", 100);
   const auto target = fmt::format("/products/{}/purchase", product);
   const auto first = client.post(target, fmt::format(R"({{"user_id":{}}})", user), test::key("k"));
-  const auto second = client.post(target, fmt::format(R"( {{ "quantity" : 1, "user_id":{} }} )", user),
-                                  test::key("\"k\""));
+  const auto second =
+      client.post(target, fmt::format(R"( {{ "quantity" : 1, "user_id":{} }} )", user), test::key("\"k\""));
   CHECK(first.status == 201);
   CHECK(second.status == 201);
   CHECK(replayed(second));
@@ -132,7 +132,8 @@ TEST_CASE("a deposit without a key, or with one that is no key, is refused") {
   const auto missing = client.post(target, R"({"amount":5})");
   CHECK(missing.status == 400);
   CHECK(missing.code() == "idempotency_key_required");
-  for (const std::string& bad : {std::string{}, std::string(256, 'k'), std::string{"caf\xc3\xa9"}, std::string{"a b"}}) {
+  for (const std::string& bad :
+       {std::string{}, std::string(256, 'k'), std::string{"caf\xc3\xa9"}, std::string{"a b"}}) {
     const auto answer = client.post(target, R"({"amount":5})", test::key(bad));
     CHECK(answer.status == 400);
     CHECK(answer.code() == (bad.empty() ? answer.code() : "invalid_idempotency_key"));

@@ -30,10 +30,10 @@ class books {
       how.max_batch = max_batch;
       how.queue_limit = queue_limit;
       how.lane_key = ledger::lane_keys[i * ledger::logical_lanes / lanes];
-      auto writer = std::make_unique<ledger::lane>(
-          context.get_executor(), std::move(how), [this](std::span<const ledger::user_version> users, bool certain) {
-            (certain ? announced : doubted) += users.size();
-          });
+      auto writer = std::make_unique<ledger::lane>(context.get_executor(), std::move(how),
+                                                   [this](std::span<const ledger::user_version> users, bool certain) {
+                                                     (certain ? announced : doubted) += users.size();
+                                                   });
       made.push_back({context.get_executor(), 0, std::move(writer)});
     }
     ledger.emplace(std::move(made));
@@ -139,9 +139,9 @@ class session {
 
   product_id product(domain::product_type type, std::int64_t price) {
     const auto id = db.integer("select nextval('product_ids')");
-    db.query("insert into products (id, name, price, type) values ($1, $2, $3, $4)",
-             {std::to_string(id), "p" + std::to_string(id), std::to_string(price),
-              std::to_string(static_cast<int>(type))});
+    db.query(
+        "insert into products (id, name, price, type) values ($1, $2, $3, $4)",
+        {std::to_string(id), "p" + std::to_string(id), std::to_string(price), std::to_string(static_cast<int>(type))});
     return product_id{id};
   }
 
@@ -187,7 +187,8 @@ using outcomes = std::map<std::string, int>;
 
 TEST_CASE("the lane of a user is PostgreSQL's own hash of the id") {
   test::database db = test::database::empty();
-  for (const std::int64_t id : {1LL, 2LL, 3LL, 1000LL, 123456789LL, 4294967296LL, 9007199254740991LL, -1LL, -5000000000LL}) {
+  for (const std::int64_t id :
+       {1LL, 2LL, 3LL, 1000LL, 123456789LL, 4294967296LL, 9007199254740991LL, -1LL, -5000000000LL}) {
     const auto expected = db.integer("select hashint8($1::bigint)", {std::to_string(id)});
     CHECK(static_cast<std::int32_t>(ledger::hash_int8(id)) == expected);
     const auto lane = db.integer("select (hashint8($1::bigint)::bigint + 2147483648) >> 27", {std::to_string(id)});

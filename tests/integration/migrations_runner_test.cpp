@@ -44,9 +44,7 @@ std::string complaint(const app::migrate_run& run) {
   }
 }
 
-bool says(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
+bool says(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 bool has_table(test::database& db, const std::string& name) {
   return !db.query("select from pg_tables where schemaname = 'public' and tablename = $1", {name}).rows.empty();

@@ -101,7 +101,9 @@ TEST_CASE("statements first used behind a failure are prepared when they are nex
   constexpr pg::statement late{"late", "select $1::int8 + 1"};
   constexpr pg::statement early{"early", "select $1::int8 - 1"};
   pipeline p;
-  p.add(early, params::of(std::int64_t{1})).add(divide, params::of(std::int64_t{0})).add(late, params::of(std::int64_t{1}));
+  p.add(early, params::of(std::int64_t{1}))
+      .add(divide, params::of(std::int64_t{0}))
+      .add(late, params::of(std::int64_t{1}));
   const auto e = error_of([&] { session.run(std::move(p)); });
   CHECK(pg::to_string(e.state()) == "22012");
   CHECK(e.statement_index() == 1);

@@ -26,7 +26,9 @@ constexpr pg::statement mark{"mark", "insert into pg_faults_marks (id) values ($
 /// A table that outlives sessions, seen past the proxy.
 class marks {
  public:
-  marks() { direct_.execute("drop table if exists pg_faults_marks; create table pg_faults_marks (id int8 primary key)"); }
+  marks() {
+    direct_.execute("drop table if exists pg_faults_marks; create table pg_faults_marks (id int8 primary key)");
+  }
   ~marks() { direct_.execute("drop table pg_faults_marks"); }
   marks(const marks&) = delete;
   marks& operator=(const marks&) = delete;
@@ -182,8 +184,8 @@ TEST_CASE("a connection cut right behind the sent commit ends one way or the oth
 TEST_CASE("a server that stalls around the commit runs into the deadline, and the answer held back is never taken") {
   marks table;
   auto proxy = proxy_to_database();
-  const auto where = GENERATE(fault_point::before_statement, fault_point::after_statement,
-                              fault_point::before_completion);
+  const auto where =
+      GENERATE(fault_point::before_statement, fault_point::after_statement, fault_point::before_completion);
   pg_session session{through(proxy)};
   proxy.inject(where, "commit", fault_action::stall);
   const auto e = error_of([&] { session.run(marking(1), 300ms); });

@@ -160,9 +160,7 @@ TEST_CASE("a connection that is returned inside a transaction, or failed, is not
     pg::lease lease = f.acquire();
     pid = f.pid(lease);
     test::run_task(f.context, lease->execute("begin", net::deadline_in(5s)));
-    error_of([&] {
-      test::run_task(f.context, lease->query(bad, params::of(std::int64_t{0}), net::deadline_in(5s)));
-    });
+    error_of([&] { test::run_task(f.context, lease->query(bad, params::of(std::int64_t{0}), net::deadline_in(5s))); });
   }
   SECTION("after a deadline") {
     pg::lease lease = f.acquire();
@@ -183,8 +181,7 @@ TEST_CASE("a failed statement outside a transaction costs no connection") {
   pool_fixture f{limits_of(1)};
   pg::lease lease = f.acquire();
   const std::int32_t pid = f.pid(lease);
-  error_of(
-      [&] { test::run_task(f.context, lease->query(bad, params::of(std::int64_t{0}), net::deadline_in(5s))); });
+  error_of([&] { test::run_task(f.context, lease->query(bad, params::of(std::int64_t{0}), net::deadline_in(5s))); });
   lease.release();
   pg::lease again = f.acquire();
   CHECK(f.pid(again) == pid);
@@ -203,7 +200,8 @@ TEST_CASE("a connection past its age is replaced when it is returned") {
   CHECK(f.pid(again) != pid);
 }
 
-TEST_CASE("while the server refuses, callers wait until their deadline and learn why; then the pool recovers by itself") {
+TEST_CASE(
+    "while the server refuses, callers wait until their deadline and learn why; then the pool recovers by itself") {
   const test::server_address server = test::database_address();
   test::fault_proxy proxy{server.host, server.port};
   proxy.refuse();

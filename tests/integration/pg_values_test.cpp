@@ -31,16 +31,15 @@ TEST_CASE("every scalar parameter type comes back as it was sent") {
   pg_session session;
   const timestamp time = *from_rfc3339("2026-11-22T23:13:50.123456Z");
   const std::string bytes{"\0\1\xff quite binary", 17};
-  const auto r = session.query(
-      echo_scalars, std::move(params{}
-                                  .add(std::int16_t{-12})
-                                  .add(std::int32_t{-70000})
-                                  .add(std::int64_t{1} << 53)
-                                  .add(true)
-                                  .add(-2.5)
-                                  .add("grüße, 世界 🪙")
-                                  .add(time)
-                                  .add_bytes(bytes)));
+  const auto r = session.query(echo_scalars, std::move(params{}
+                                                           .add(std::int16_t{-12})
+                                                           .add(std::int32_t{-70000})
+                                                           .add(std::int64_t{1} << 53)
+                                                           .add(true)
+                                                           .add(-2.5)
+                                                           .add("grüße, 世界 🪙")
+                                                           .add(time)
+                                                           .add_bytes(bytes)));
   REQUIRE(r.size() == 1);
   CHECK(r.columns() == 8);
   CHECK(r.int16(0, 0) == -12);
@@ -57,16 +56,15 @@ TEST_CASE("every scalar parameter type comes back as it was sent") {
 
 TEST_CASE("every scalar parameter type can be NULL") {
   pg_session session;
-  const auto r = session.query(echo_scalars,
-                               std::move(params{}
-                                             .add(std::optional<std::int16_t>{})
-                                             .add(std::optional<std::int32_t>{})
-                                             .add(std::optional<user_id>{})
-                                             .add(std::optional<bool>{})
-                                             .add(std::optional<double>{})
-                                             .add(std::optional<std::string_view>{})
-                                             .add(std::optional<timestamp>{})
-                                             .add_bytes(std::optional<std::string_view>{})));
+  const auto r = session.query(echo_scalars, std::move(params{}
+                                                           .add(std::optional<std::int16_t>{})
+                                                           .add(std::optional<std::int32_t>{})
+                                                           .add(std::optional<user_id>{})
+                                                           .add(std::optional<bool>{})
+                                                           .add(std::optional<double>{})
+                                                           .add(std::optional<std::string_view>{})
+                                                           .add(std::optional<timestamp>{})
+                                                           .add_bytes(std::optional<std::string_view>{})));
   for (int column = 0; column < 8; ++column) {
     CAPTURE(column);
     CHECK(r.is_null(0, column));
@@ -141,8 +139,7 @@ TEST_CASE("arrays of none, one and ten thousand integers arrive complete and in 
     for (int i = 0; i < plain.size(); ++i) {
       const auto at = static_cast<std::size_t>(i);
       same = same && plain.int64(i, 0) == numbers[at] && plain.int64(i, 1) == i + 1 &&
-             strongly.int64(i, 0) == numbers[at] && small.int16(i, 0) == shorts[at] &&
-             instants.time(i, 0) == times[at];
+             strongly.int64(i, 0) == numbers[at] && small.int16(i, 0) == shorts[at] && instants.time(i, 0) == times[at];
     }
     CHECK(same);
   }

@@ -17,9 +17,7 @@ namespace coffer::test {
 
 namespace {
 
-PGconn* raw(void* connection) {
-  return static_cast<PGconn*>(connection);
-}
+PGconn* raw(void* connection) { return static_cast<PGconn*>(connection); }
 
 sql_result copy_of(PGresult* answer) {
   sql_result out;
@@ -105,13 +103,9 @@ const std::string& sql_result::text(std::size_t r, std::size_t column) const {
   return *rows[r][column];
 }
 
-std::int64_t sql_result::integer(std::size_t r, std::size_t column) const {
-  return std::stoll(text(r, column));
-}
+std::int64_t sql_result::integer(std::size_t r, std::size_t column) const { return std::stoll(text(r, column)); }
 
-void sql_session::closer::operator()(void* connection) const noexcept {
-  PQfinish(raw(connection));
-}
+void sql_session::closer::operator()(void* connection) const noexcept { PQfinish(raw(connection)); }
 
 sql_session::sql_session(const std::string& url) : connection_{PQconnectdb(url.c_str())} {
   if (PQstatus(raw(connection_.get())) != CONNECTION_OK) {
@@ -141,9 +135,7 @@ sql_result sql_session::query(const std::string& sql, const std::vector<std::opt
   return copy_of(answer.get());
 }
 
-std::int64_t sql_session::backend_pid() const {
-  return PQbackendPID(raw(connection_.get()));
-}
+std::int64_t sql_session::backend_pid() const { return PQbackendPID(raw(connection_.get())); }
 
 std::string with_database(const std::string& url, std::string_view name) {
   const auto scheme = url.find("://");
@@ -176,9 +168,7 @@ database::database() : name_{unique_name()} {
   url_ = with_database(server_url, name_);
 }
 
-database database::empty() {
-  return database{no_schema{}};
-}
+database database::empty() { return database{no_schema{}}; }
 
 database::database(database&& other) noexcept
     : name_{std::exchange(other.name_, {})}, url_{std::move(other.url_)}, session_{std::move(other.session_)} {}

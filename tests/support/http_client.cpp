@@ -65,9 +65,7 @@ std::string http_response::code() const {
 
 http_client::http_client(std::uint16_t port, std::chrono::milliseconds timeout) : port_{port}, timeout_{timeout} {}
 
-http_client::~http_client() {
-  close();
-}
+http_client::~http_client() { close(); }
 
 http_client::http_client(http_client&& other) noexcept
     : port_{other.port_},
@@ -141,9 +139,7 @@ void http_client::close(bool abruptly) {
   buffer_.clear();
 }
 
-void http_client::finish_sending() {
-  ::shutdown(socket_, SHUT_WR);
-}
+void http_client::finish_sending() { ::shutdown(socket_, SHUT_WR); }
 
 void http_client::send_raw(std::string_view bytes) {
   connect();

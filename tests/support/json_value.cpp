@@ -237,9 +237,7 @@ std::string in_quotes(std::string_view text) {
 
 }  // namespace
 
-json_value json_value::parse(std::string_view text) {
-  return json_parser{text}.document();
-}
+json_value json_value::parse(std::string_view text) { return json_parser{text}.document(); }
 
 template <typename T>
 const T& json_value::get(const char* kind) const {
@@ -270,9 +268,7 @@ bool json_value::contains(std::string_view name) const {
   return std::any_of(all.begin(), all.end(), [&](const auto& m) { return m.first == name; });
 }
 
-std::size_t json_value::size() const {
-  return is_array() ? elements().size() : members().size();
-}
+std::size_t json_value::size() const { return is_array() ? elements().size() : members().size(); }
 
 std::vector<std::string> json_value::names() const {
   std::vector<std::string> list;
@@ -282,24 +278,12 @@ std::vector<std::string> json_value::names() const {
   return list;
 }
 
-std::int64_t json_value::integer() const {
-  return get<std::int64_t>("an integer");
-}
-double json_value::number() const {
-  return is_integer() ? static_cast<double>(integer()) : get<double>("a number");
-}
-bool json_value::boolean() const {
-  return get<bool>("a boolean");
-}
-const std::string& json_value::text() const {
-  return get<std::string>("a string");
-}
-const json_value::array& json_value::elements() const {
-  return get<array>("an array");
-}
-const json_value::object& json_value::members() const {
-  return get<object>("an object");
-}
+std::int64_t json_value::integer() const { return get<std::int64_t>("an integer"); }
+double json_value::number() const { return is_integer() ? static_cast<double>(integer()) : get<double>("a number"); }
+bool json_value::boolean() const { return get<bool>("a boolean"); }
+const std::string& json_value::text() const { return get<std::string>("a string"); }
+const json_value::array& json_value::elements() const { return get<array>("an array"); }
+const json_value::object& json_value::members() const { return get<object>("an object"); }
 
 std::string json_value::dump() const {
   if (is_null()) {
@@ -332,9 +316,7 @@ std::string json_value::dump() const {
   return "{" + out + "}";
 }
 
-std::ostream& operator<<(std::ostream& out, const json_value& value) {
-  return out << value.dump();
-}
+std::ostream& operator<<(std::ostream& out, const json_value& value) { return out << value.dump(); }
 
 bool operator==(const json_value& a, const json_value& b) {
   if (!a.is_object() || !b.is_object()) {

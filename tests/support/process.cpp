@@ -197,13 +197,9 @@ process::process(std::vector<std::string> arguments, const environment& env) : s
   state_->start(std::move(arguments), env);
 }
 
-process::~process() {
-  signal(SIGKILL);
-}
+process::~process() { signal(SIGKILL); }
 
-pid_t process::pid() const noexcept {
-  return state_->pid;
-}
+pid_t process::pid() const noexcept { return state_->pid; }
 
 bool process::running() const {
   const std::lock_guard lock{state_->mutex};

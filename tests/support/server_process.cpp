@@ -36,9 +36,7 @@ std::uint16_t port_of(const json_value& line, const char* member) {
 server_process::server_process(const database& db, const environment& extra)
     : server_process{environment_for(db, extra)} {}
 
-server_process::server_process(environment env) : env_{std::move(env)} {
-  start();
-}
+server_process::server_process(environment env) : env_{std::move(env)} { start(); }
 
 void server_process::start() {
   process_ = std::make_unique<process>(std::vector<std::string>{coffer_binary(), "serve"}, env_);
@@ -64,9 +62,7 @@ int server_process::stop(int number, std::chrono::milliseconds limit) {
   return *code;
 }
 
-void server_process::kill() {
-  stop(9);
-}
+void server_process::kill() { stop(9); }
 
 void server_process::restart() {
   if (running()) {

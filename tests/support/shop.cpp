@@ -72,8 +72,7 @@ std::int64_t make_user(http_client& client, std::int64_t funds) {
 }
 
 std::int64_t make_product(http_client& client, const std::string& type, std::int64_t price) {
-  const auto body =
-      fmt::format(R"({{"name":"{}","price":{},"type":"{}"}})", unique_word("product"), price, type);
+  const auto body = fmt::format(R"({{"name":"{}","price":{},"type":"{}"}})", unique_word("product"), price, type);
   return expect(client.post("/products", body), 201)["id"].integer();
 }
 

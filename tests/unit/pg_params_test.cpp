@@ -37,8 +37,8 @@ TEST_CASE("a NULL parameter has a type and no value, an empty text has a value")
 }
 
 TEST_CASE("times count microseconds from the year 2000") {
-  const params p = params::of(timestamp{std::chrono::sys_days{std::chrono::year{2000} / 1 / 1}} +
-                              std::chrono::microseconds{258});
+  const params p =
+      params::of(timestamp{std::chrono::sys_days{std::chrono::year{2000} / 1 / 1}} + std::chrono::microseconds{258});
   CHECK(p.value(0) == "\0\0\0\0\0\0\x01\x02"sv);
   CHECK(p.type(0) == oid::timestamptz);
 }
@@ -59,6 +59,5 @@ TEST_CASE("an array with NULLs says so and gives them no bytes") {
   const std::vector<std::optional<std::string_view>> texts{"a", std::nullopt, ""};
   const params p = params::of(texts);
   CHECK(p.type(0) == oid::text_array);
-  CHECK(p.value(0) ==
-        "\0\0\0\1\0\0\0\1\0\0\0\x19\0\0\0\3\0\0\0\1\0\0\0\1\x61\xff\xff\xff\xff\0\0\0\0"sv);
+  CHECK(p.value(0) == "\0\0\0\1\0\0\0\1\0\0\0\x19\0\0\0\3\0\0\0\1\0\0\0\1\x61\xff\xff\xff\xff\0\0\0\0"sv);
 }

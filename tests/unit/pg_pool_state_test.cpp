@@ -145,7 +145,8 @@ TEST_CASE("a connection is replaced between nine tenths of its age and all of it
   }
 }
 
-TEST_CASE("after a failed connect the pool pauses, longer each time, up to the limit, and by itself only while wanted") {
+TEST_CASE(
+    "after a failed connect the pool pauses, longer each time, up to the limit, and by itself only while wanted") {
   for (std::uint64_t seed = 1; seed < 20; ++seed) {
     pg::pool_state state{limits_of(4), seed};
     auto now = start;

@@ -18,12 +18,11 @@ constexpr std::string_view active_help = "Whether the product can be bought.";
 }  // namespace
 
 const json::object<create_user_body>& create_user_schema() {
-  static const auto schema =
-      json::object<create_user_body>{"CreateUser"}
-          .required("username", &create_user_body::username, json::text{3, 32, json::charset::username},
-                    "Unique regardless of case.")
-          .required("email", &create_user_body::email, json::text{3, 254, json::charset::email},
-                    "Unique regardless of case.");
+  static const auto schema = json::object<create_user_body>{"CreateUser"}
+                                 .required("username", &create_user_body::username,
+                                           json::text{3, 32, json::charset::username}, "Unique regardless of case.")
+                                 .required("email", &create_user_body::email, json::text{3, 254, json::charset::email},
+                                           "Unique regardless of case.");
   return schema;
 }
 
@@ -56,7 +55,7 @@ const json::object<change_product_body>& change_product_schema() {
 
 json::object<add_funds_body> make_add_funds_schema(std::int64_t max_deposit) {
   return json::object<add_funds_body>{"AddFunds"}.required("amount", &add_funds_body::amount,
-                                                            json::integer{1, max_deposit}, "Whole credits.");
+                                                           json::integer{1, max_deposit}, "Whole credits.");
 }
 
 const json::object<purchase_body>& purchase_schema() {

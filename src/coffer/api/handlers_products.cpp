@@ -37,8 +37,7 @@ net::task<http::response> change_product(context& with, call c) {
                                  .description = std::move(body->description),
                                  .price = body->price,
                                  .is_active = body->is_active};
-  const auto changed =
-      co_await with.catalogue.change(product_id{c.params[0]}, std::move(changes), c.request.deadline);
+  const auto changed = co_await with.catalogue.change(product_id{c.params[0]}, std::move(changes), c.request.deadline);
   co_return changed ? ok(*changed) : refuse(changed.error(), c.request);
 }
 

@@ -26,8 +26,7 @@ std::string cache_status(cache::source from) {
 }  // namespace
 
 net::task<http::response> get_inventory(context& with, call c) {
-  result<service::inventory_view> found =
-      co_await with.inventory.find(user_id{c.params[0]}, c.request.deadline);
+  result<service::inventory_view> found = co_await with.inventory.find(user_id{c.params[0]}, c.request.deadline);
   if (!found) {
     co_return refuse(found.error(), c.request);
   }
@@ -51,8 +50,7 @@ net::task<http::response> list_transactions(context& with, call c) {
   wanted.user = user_id{c.params[0]};
   const std::int64_t limit = query.limit();
   const auto cursor = query.text("cursor");
-  wanted.kind =
-      query.parsed("kind", domain::transaction_kind_from_string, "deposit, purchase, use, refund, grant");
+  wanted.kind = query.parsed("kind", domain::transaction_kind_from_string, "deposit, purchase, use, refund, grant");
   wanted.status = query.parsed("status", domain::transaction_status_from_string, "pending, completed, failed");
   if (const auto valid = query.finish(); !valid) {
     co_return refuse(valid.error(), c.request);
@@ -77,13 +75,11 @@ net::task<http::response> list_transactions(context& with, call c) {
     page->pop_back();
     next = make_cursor(page->back().at.value, scope);
   }
-  co_return http::response{200, http::json_type,
-                           render_page(std::span<const domain::transaction>{*page}, next)};
+  co_return http::response{200, http::json_type, render_page(std::span<const domain::transaction>{*page}, next)};
 }
 
 net::task<http::response> get_transaction(context& with, call c) {
-  const auto found =
-      co_await with.history.find(user_id{c.params[0]}, version{c.params[1]}, c.request.deadline);
+  const auto found = co_await with.history.find(user_id{c.params[0]}, version{c.params[1]}, c.request.deadline);
   co_return found ? ok(*found) : refuse(found.error(), c.request);
 }
 

@@ -10,8 +10,7 @@ net::task<http::response> create_user(context& with, call c) {
   if (!body) {
     co_return refuse(body.error(), c.request);
   }
-  const auto made =
-      co_await with.users.create(std::move(body->username), std::move(body->email), c.request.deadline);
+  const auto made = co_await with.users.create(std::move(body->username), std::move(body->email), c.request.deadline);
   if (!made) {
     co_return refuse(made.error(), c.request);
   }

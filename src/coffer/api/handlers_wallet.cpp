@@ -52,9 +52,8 @@ net::task<http::response> purchase(context& with, call c) {
   }
   auto who = identify(c.request, *std::move(key), "purchase", c.params[0],
                       {body->user.value, body->quantity, body->expected_price ? body->expected_price->value : absent});
-  const domain::verdict v =
-      co_await with.wallet.purchase(body->user, product_id{c.params[0]}, body->quantity, body->expected_price,
-                                    std::move(who), c.request.deadline);
+  const domain::verdict v = co_await with.wallet.purchase(body->user, product_id{c.params[0]}, body->quantity,
+                                                          body->expected_price, std::move(who), c.request.deadline);
   co_return answer_verdict(v, c.request);
 }
 
@@ -68,8 +67,8 @@ net::task<http::response> use(context& with, call c) {
     co_return refuse(body.error(), c.request);
   }
   auto who = identify(c.request, *std::move(key), "use", c.params[0], {body->user.value, body->quantity});
-  const domain::verdict v = co_await with.wallet.use(body->user, product_id{c.params[0]}, body->quantity,
-                                                     std::move(who), c.request.deadline);
+  const domain::verdict v =
+      co_await with.wallet.use(body->user, product_id{c.params[0]}, body->quantity, std::move(who), c.request.deadline);
   co_return answer_verdict(v, c.request);
 }
 

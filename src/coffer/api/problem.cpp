@@ -61,11 +61,11 @@ constexpr std::array<row, errc_count> table = {{
     {errc::internal, {500, "Internal error", "The server failed. Quote the request id when you report this."}},
     {errc::not_implemented, {501, "Not implemented", "This server does not know the method."}},
     {errc::http_version_not_supported, {505, "HTTP version not supported", "This server speaks HTTP/1.1 and 1.0."}},
-    {errc::unavailable,
-     {503, "Unavailable", "The request was not applied. Try again after Retry-After seconds."}},
+    {errc::unavailable, {503, "Unavailable", "The request was not applied. Try again after Retry-After seconds."}},
     {errc::outcome_unknown,
-     {503, "Outcome unknown", "It is not known whether the request was applied. Retry with the same Idempotency-Key, or "
-                              "look at the user's transactions."}},
+     {503, "Outcome unknown",
+      "It is not known whether the request was applied. Retry with the same Idempotency-Key, or "
+      "look at the user's transactions."}},
     {errc::overloaded,
      {503, "Overloaded", "The server is busy; the request was not applied. Try again after Retry-After seconds."}},
 }};

@@ -69,8 +69,8 @@ class serving {
       each->open(*lanes_, readers);
       http_shards.emplace_back(each->executor(), each->handler());
     }
-    daily_reset_.emplace(shards_.front()->executor(), shards_.front()->database(),
-                         shards_.front()->inventory_cache(), settings_.cache_reset_at);
+    daily_reset_.emplace(shards_.front()->executor(), shards_.front()->database(), shards_.front()->inventory_cache(),
+                         settings_.cache_reset_at);
     public_.emplace("public", std::move(http_shards), http_limits(s));
     std::vector<http::shard> admin_shards;
     admin_shards.emplace_back(control_.get_executor(), admin_);
@@ -110,11 +110,11 @@ class serving {
       how.max_batch = settings_.max_batch;
       how.queue_limit = settings_.lane_queue;
       how.lane_key = ledger::lane_keys[first_logical_lane(i, count)];
-      auto writer = std::make_unique<ledger::lane>(shards_[thread]->executor(), std::move(how),
-                                                   [cached = &shards_[thread]->inventory_cache()](auto users, bool certain) {
-                                                     certain ? cached->invalidate(users)
-                                                             : cached->invalidate_in_doubt(users);
-                                                   });
+      auto writer =
+          std::make_unique<ledger::lane>(shards_[thread]->executor(), std::move(how),
+                                         [cached = &shards_[thread]->inventory_cache()](auto users, bool certain) {
+                                           certain ? cached->invalidate(users) : cached->invalidate_in_doubt(users);
+                                         });
       lanes.push_back({shards_[thread]->executor(), thread, std::move(writer)});
     }
     return lanes;
@@ -135,9 +135,8 @@ class serving {
   /// Says where the server listens, and what keeps it from being ready.
   net::task<> announce() {
     const std::string address = bound_address(settings_.listen, public_->port());
-    const std::string admin_address = settings_.admin_listen.empty()
-                                          ? std::string{}
-                                          : bound_address(settings_.admin_listen, admin_server_->port());
+    const std::string admin_address =
+        settings_.admin_listen.empty() ? std::string{} : bound_address(settings_.admin_listen, admin_server_->port());
     log::info("listening", {{"address", std::string_view{address}},
                             {"admin_address", std::string_view{admin_address}},
                             {"threads", settings_.threads},
@@ -164,8 +163,7 @@ class serving {
   /// Requests first, then what they use: listeners and connections, lanes, pools.
   net::task<> stop() {
     const net::deadline until = net::deadline_in(settings_.drain_timeout);
-    const bool drained =
-        co_await asio::co_spawn(shards_.front()->executor(), public_->stop(until), net::use_task);
+    const bool drained = co_await asio::co_spawn(shards_.front()->executor(), public_->stop(until), net::use_task);
     for (auto& each : lanes_->lanes()) {
       asio::post(each.executor, [writer = each.writer.get()] { writer->stop(); });
     }

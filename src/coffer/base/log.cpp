@@ -25,10 +25,14 @@ std::atomic<bool> as_json{true};
 
 std::string_view name_of(level l) {
   switch (l) {
-    case level::debug: return "debug";
-    case level::info: return "info";
-    case level::warn: return "warn";
-    case level::error: return "error";
+    case level::debug:
+      return "debug";
+    case level::info:
+      return "info";
+    case level::warn:
+      return "warn";
+    case level::error:
+      return "error";
   }
   return "";
 }
@@ -37,9 +41,9 @@ std::string_view name_of(level l) {
 spdlog::logger& writer() {
   static const std::shared_ptr<spdlog::logger> instance = [] {
     spdlog::init_thread_pool(queue_limit, 1);
-    auto made = std::make_shared<spdlog::async_logger>("coffer", std::make_shared<spdlog::sinks::stdout_sink_mt>(),
-                                                       spdlog::thread_pool(),
-                                                       spdlog::async_overflow_policy::overrun_oldest);
+    auto made =
+        std::make_shared<spdlog::async_logger>("coffer", std::make_shared<spdlog::sinks::stdout_sink_mt>(),
+                                               spdlog::thread_pool(), spdlog::async_overflow_policy::overrun_oldest);
     made->set_pattern("%v");
     made->set_level(spdlog::level::trace);
     spdlog::register_logger(made);

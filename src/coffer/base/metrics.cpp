@@ -1,6 +1,5 @@
 #include "coffer/base/metrics.hpp"
 
-
 #include <prometheus/counter.h>
 #include <prometheus/family.h>
 #include <prometheus/gauge.h>
@@ -37,8 +36,7 @@ double gauge::value() const { return as<prometheus::Gauge>(impl_).Value(); }
 void histogram::observe(double value) const { as<prometheus::Histogram>(impl_).Observe(value); }
 
 counter make_counter(std::string_view name, std::string_view help, const labels& l) {
-  auto& family =
-      prometheus::BuildCounter().Name(std::string{name}).Help(std::string{help}).Register(registry());
+  auto& family = prometheus::BuildCounter().Name(std::string{name}).Help(std::string{help}).Register(registry());
   return counter{&family.Add(to_labels(l))};
 }
 
@@ -48,8 +46,7 @@ gauge make_gauge(std::string_view name, std::string_view help, const labels& l) 
 }
 
 histogram make_histogram(std::string_view name, std::string_view help, std::vector<double> bounds, const labels& l) {
-  auto& family =
-      prometheus::BuildHistogram().Name(std::string{name}).Help(std::string{help}).Register(registry());
+  auto& family = prometheus::BuildHistogram().Name(std::string{name}).Help(std::string{help}).Register(registry());
   return histogram{&family.Add(to_labels(l), std::move(bounds))};
 }
 

@@ -36,11 +36,11 @@ struct sale {
 
 /// State of one batch: loaded rows first, then changed in place by decide(). All vectors are sorted by their ids.
 struct batch_state {
-  std::vector<wallet> wallets;            ///< by user
-  std::vector<holding> holdings;          ///< by user, product
-  std::vector<product_terms> products;    ///< by id
-  std::vector<transaction> keyed;         ///< journal rows of the batch's keys, by user, key
-  timestamp time;                         ///< the database's clock, read after the locks were granted
+  std::vector<wallet> wallets;          ///< by user
+  std::vector<holding> holdings;        ///< by user, product
+  std::vector<product_terms> products;  ///< by id
+  std::vector<transaction> keyed;       ///< journal rows of the batch's keys, by user, key
+  timestamp time;                       ///< the database's clock, read after the locks were granted
 
   /// The wallet of `user`, or nullptr when there is no such user.
   wallet* find_wallet(user_id user);
@@ -56,9 +56,9 @@ struct batch_state {
 
 /// What a decided batch writes.
 struct batch_effects {
-  std::vector<verdict> verdicts;          ///< one per command, in order
-  std::vector<std::size_t> new_rows;      ///< indexes of the verdicts that are new journal rows, in order
-  std::vector<sale> sales;                ///< by product
+  std::vector<verdict> verdicts;      ///< one per command, in order
+  std::vector<std::size_t> new_rows;  ///< indexes of the verdicts that are new journal rows, in order
+  std::vector<sale> sales;            ///< by product
 };
 
 }  // namespace coffer::domain

@@ -129,8 +129,8 @@ class walk {
     return append(c, purse, transaction_status::completed, std::nullopt, amount, owned);
   }
 
-  verdict append(const command& c, wallet& purse, transaction_status status, std::optional<errc> reason,
-                 credits amount, std::optional<std::int64_t> owned) {
+  verdict append(const command& c, wallet& purse, transaction_status status, std::optional<errc> reason, credits amount,
+                 std::optional<std::int64_t> owned) {
     purse.at.value += 1;
     purse.changed = true;
     decision made;

@@ -43,13 +43,9 @@ error refusal_of(const transaction& row) {
   error refusal{*row.reason};
   switch (*row.reason) {
     case errc::insufficient_funds:
-      return std::move(refusal)
-          .with("required", on_the_wire(row.amount))
-          .with("available", row.balance_after.value);
+      return std::move(refusal).with("required", on_the_wire(row.amount)).with("available", row.balance_after.value);
     case errc::not_enough_items:
-      return std::move(refusal)
-          .with("required", row.quantity)
-          .with("available", row.item_quantity_after.value_or(0));
+      return std::move(refusal).with("required", row.quantity).with("available", row.item_quantity_after.value_or(0));
     case errc::price_changed:
       return std::move(refusal).with("current_price", row.amount.value / row.quantity);
     case errc::balance_limit_exceeded:

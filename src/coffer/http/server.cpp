@@ -56,7 +56,8 @@ struct server::state : std::enable_shared_from_this<server::state> {
   state(std::string_view n, const limits& l)
       : name{n},
         limit{l},
-        gauge{metrics::make_gauge("coffer_http_connections", "Open client connections", {{"listener", std::string{n}}})},
+        gauge{
+            metrics::make_gauge("coffer_http_connections", "Open client connections", {{"listener", std::string{n}}})},
         accepted{metrics::make_counter("coffer_http_accepted_total", "Client connections accepted",
                                        {{"listener", std::string{n}}})},
         paused{metrics::make_counter("coffer_http_accept_pauses_total",

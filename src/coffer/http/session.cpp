@@ -159,7 +159,8 @@ net::task<session::outcome> session::receive() {
   if (expired_ && phase_ != parser::phase::start) {
     const bool head = phase_ == parser::phase::head;
     count_timeout(head ? "headers" : "body");
-    const rejection late{408, errc::request_timeout, head ? "The headers did not arrive in time." : "The body did not arrive in time."};
+    const rejection late{408, errc::request_timeout,
+                         head ? "The headers did not arrive in time." : "The body did not arrive in time."};
     co_await refuse(late);
   } else if (expired_) {
     count_timeout("idle");

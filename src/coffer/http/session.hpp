@@ -49,10 +49,10 @@ class session : public std::enable_shared_from_this<session> {
   parser parser_;
   request request_;
   net::watchdog watchdog_;
-  std::string in_;          ///< received and not yet consumed
-  std::size_t in_used_ = 0; ///< bytes at the front of in_ that the parser has consumed
+  std::string in_;           ///< received and not yet consumed
+  std::size_t in_used_ = 0;  ///< bytes at the front of in_ that the parser has consumed
   std::string out_;
-  std::string scratch_;     ///< where the socket reads to
+  std::string scratch_;  ///< where the socket reads to
   std::chrono::steady_clock::time_point phase_began_;
   parser::phase phase_ = parser::phase::start;
   bool continue_sent_ = false;

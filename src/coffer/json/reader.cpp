@@ -12,7 +12,7 @@ namespace coffer::json {
 static_assert(padding >= simdjson::SIMDJSON_PADDING);
 
 std::string_view to_string(kind k) noexcept {
-  constexpr std::array<std::string_view, 7> names = {"null",   "a boolean", "an integer", "a number",
+  constexpr std::array<std::string_view, 7> names = {"null",     "a boolean", "an integer", "a number",
                                                      "a string", "an array",  "an object"};
   return names[static_cast<std::size_t>(k)];
 }

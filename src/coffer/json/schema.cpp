@@ -61,7 +61,8 @@ bool is_email(std::string_view s) {
   if (at == std::string_view::npos || at == 0 || at > 64 || std::count(s.begin(), s.end(), '@') != 1) {
     return false;
   }
-  if (!std::all_of(s.begin(), s.end(), [](char c) { return c > ' ' && c < 0x7F && c != '"' && c != '<' && c != '>'; })) {
+  if (!std::all_of(s.begin(), s.end(),
+                   [](char c) { return c > ' ' && c < 0x7F && c != '"' && c != '<' && c != '>'; })) {
     return false;
   }
   const std::string_view domain = s.substr(at + 1);

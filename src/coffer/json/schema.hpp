@@ -123,14 +123,14 @@ class object {
 
   /// A member that must be there.
   template <typename Field, typename Rule>
-  object& required(std::string_view name, Field Body::*field, Rule rule, std::string_view description) {
+  object& required(std::string_view name, Field Body::* field, Rule rule, std::string_view description) {
     return add(name, field, std::move(rule), description, true);
   }
 
   /// A member that may be left out; then the field keeps its initial value. null counts as left out for an
   /// std::optional field and is an error for any other.
   template <typename Field, typename Rule>
-  object& optional(std::string_view name, Field Body::*field, Rule rule, std::string_view description) {
+  object& optional(std::string_view name, Field Body::* field, Rule rule, std::string_view description) {
     return add(name, field, std::move(rule), description, false);
   }
 
@@ -194,7 +194,7 @@ class object {
   };
 
   template <typename Field, typename Rule>
-  object& add(std::string_view name, Field Body::*field, Rule rule, std::string_view description, bool required) {
+  object& add(std::string_view name, Field Body::* field, Rule rule, std::string_view description, bool required) {
     member_info info = detail::describe(rule);
     info.name = name;
     info.required = required;

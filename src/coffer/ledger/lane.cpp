@@ -223,8 +223,7 @@ net::task<bool> lane::was_committed(batch& b) {
   pg::pipeline question = store::find_committed(users, wanted.user, wanted.at);
   const std::vector<pg::rows> results = co_await connection_->run(std::move(question), b.next_deadline());
   const pg::rows& row = results.at(2);
-  const bool found =
-      row.size() == 1 && row.text(0, 0) == wanted.request_id && row.time(0, 1) == wanted.created_at;
+  const bool found = row.size() == 1 && row.text(0, 0) == wanted.request_id && row.time(0, 1) == wanted.created_at;
   co_await roll_back(net::deadline_in(rollback_budget));
   (found ? ledger_metrics::get().unknown_committed : ledger_metrics::get().unknown_absent).add();
   log::warn("unknown commit outcome settled", {{"committed", found}, {"commands", b.commands.size()}});
@@ -259,9 +258,9 @@ net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
     if (b.commands.size() > 1) {
       co_return next_step::isolate;
     }
-    log::error("command failed in the database", {{"sqlstate", sqlstate},
-                                                  {"message", failure.what()},
-                                                  {"request_id", b.commands.front()->command.request_id}});
+    log::error(
+        "command failed in the database",
+        {{"sqlstate", sqlstate}, {"message", failure.what()}, {"request_id", b.commands.front()->command.request_id}});
     refuse_all(b, errc::internal);
     co_return next_step::done;
   }

@@ -82,8 +82,7 @@ std::string session_options(const options& how, std::string_view asked_for) {
   if (how.prepared) {
     add_setting(all, "statement_timeout", fmt::format("{}", how.statement_timeout.count()));
     add_setting(all, "lock_timeout", fmt::format("{}", how.lock_timeout.count()));
-    add_setting(all, "idle_in_transaction_session_timeout",
-                fmt::format("{}", how.idle_in_transaction_timeout.count()));
+    add_setting(all, "idle_in_transaction_session_timeout", fmt::format("{}", how.idle_in_transaction_timeout.count()));
     add_setting(all, "TimeZone", "UTC");
     // The write path takes a lock in one statement and reads in the next: it needs a new snapshot per statement.
     add_setting(all, "default_transaction_isolation", "read committed");

@@ -34,9 +34,7 @@ const std::string_view* present(const std::optional<std::string_view>& value) { 
 
 }  // namespace
 
-oid params::integer_oid(std::size_t size) noexcept {
-  return size == 2 ? oid::int2 : size == 4 ? oid::int4 : oid::int8;
-}
+oid params::integer_oid(std::size_t size) noexcept { return size == 2 ? oid::int2 : size == 4 ? oid::int4 : oid::int8; }
 
 char* params::open(oid type, std::size_t length) {
   const std::size_t offset = buffer_.size();

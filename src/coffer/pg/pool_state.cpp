@@ -77,10 +77,10 @@ std::size_t pool_state::take_granted() {
 }
 
 pool_state::fate pool_state::give_back(std::size_t index, bool usable, time now) {
-  const fate what = closed_                           ? fate::closed
-                    : !usable                         ? fate::broken
-                    : now >= slots_[index].expires    ? fate::expired
-                                                      : fate::kept;
+  const fate what = closed_                        ? fate::closed
+                    : !usable                      ? fate::broken
+                    : now >= slots_[index].expires ? fate::expired
+                                                   : fate::kept;
   change(index, slot_state::leased, what == fate::kept ? slot_state::idle : slot_state::empty);
   return what;
 }
@@ -98,8 +98,8 @@ std::optional<std::size_t> pool_state::next_connect(time now) {
   if (!wants_connection() || now < pause_ends_) {
     return std::nullopt;
   }
-  const auto free = std::find_if(slots_.begin(), slots_.end(),
-                                 [](const slot& s) { return s.state == slot_state::empty; });
+  const auto free =
+      std::find_if(slots_.begin(), slots_.end(), [](const slot& s) { return s.state == slot_state::empty; });
   COFFER_ASSERT(free != slots_.end());
   const auto index = static_cast<std::size_t>(free - slots_.begin());
   change(index, slot_state::empty, slot_state::connecting);

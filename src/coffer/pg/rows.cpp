@@ -46,8 +46,7 @@ const char* rows::fixed(int row, int column, oid type, int length) const {
 }
 
 std::string_view rows::view(int row, int column) const {
-  return {PQgetvalue(result_.get(), row, column),
-          static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
+  return {PQgetvalue(result_.get(), row, column), static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
 }
 
 std::int16_t rows::int16(int row, int column) const {

@@ -34,8 +34,8 @@ class socket {
   /// Waits end no more by themselves.
   void clear_deadline() noexcept;
 
-  /// Waits until the descriptor is ready or the deadline has passed. May end early: look, then wait again. One wait at a
-  /// time.
+  /// Waits until the descriptor is ready or the deadline has passed. May end early: look, then wait again. One wait at
+  /// a time.
   net::task<readiness> wait(interest what);
 
  private:

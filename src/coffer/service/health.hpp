@@ -13,9 +13,9 @@ namespace coffer::service {
 struct health_report {
   bool ready = false;
   bool draining = false;
-  bool database = false;   ///< answers, with the schema this binary needs
-  std::string message;     ///< why not ready, with the next step; empty when ready
-  std::string cache;       ///< "up", "down" or "off": never a reason not to be ready
+  bool database = false;  ///< answers, with the schema this binary needs
+  std::string message;    ///< why not ready, with the next step; empty when ready
+  std::string cache;      ///< "up", "down" or "off": never a reason not to be ready
 };
 
 /// Looks whether the schema fits; gives a message with the remedy, or the empty string.

@@ -17,8 +17,7 @@ constexpr pg::statement commit_batch{"batch_commit", "commit"};
 
 // NO KEY UPDATE: the rows' keys stay, so foreign-key checks of other writers are not blocked.
 constexpr pg::statement lock_users{
-    "batch_lock_users",
-    "select id, balance, version from users where id = any($1) order by id for no key update"};
+    "batch_lock_users", "select id, balance, version from users where id = any($1) order by id for no key update"};
 
 constexpr pg::statement read_clock{"batch_clock", "select clock_timestamp()"};
 
@@ -40,18 +39,16 @@ constexpr pg::statement load_keyed{
 constexpr pg::statement load_products{"batch_load_products",
                                       "select id, price, type, is_active from products where id = any($1)"};
 
-constexpr pg::statement update_wallets{
-    "batch_update_wallets",
-    "update users u set balance = new.balance, version = new.version"
-    " from unnest($1, $2, $3) as new (id, balance, version)"
-    " where u.id = new.id and u.id = any($1)"};
+constexpr pg::statement update_wallets{"batch_update_wallets",
+                                       "update users u set balance = new.balance, version = new.version"
+                                       " from unnest($1, $2, $3) as new (id, balance, version)"
+                                       " where u.id = new.id and u.id = any($1)"};
 
-constexpr pg::statement upsert_holdings{
-    "batch_upsert_holdings",
-    "insert into inventory (user_id, product_id, quantity, purchased_at)"
-    " select * from unnest($1, $2, $3, $4)"
-    " on conflict (user_id, product_id) do update"
-    " set quantity = excluded.quantity, purchased_at = excluded.purchased_at"};
+constexpr pg::statement upsert_holdings{"batch_upsert_holdings",
+                                        "insert into inventory (user_id, product_id, quantity, purchased_at)"
+                                        " select * from unnest($1, $2, $3, $4)"
+                                        " on conflict (user_id, product_id) do update"
+                                        " set quantity = excluded.quantity, purchased_at = excluded.purchased_at"};
 
 constexpr pg::statement insert_journal{
     "batch_insert_journal",
@@ -125,10 +122,9 @@ pg::pipeline load_batch(command_list commands) {
   p.add(read_clock, pg::params{});
   if (!ids.products.empty()) {
     p.add(load_products, std::move(pg::params{}.add(int64s{ids.products})));
-    p.add(load_holdings, std::move(pg::params{}
-                                       .add(int64s{ids.holding_users})
-                                       .add(int64s{ids.holding_products})
-                                       .add(int64s{ids.users})));
+    p.add(load_holdings,
+          std::move(
+              pg::params{}.add(int64s{ids.holding_users}).add(int64s{ids.holding_products}).add(int64s{ids.users})));
   }
   if (!ids.key_users.empty()) {
     p.add(load_keyed, std::move(pg::params{}
@@ -230,9 +226,9 @@ struct journal_columns {
     item_quantities.push_back(t.item_quantity_after);
     reasons.push_back(t.reason ? optional_text{to_string(*t.reason)} : std::nullopt);
     keys.push_back(t.idempotency_key.empty() ? std::nullopt : optional_text{t.idempotency_key});
-    prints.push_back(t.print ? optional_text{std::string_view{reinterpret_cast<const char*>(t.print->data()),
-                                                              t.print->size()}}
-                             : std::nullopt);
+    prints.push_back(
+        t.print ? optional_text{std::string_view{reinterpret_cast<const char*>(t.print->data()), t.print->size()}}
+                : std::nullopt);
     request_ids.emplace_back(t.request_id);
   }
 
@@ -272,8 +268,7 @@ pg::params journal_params(const domain::batch_state& state, const domain::batch_
   return columns.to_params(state.time);
 }
 
-pg::params sales_params(const domain::batch_state& state, const domain::batch_effects& effects,
-                        std::int16_t lane_key) {
+pg::params sales_params(const domain::batch_state& state, const domain::batch_effects& effects, std::int16_t lane_key) {
   std::vector<std::int64_t> products, purchases, units, revenue;
   for (const domain::sale& s : effects.sales) {
     products.push_back(s.product.value);

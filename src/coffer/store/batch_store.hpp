@@ -22,8 +22,7 @@ domain::batch_state read_batch(command_list commands, const std::vector<pg::rows
 
 /// Writes wallets, holdings, journal rows and sales counters, then commits. `lane_key` places the counters. The last
 /// result's command tag tells whether the commit happened: COMMIT, or ROLLBACK for a failed transaction.
-pg::pipeline apply_batch(const domain::batch_state& state, const domain::batch_effects& effects,
-                         std::int16_t lane_key);
+pg::pipeline apply_batch(const domain::batch_state& state, const domain::batch_effects& effects, std::int16_t lane_key);
 
 /// Opens a transaction, locks `users` (waiting for any earlier transaction that holds them), and reads the journal
 /// row at (user, at): the answer to "did that commit happen?". Results: BEGIN, lock, row.

@@ -6,12 +6,13 @@ namespace coffer::store {
 
 namespace {
 
-constexpr pg::statement forget_old{"job_forget", "delete from job_runs where run_on < ($1 at time zone 'UTC')::date - 90"};
+constexpr pg::statement forget_old{"job_forget",
+                                   "delete from job_runs where run_on < ($1 at time zone 'UTC')::date - 90"};
 constexpr pg::statement claim_run{
     "job_claim",
     "insert into job_runs (name, run_on) values ($1, ($2 at time zone 'UTC')::date) on conflict do nothing"};
-constexpr pg::statement release_run{
-    "job_release", "delete from job_runs where name = $1 and run_on = ($2 at time zone 'UTC')::date"};
+constexpr pg::statement release_run{"job_release",
+                                    "delete from job_runs where name = $1 and run_on = ($2 at time zone 'UTC')::date"};
 
 }  // namespace
 

@@ -16,10 +16,9 @@ constexpr pg::statement update_row{
     " returning id, name, description, price, type, is_active"};
 constexpr pg::statement select_product{
     "product_find", "select id, name, description, price, type, is_active from products where id = $1"};
-constexpr pg::statement select_page{
-    "product_list",
-    "select id, name, description, price, type, is_active from products"
-    " where id > $1 and ($2::boolean is null or is_active = $2) order by id limit $3"};
+constexpr pg::statement select_page{"product_list",
+                                    "select id, name, description, price, type, is_active from products"
+                                    " where id > $1 and ($2::boolean is null or is_active = $2) order by id limit $3"};
 
 domain::product read_product(const pg::rows& result, int row) {
   domain::product p;

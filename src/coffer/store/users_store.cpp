@@ -12,8 +12,8 @@ constexpr pg::statement insert_row{
     "user_insert",
     "insert into users (id, username, email, balance, version, created_at)"
     " values (nextval('user_ids'), $1, $2, 0, 0, now()) returning id, username, email, balance, version, created_at"};
-constexpr pg::statement insert_username{
-    "user_insert_username", "insert into usernames (username, user_id) values ($1, currval('user_ids'))"};
+constexpr pg::statement insert_username{"user_insert_username",
+                                        "insert into usernames (username, user_id) values ($1, currval('user_ids'))"};
 constexpr pg::statement insert_email{"user_insert_email",
                                      "insert into emails (email, user_id) values ($1, currval('user_ids'))"};
 constexpr pg::statement select_user{
