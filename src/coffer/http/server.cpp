@@ -1,15 +1,17 @@
 #include "coffer/http/server.hpp"
 
-#include <algorithm>
+#include <sys/socket.h>
+
 #include <atomic>
 #include <optional>
 #include <unordered_set>
 
-#include <fmt/format.h>
-
 #include "coffer/base/log.hpp"
-#include "coffer/base/metrics.hpp"
+#include "coffer/http/http_metrics.hpp"
+#include "coffer/http/request_id.hpp"
 #include "coffer/http/session.hpp"
+#include "coffer/net/listener.hpp"
+#include "coffer/net/task_group.hpp"
 
 namespace coffer::http {
 
@@ -17,210 +19,181 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// How long accepting pauses when the process has run out of descriptors or the server of connections.
-constexpr auto accept_pause = 20ms;
-
-struct host_and_port {
-  std::string host;
-  std::string port;
-};
-
-host_and_port split_address(const std::string& address) {
-  const std::size_t colon = address.rfind(':');
-  if (colon == std::string::npos || colon + 1 == address.size()) {
-    throw std::invalid_argument(fmt::format("\"{}\" is not an address: write host:port, e.g. 127.0.0.1:8080", address));
-  }
-  std::string host = address.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) {
-    host = host.substr(1, host.size() - 2);
-  }
-  return {std::move(host), address.substr(colon + 1)};
-}
-
-bool out_of_descriptors(const asio::error_code& e) {
-  return e == asio::error::no_descriptors || e.value() == ENFILE || e == asio::error::no_buffer_space ||
-         e == asio::error::no_memory;
-}
-
-}  // namespace
-
-/// Sessions of one shard; touched on the shard's thread only.
+/// The sessions of one shard; touched on its thread only.
 struct shard_sessions {
-  explicit shard_sessions(const shard& s) : where{s} {}
+  explicit shard_sessions(const shard& s) : where{s}, tasks{s.executor} {}
+
   shard where;
+  net::task_group tasks;
   std::unordered_set<session*> open;
   bool draining = false;
 };
 
-struct server::state : std::enable_shared_from_this<server::state> {
-  state(std::string_view n, const limits& l)
-      : name{n},
-        limit{l},
-        gauge{
-            metrics::make_gauge("coffer_http_connections", "Open client connections", {{"listener", std::string{n}}})},
-        accepted{metrics::make_counter("coffer_http_accepted_total", "Client connections accepted",
-                                       {{"listener", std::string{n}}})},
-        paused{metrics::make_counter("coffer_http_accept_pauses_total",
-                                     "Pauses of accepting for want of descriptors or at the connection limit",
-                                     {{"listener", std::string{n}}})} {}
+net::tcp_socket adopt(const net::executor& ex, net::owned_fd fd) {
+  sockaddr_storage local{};
+  socklen_t size = sizeof local;
+  ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&local), &size);
+  net::tcp_socket socket{ex};
+  socket.assign(local.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), fd.get());
+  fd.release();
+  return socket;
+}
 
-  net::task<> accept_loop();
-  void hand_over(net::tcp_socket socket, const std::shared_ptr<shard_sessions>& to);
-  void drain_backlog();
+}  // namespace
+
+struct server::state : std::enable_shared_from_this<server::state> {
+  state(std::string_view n, const std::vector<shard>& where, const limits& l) : name{n}, limit{l}, count{n} {
+    for (const shard& s : where) {
+      shards.push_back(std::make_shared<shard_sessions>(s));
+    }
+  }
+
+  void open_listener(const std::string& address);
+  void hand_over(net::owned_fd fd, std::string peer);
+  static net::task<> serve(std::shared_ptr<state> self, std::shared_ptr<shard_sessions> on, net::owned_fd fd,
+                           std::string peer);
+  void session_ended();
+  void refuse(int fd);
+  template <typename Action>
+  void for_each_session(Action action);
 
   std::string_view name;
   limits limit;
+  listener_metrics count;
   std::vector<std::shared_ptr<shard_sessions>> shards;
   std::size_t next_shard = 0;
-  std::optional<net::tcp_acceptor> acceptor;
-  std::atomic<std::size_t> connections = 0;
-  bool stopping = false;
-  bool accepting = false;
-  metrics::gauge gauge;
-  metrics::counter accepted;
-  metrics::counter paused;
+  std::optional<net::listener> listener;
+  std::atomic<std::size_t> connections{0};
+  std::atomic<bool> full{false};  ///< the listener waits for resume()
 };
 
 server::server(std::string_view name, std::vector<shard> shards, const limits& l)
-    : state_{std::make_shared<state>(name, l)} {
-  for (const shard& s : shards) {
-    state_->shards.push_back(std::make_shared<shard_sessions>(s));
-  }
+    : state_{std::make_shared<state>(name, shards, l)} {
+  COFFER_ASSERT(!shards.empty());
 }
 
 server::~server() = default;
 
-std::uint16_t server::port() const noexcept {
-  asio::error_code ignored;
-  return state_->acceptor->local_endpoint(ignored).port();
+void server::listen(const std::string& address) {
+  state_->open_listener(address);
+  state_->shards.front()->tasks.spawn("http listener", state_->listener->run());
 }
+
+std::uint16_t server::port() const noexcept { return state_->listener ? state_->listener->port() : std::uint16_t{0}; }
 
 std::size_t server::connections() const noexcept { return state_->connections; }
 
-void server::listen(const std::string& address) {
-  const host_and_port parts = split_address(address);
-  const net::executor ex = state_->shards.front()->where.executor;
-  try {
-    asio::ip::basic_resolver<asio::ip::tcp, net::executor> resolver{ex};
-    const auto found = resolver.resolve(parts.host, parts.port, asio::ip::resolver_base::passive);
-    const asio::ip::tcp::endpoint endpoint = found.begin()->endpoint();
-    state_->acceptor.emplace(ex);
-    state_->acceptor->open(endpoint.protocol());
-    state_->acceptor->set_option(asio::socket_base::reuse_address{true});
-    state_->acceptor->bind(endpoint);
-    state_->acceptor->listen(4096);
-    state_->acceptor->non_blocking(true);
-  } catch (const std::system_error& e) {
-    throw std::system_error(e.code(), fmt::format("cannot listen on {}", address));
-  }
-  auto ended = [self = state_](const std::exception_ptr& failure) {
-    self->accepting = false;
-    if (failure) {
-      log::error("accept loop failed", {{"listener", self->name}});
+void server::state::open_listener(const std::string& address) {
+  net::listener::callbacks calls;
+  // The listener belongs to this state and its coroutine runs no longer than the listener's executor.
+  calls.has_room = [this] {
+    full = connections >= limit.connections;
+    // A session that ended between the two looks may not have seen `full`.
+    if (full && connections < limit.connections) {
+      full = false;
     }
+    return !full;
   };
-  state_->accepting = true;
-  asio::co_spawn(ex, state_->accept_loop(), std::move(ended));
+  calls.accepted = [this](net::owned_fd fd, std::string peer) { hand_over(std::move(fd), std::move(peer)); };
+  calls.refused = [this](int fd) { refuse(fd); };
+  calls.paused = [this](net::listener::pause why) {
+    (why == net::listener::pause::no_room ? count.paused_full : count.paused_descriptors).add();
+  };
+  listener.emplace(shards.front()->where.executor, std::move(calls));
+  listener->open(address);
 }
 
-net::task<> server::state::accept_loop() {
-  const auto self = shared_from_this();
-  while (!stopping) {
-    if (connections >= limit.connections) {
-      paused.add();
-      co_await net::sleep_for(accept_pause);
-      continue;
+/// Gives the connection to the next shard in turn.
+void server::state::hand_over(net::owned_fd fd, std::string peer) {
+  ++connections;
+  count.accepted.add();
+  count.connections.add(1);
+  const auto to = shards[next_shard];
+  next_shard = (next_shard + 1) % shards.size();
+  auto begin = [self = shared_from_this(), to, fd = std::move(fd), peer = std::move(peer)]() mutable {
+    to->tasks.spawn("http session", serve(self, to, std::move(fd), std::move(peer)));
+  };
+  asio::post(to->where.executor, std::move(begin));
+}
+
+net::task<> server::state::serve(std::shared_ptr<state> self, std::shared_ptr<shard_sessions> on, net::owned_fd fd,
+                                 std::string peer) {
+  std::exception_ptr failure;
+  try {
+    session s{adopt(on->where.executor, std::move(fd)), std::move(peer), *on->where.requests, self->limit};
+    on->open.insert(&s);
+    if (on->draining) {
+      s.drain();
     }
-    const auto& to = shards[next_shard];
-    net::tcp_socket socket{to->where.executor};
-    const auto [failed] = co_await acceptor->async_accept(socket, net::as_tuple);
-    if (!failed) {
-      next_shard = (next_shard + 1) % shards.size();
-      hand_over(std::move(socket), to);
-    } else if (out_of_descriptors(failed)) {
-      paused.add();
-      log::warn("out of descriptors, accepting pauses", {{"listener", name}});
-      co_await net::sleep_for(accept_pause);
-    } else if (failed == asio::error::operation_aborted) {
-      break;
+    try {
+      co_await s.run();
+    } catch (...) {
+      failure = std::current_exception();
     }
+    on->open.erase(&s);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  self->session_ended();
+  if (failure) {
+    std::rethrow_exception(failure);
   }
 }
 
-void server::state::hand_over(net::tcp_socket socket, const std::shared_ptr<shard_sessions>& to) {
-  ++connections;
-  accepted.add();
-  gauge.add(1);
-  asio::post(to->where.executor, [self = shared_from_this(), to, socket = std::move(socket)]() mutable {
-    asio::error_code ignored;
-    std::string peer = socket.remote_endpoint(ignored).address().to_string();
-    auto s = std::make_shared<session>(std::move(socket), std::move(peer), *to->where.requests, self->limit);
-    to->open.insert(s.get());
-    if (to->draining) {
-      s->drain();
-    }
-    auto ended = [self, to, s](const std::exception_ptr& failure) {
-      if (failure) {
-        log::error("session failed", {{"listener", self->name}});
-      }
-      to->open.erase(s.get());
-      --self->connections;
-      self->gauge.add(-1);
-    };
-    asio::co_spawn(to->where.executor, s->run(), std::move(ended));
-  });
+void server::state::session_ended() {
+  --connections;
+  count.connections.add(-1);
+  if (full.exchange(false)) {
+    asio::post(shards.front()->where.executor, [self = shared_from_this()] { self->listener->resume(); });
+  }
 }
 
-/// Takes the connections that the kernel has completed already: their clients may have sent a request.
-void server::state::drain_backlog() {
-  for (;;) {
-    const auto& to = shards[next_shard];
-    net::tcp_socket socket{to->where.executor};
-    asio::error_code failed;
-    acceptor->accept(socket, failed);
-    if (failed) {
-      return;
-    }
-    next_shard = (next_shard + 1) % shards.size();
-    hand_over(std::move(socket), to);
+/// Tells a client that there are no descriptors for it, if its socket takes that at once.
+void server::state::refuse(int fd) {
+  count.refused.add();
+  request nothing;
+  append_request_id(nothing.request_id);
+  const rejection why{503, errc::overloaded, "The server has too many connections."};
+  const response made = shards.front()->where.requests->reject(why, nothing);
+  serialise_options how;
+  how.request_id = nothing.request_id;
+  how.close = true;
+  std::string bytes;
+  serialise(made, how, bytes);
+  static_cast<void>(::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
+  ::shutdown(fd, SHUT_WR);
+}
+
+/// Runs `action(shard, session)` for each session on its thread, and marks the shards as draining.
+template <typename Action>
+void server::state::for_each_session(Action action) {
+  for (const auto& each : shards) {
+    auto visit = [each, action] {
+      each->draining = true;
+      for (session* s : each->open) {
+        action(*s);
+      }
+    };
+    asio::post(each->where.executor, std::move(visit));
   }
 }
 
 net::task<bool> server::stop(net::deadline until) {
   const auto self = state_;
-  self->stopping = true;
-  if (self->acceptor) {
-    asio::error_code ignored;
-    self->acceptor->cancel(ignored);
-    while (self->accepting) {
-      co_await net::sleep_for(1ms);
-    }
-    self->drain_backlog();
-    self->acceptor->close(ignored);
+  if (self->listener) {
+    self->listener->close();
   }
-  for (const auto& each : self->shards) {
-    asio::post(each->where.executor, [each] {
-      each->draining = true;
-      for (session* s : each->open) {
-        s->drain();
-      }
-    });
-  }
+  self->for_each_session([](session& s) { s.drain(); });
   while (self->connections > 0 && std::chrono::steady_clock::now() < until) {
-    co_await net::sleep_for(5ms);
+    co_await net::sleep_for(2ms);
   }
   const bool clean = self->connections == 0;
   if (!clean) {
-    for (const auto& each : self->shards) {
-      asio::post(each->where.executor, [each] {
-        for (session* s : each->open) {
-          s->cut();
-        }
-      });
-    }
-    const auto last = net::deadline_in(1s);
+    log::warn("connections cut", {{"listener", self->name}, {"connections", self->connections.load()}});
+    self->for_each_session([](session& s) { s.cut(); });
+    const net::deadline last = net::deadline_in(1s);
     while (self->connections > 0 && std::chrono::steady_clock::now() < last) {
-      co_await net::sleep_for(5ms);
+      co_await net::sleep_for(2ms);
     }
   }
   co_return clean;

@@ -1,9 +1,12 @@
 #include "coffer/http/session.hpp"
 
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <cerrno>
 
 #include "coffer/base/log.hpp"
-#include "coffer/base/metrics.hpp"
+#include "coffer/http/http_metrics.hpp"
 #include "coffer/http/request_id.hpp"
 
 namespace coffer::http {
@@ -12,22 +15,11 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-/// What one read takes at most.
-constexpr std::size_t read_size = 16 * 1024;
-/// What a client may still send while its last answer is on the way.
-constexpr std::size_t linger_bytes = 256 * 1024;
+/// What a client may still send while it is to read its last answer.
+constexpr std::size_t linger_bytes = 1024 * 1024;
 
-void count_timeout(std::string_view kind) {
-  metrics::make_counter("coffer_http_timeouts_total", "Connections ended for waiting too long, by what was waited for",
-                        {{"kind", std::string{kind}}})
-      .add();
-}
-
-void count_rejection(errc code) {
-  metrics::make_counter("coffer_http_rejected_total", "Requests refused before routing, by code",
-                        {{"code", std::string{to_string(code)}}})
-      .add();
-}
+/// The most that is read ahead; a head at its limits must fit.
+std::size_t buffer_limit(const limits& l) { return std::max(l.pipelined, l.request_line + l.header_block + 2); }
 
 }  // namespace
 
@@ -36,244 +28,291 @@ session::session(net::tcp_socket socket, std::string peer, handler& requests, co
       handler_{requests},
       limits_{l},
       parser_{l},
-      watchdog_{socket_.get_executor(), [this] { expire(); }},
-      phase_began_{clock::now()} {
+      in_{buffer_limit(l)},
+      deadline_{net::deadline_in(l.header_time)},
+      watchdog_{socket_.get_executor(), [this] {
+                  expired_ = true;
+                  asio::error_code ignored;
+                  socket_.cancel(ignored);
+                }} {
   request_.peer = std::move(peer);
-  scratch_.resize(read_size);
 }
 
 net::task<> session::run() {
-  const auto self = shared_from_this();
-  asio::error_code ignored;
-  socket_.non_blocking(true, ignored);
-  socket_.set_option(asio::ip::tcp::no_delay{true}, ignored);
-  for (;;) {
-    const outcome got = co_await receive();
-    if (got == outcome::ended) {
-      break;
+  while (ending_ == ending::keep) {
+    const step todo = next_step();
+    if (todo == step::read) {
+      watch(deadline_);
+      reading_ = true;
+      const auto room = in_.prepare();
+      COFFER_ASSERT(!room.empty());
+      const auto [failed, size] =
+          co_await socket_.async_read_some(asio::buffer(room.data(), room.size()), net::as_tuple);
+      reading_ = false;
+      watchdog_.disarm();
+      if (received(failed, size)) {
+        continue;
+      }
+      if (out_.empty()) {
+        co_return;
+      }
+    } else if (todo == step::say_continue) {
+      out_ = "HTTP/1.1 100 Continue\r\n\r\n";
+    } else if (todo == step::refuse) {
+      compose_refusal(parser_.refusal());
+    } else {
+      begin_answer();
+      std::exception_ptr failure;
+      response made;
+      try {
+        made = co_await handler_.handle(request_);
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      if (failure) {
+        made = handler_failed(failure);
+      }
+      compose(made);
+      finish_request();
     }
-    if (got == outcome::rejected) {
-      co_await refuse(parser_.refusal());
-      break;
+    sent outcome = send();
+    if (outcome == sent::some) {
+      outcome = co_await send_rest() ? sent::all : sent::failed;
     }
-    if (!co_await answer()) {
-      break;
+    if (outcome == sent::failed) {
+      co_return;
     }
+    out_.clear();
+    out_sent_ = 0;
   }
-  watchdog_.disarm();
-  socket_.close(ignored);
+  if (ending_ == ending::linger) {
+    co_await linger();
+  }
 }
 
-void session::drain() {
-  draining_ = true;
-  if (waiting_idle_) {
-    watchdog_.arm(net::deadline_in(limits_.drain_grace));
+void session::watch(net::deadline until) {
+  expired_ = false;
+  watchdog_.arm(until);
+}
+
+/// Parses what has been received.
+session::step session::next_step() {
+  if (!in_.empty()) {
+    const parser::step parsed = parser_.feed(in_.view(), request_);
+    in_.consume(parsed.consumed);
+    if (parsed.result == parser::status::complete) {
+      return step::answer;
+    }
+    if (parsed.result == parser::status::rejected) {
+      return step::refuse;
+    }
+    if (parser_.expects_continue() && !continue_said_ && in_.empty() && request_.body.empty()) {
+      continue_said_ = true;
+      return step::say_continue;
+    }
+  }
+  watch_phase();
+  return step::read;
+}
+
+/// Moves the deadline when the parser has entered another phase. Deadlines are absolute within a phase.
+void session::watch_phase() {
+  const parser::phase now = parser_.where();
+  if (now == phase_) {
+    return;
+  }
+  // The first request's head has to come within the time that began with the connection.
+  const bool began_with_accept = now == parser::phase::head && first_;
+  phase_ = now;
+  if (now == parser::phase::body) {
+    deadline_ = net::deadline_in(limits_.body_time);
+  } else if (!began_with_accept) {
+    deadline_ = net::deadline_in(limits_.header_time);
   }
 }
 
-void session::cut() { reset_connection(); }
+/// Takes what a read brought; false when there is nothing more to parse. Then out_ holds a last answer, or the
+/// connection just ends.
+bool session::received(const asio::error_code& failed, std::size_t size) {
+  if (!failed) {
+    in_.commit(size);
+    return true;
+  }
+  return expired_ && expired_while_reading();
+}
 
-net::deadline session::reading_deadline() const {
-  switch (phase_) {
+bool session::expired_while_reading() {
+  const http_metrics& count = http_metrics::get();
+  switch (parser_.where()) {
     case parser::phase::start:
-      return phase_began_ + (draining_ ? limits_.drain_grace : limits_.idle_time);
+      if (received_late()) {
+        return true;
+      }
+      if (!draining_) {
+        count.timeout_idle.add();
+      }
+      return false;
     case parser::phase::head:
-      return phase_began_ + limits_.header_time;
+      count.timeout_headers.add();
+      compose_refusal(rejection{408, errc::request_timeout, "The head of the request did not arrive in time."});
+      return false;
     case parser::phase::body:
     case parser::phase::done:
       break;
   }
-  return phase_began_ + limits_.body_time;
+  count.timeout_body.add();
+  compose_refusal(rejection{408, errc::request_timeout, "The body of the request did not arrive in time."});
+  return false;
 }
 
-/// Arms the deadline of the phase the parser is in; a phase's clock starts when it is entered.
-void session::arm_reading() {
-  parser::phase now = parser_.where();
-  if (now == parser::phase::start && in_.size() > in_used_) {
-    now = parser::phase::head;
+/// A request may have come between the deadline and now: it is not turned away.
+bool session::received_late() {
+  const auto room = in_.prepare();
+  const ssize_t size = ::recv(socket_.native_handle(), room.data(), room.size(), MSG_DONTWAIT);
+  if (size <= 0) {
+    return false;
   }
-  if (now != phase_) {
-    phase_ = now;
-    phase_began_ = clock::now();
-  }
-  waiting_idle_ = phase_ == parser::phase::start;
-  watchdog_.arm(reading_deadline());
+  in_.commit(static_cast<std::size_t>(size));
+  return true;
 }
 
-void session::expire() {
-  expired_ = true;
-  asio::error_code ignored;
-  socket_.cancel(ignored);
-}
-
-void session::reset_connection() {
-  asio::error_code ignored;
-  socket_.set_option(asio::socket_base::linger{true, 0}, ignored);
-  socket_.close(ignored);
-}
-
-/// Appends what the socket has; false at its end, on errors and when a deadline has passed.
-net::task<bool> session::read_some() {
-  const auto [failed, size] = co_await socket_.async_read_some(asio::buffer(scratch_), net::as_tuple);
-  waiting_idle_ = false;
-  if (failed) {
-    co_return false;
-  }
-  if (in_used_ > 0) {
-    in_.erase(0, in_used_);
-    in_used_ = 0;
-  }
-  in_.append(scratch_, 0, size);
-  co_return true;
-}
-
-/// Gets the next request out of what was received, and receives more as long as it is incomplete.
-net::task<session::outcome> session::receive() {
-  request_.clear();
-  phase_ = parser::phase::start;
-  phase_began_ = clock::now();
-  continue_sent_ = false;
-  expired_ = false;
-  for (;;) {
-    if (in_.size() > in_used_) {
-      const parser::step step = parser_.feed(std::string_view{in_}.substr(in_used_), request_);
-      in_used_ += step.consumed;
-      if (step.result == parser::status::complete) {
-        co_return outcome::request;
-      }
-      if (step.result == parser::status::rejected) {
-        co_return outcome::rejected;
-      }
-      if (parser_.where() == parser::phase::body && parser_.expects_continue() && !continue_sent_) {
-        continue_sent_ = true;
-        if (!co_await write("HTTP/1.1 100 Continue\r\n\r\n")) {
-          co_return outcome::ended;
-        }
-      }
-    }
-    arm_reading();
-    if (!co_await read_some()) {
-      break;
-    }
-  }
-  if (expired_ && phase_ != parser::phase::start) {
-    const bool head = phase_ == parser::phase::head;
-    count_timeout(head ? "headers" : "body");
-    const rejection late{408, errc::request_timeout,
-                         head ? "The headers did not arrive in time." : "The body did not arrive in time."};
-    co_await refuse(late);
-  } else if (expired_) {
-    count_timeout("idle");
-  }
-  co_return outcome::ended;
-}
-
-net::task<response> session::call_handler() {
-  std::string failure;
-  try {
-    co_return co_await handler_.handle(request_);
-  } catch (const std::exception& e) {
-    failure = e.what();
-  } catch (...) {
-    failure = "unknown exception";
-  }
-  log::error("handler failed", {{"request_id", request_.request_id}, {"message", std::string_view{failure}}});
-  const rejection broken{500, errc::internal, ""};
-  response answer = handler_.reject(broken, request_);
-  answer.close = true;
-  co_return answer;
-}
-
-/// Has the current request answered; false when the connection ends with it.
-net::task<bool> session::answer() {
+void session::begin_answer() {
   request_.received = clock::now();
   request_.deadline = request_.received + limits_.request_time;
   if (request_.request_id.empty()) {
     append_request_id(request_.request_id);
   }
-  watchdog_.disarm();
-  const response made = co_await call_handler();
-  const bool close = made.close || draining_ || !request_.keep_alive;
+}
+
+response session::handler_failed(const std::exception_ptr& failure) {
+  std::string what = "unknown exception";
+  try {
+    std::rethrow_exception(failure);
+  } catch (const std::exception& e) {
+    what = e.what();
+  } catch (...) {
+  }
+  http_metrics::get().handler_failures.add();
+  log::error("handler failed", {{"request_id", std::string_view{request_.request_id}},
+                                {"method", to_string(request_.verb)},
+                                {"path", request_.path()},
+                                {"message", std::string_view{what}}});
+  return handler_.reject(rejection{500, errc::internal, ""}, request_);
+}
+
+/// Puts the answer to the current request into out_ and decides how the connection goes on.
+void session::compose(const response& made) {
+  if (made.close || (draining_ && !more_received())) {
+    ending_ = ending::linger;
+  } else if (!request_.keep_alive) {
+    ending_ = more_received() ? ending::linger : ending::close;
+  }
   serialise_options how;
   how.request_id = request_.request_id;
   how.head_only = request_.verb == method::head;
-  how.close = close;
+  how.close = ending_ != ending::keep;
   how.http_1_0 = request_.minor_version == 0;
-  out_.clear();
   serialise(made, how, out_);
-  if (!co_await write(out_)) {
-    co_return false;
-  }
-  if (close) {
-    co_await linger();
-    co_return false;
-  }
-  parser_.next();
-  co_return true;
 }
 
-/// Answers a request that cannot be served and ends the connection.
-net::task<> session::refuse(const rejection& why) {
-  count_rejection(why.code);
-  request_.received = clock::now();
-  if (request_.request_id.empty()) {
-    append_request_id(request_.request_id);
-  }
-  const response made = handler_.reject(why, request_);
+/// Puts the answer to what cannot be served into out_. It is the last one.
+void session::compose_refusal(const rejection& why) {
+  http_metrics::count_rejection(why.code);
+  begin_answer();
+  ending_ = ending::linger;
   serialise_options how;
   how.request_id = request_.request_id;
   how.head_only = request_.verb == method::head;
   how.close = true;
-  out_.clear();
-  serialise(made, how, out_);
-  expired_ = false;
-  if (co_await write(out_)) {
-    co_await linger();
-  }
+  serialise(handler_.reject(why, request_), how, out_);
 }
 
-/// Writes everything; the socket is tried first and only then waited for. False when the client is gone or makes no
-/// progress.
-net::task<bool> session::write(std::string_view bytes) {
-  while (!bytes.empty()) {
-    asio::error_code failed;
-    const std::size_t size = socket_.write_some(asio::buffer(bytes.data(), bytes.size()), failed);
-    bytes.remove_prefix(size);
-    if (failed == asio::error::would_block || failed == asio::error::try_again) {
-      expired_ = false;
-      watchdog_.arm(net::deadline_in(limits_.write_time));
-      const auto [ended] = co_await socket_.async_wait(net::tcp_socket::wait_write, net::as_tuple);
-      if (ended) {
-        if (expired_) {
-          count_timeout("write");
-          reset_connection();
-        }
-        co_return false;
-      }
-    } else if (failed) {
+/// Ready for the next request.
+void session::finish_request() {
+  request_.clear();
+  parser_.next();
+  first_ = false;
+  continue_said_ = false;
+  phase_ = parser::phase::start;
+  deadline_ = net::deadline_in(draining_ ? limits_.drain_grace : limits_.idle_time);
+}
+
+/// Offers out_ to the socket.
+session::sent session::send() {
+  while (out_sent_ < out_.size()) {
+    const ssize_t size =
+        ::send(socket_.native_handle(), out_.data() + out_sent_, out_.size() - out_sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (size >= 0) {
+      out_sent_ += static_cast<std::size_t>(size);
+    } else if (errno == EAGAIN) {
+      return sent::some;
+    } else if (errno != EINTR) {
+      return sent::failed;
+    }
+  }
+  return sent::all;
+}
+
+/// Waits for the client to take the rest. False when it is gone, or took nothing for limits::write_time.
+net::task<bool> session::send_rest() {
+  for (;;) {
+    const std::size_t before = out_sent_;
+    const sent outcome = send();
+    if (outcome != sent::some) {
+      watchdog_.disarm();
+      co_return outcome == sent::all;
+    }
+    if (out_sent_ > before || before == 0) {
+      watch(net::deadline_in(limits_.write_time));
+    }
+    const auto [failed] = co_await socket_.async_wait(net::tcp_socket::wait_write, net::as_tuple);
+    if (expired_) {
+      http_metrics::get().timeout_write.add();
+      reset();
+    }
+    if (failed) {
+      watchdog_.disarm();
       co_return false;
     }
   }
-  watchdog_.disarm();
-  co_return true;
 }
 
-/// Lets the client read its last answer before the connection is torn down: a close with unread input would be a reset
-/// that can overtake the answer (RFC 9112 section 9.6).
+/// Lets the client read its last answer: closing with unread input would be a reset, which can overtake the answer
+/// (RFC 9112 section 9.6).
 net::task<> session::linger() {
-  asio::error_code failed;
-  socket_.shutdown(net::tcp_socket::shutdown_send, failed);
-  if (failed) {
-    co_return;
-  }
-  watchdog_.arm(net::deadline_in(limits_.linger_time));
-  for (std::size_t total = 0; total < linger_bytes;) {
-    const auto [ended, size] = co_await socket_.async_read_some(asio::buffer(scratch_), net::as_tuple);
-    if (ended) {
-      co_return;
-    }
+  asio::error_code failure;
+  socket_.shutdown(net::tcp_socket::shutdown_send, failure);
+  watch(net::deadline_in(limits_.linger_time));
+  std::size_t total = 0;
+  while (!failure && !expired_ && total < linger_bytes) {
+    in_.consume(in_.view().size());
+    const auto room = in_.prepare();
+    const auto [failed, size] = co_await socket_.async_read_some(asio::buffer(room.data(), room.size()), net::as_tuple);
+    failure = failed;
     total += size;
   }
+  watchdog_.disarm();
+}
+
+bool session::more_received() {
+  char byte;
+  return !in_.empty() || ::recv(socket_.native_handle(), &byte, 1, MSG_DONTWAIT | MSG_PEEK) > 0;
+}
+
+void session::drain() {
+  draining_ = true;
+  if (reading_ && parser_.where() == parser::phase::start) {
+    deadline_ = std::min(deadline_, net::deadline_in(limits_.drain_grace));
+    watchdog_.arm(deadline_);
+  }
+}
+
+void session::cut() { reset(); }
+
+void session::reset() {
+  asio::error_code ignored;
+  socket_.set_option(asio::socket_base::linger{true, 0}, ignored);
+  socket_.close(ignored);
 }
 
 }  // namespace coffer::http

@@ -1,10 +1,13 @@
-// One connection: reads requests, has them answered one at a time, writes the answers.
+// One connection: reads requests, has them answered one at a time, writes the answers. Knows no server.
 #pragma once
 
-#include <memory>
+#include <cstdint>
+#include <exception>
 #include <string>
+#include <string_view>
 
 #include "coffer/http/handler.hpp"
+#include "coffer/http/input_buffer.hpp"
 #include "coffer/http/limits.hpp"
 #include "coffer/http/parser.hpp"
 #include "coffer/net/task.hpp"
@@ -12,53 +15,68 @@
 
 namespace coffer::http {
 
-/// A connection on one shard's thread. Deadlines are kept by one lazily re-armed timer; a request costs no timer
-/// operation. While a request runs nothing is read, so that the client feels back-pressure.
-class session : public std::enable_shared_from_this<session> {
+/// A connection on its thread. While a request runs nothing is read, so that a client that sends too fast feels
+/// back-pressure. The common request costs one read, one write and no timer operation: the watchdog's deadline moves
+/// only, and the answer is offered to the socket before anything is waited for.
+class session {
  public:
+  /// `requests` and `l` outlive the session.
   session(net::tcp_socket socket, std::string peer, handler& requests, const limits& l);
+  session(const session&) = delete;
+  session& operator=(const session&) = delete;
 
-  /// Serves until the client or a rule ends the connection.
+  /// Serves until the client or a rule ends the connection. Keep the session until it has ended.
   net::task<> run();
 
-  /// Answers what has been received with Connection: close. An idle connection gets limits::drain_grace for a last
-  /// request.
+  /// From now on the answer to the last request that has arrived says Connection: close. An idle connection gets
+  /// limits::drain_grace for one more request.
   void drain();
 
-  /// Ends the connection at once.
+  /// Resets the connection; run() ends as soon as the handler that runs has.
   void cut();
 
  private:
-  enum class outcome : std::uint8_t { request, rejected, ended };
+  /// What is to be done next, as far as the bytes received tell.
+  enum class step : std::uint8_t { read, say_continue, answer, refuse };
+  /// How an attempt to write ended.
+  enum class sent : std::uint8_t { all, some, failed };
+  /// How the connection goes on behind an answer.
+  enum class ending : std::uint8_t { keep, close, linger };
 
-  net::task<outcome> receive();
-  net::task<bool> read_some();
-  net::task<bool> answer();
-  net::task<bool> write(std::string_view bytes);
-  net::task<> refuse(const rejection& why);
+  step next_step();
+  void watch(net::deadline until);
+  void watch_phase();
+  bool received(const asio::error_code& failed, std::size_t size);
+  bool expired_while_reading();
+  bool received_late();
+  void begin_answer();
+  response handler_failed(const std::exception_ptr& failure);
+  void compose(const response& made);
+  void compose_refusal(const rejection& why);
+  sent send();
+  net::task<bool> send_rest();
   net::task<> linger();
-  net::task<response> call_handler();
-  [[nodiscard]] net::deadline reading_deadline() const;
-  void arm_reading();
-  void expire();
-  void reset_connection();
+  void finish_request();
+  [[nodiscard]] bool more_received();
+  void reset();
 
   net::tcp_socket socket_;
   handler& handler_;
   const limits& limits_;
   parser parser_;
   request request_;
-  net::watchdog watchdog_;
-  std::string in_;           ///< received and not yet consumed
-  std::size_t in_used_ = 0;  ///< bytes at the front of in_ that the parser has consumed
+  input_buffer in_;
   std::string out_;
-  std::string scratch_;  ///< where the socket reads to
-  std::chrono::steady_clock::time_point phase_began_;
-  parser::phase phase_ = parser::phase::start;
-  bool continue_sent_ = false;
-  bool waiting_idle_ = false;
-  bool draining_ = false;
+  std::size_t out_sent_ = 0;
+  ending ending_ = ending::keep;
+  parser::phase phase_ = parser::phase::start;  ///< the one that deadline_ belongs to
+  net::deadline deadline_;                      ///< of what is being read
+  net::watchdog watchdog_;
+  bool first_ = true;  ///< no request has been answered yet
+  bool reading_ = false;
   bool expired_ = false;
+  bool draining_ = false;
+  bool continue_said_ = false;
 };
 
 }  // namespace coffer::http

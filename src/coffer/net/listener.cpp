@@ -1,0 +1,232 @@
+#include "coffer/net/listener.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "coffer/base/log.hpp"
+
+namespace coffer::net {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// How long accepting pauses when there are no descriptors.
+constexpr auto descriptor_pause = 100ms;
+/// Pauses in a row before connections are refused instead of left waiting: 1 s.
+constexpr int patience = 10;
+/// Connections accepted before others get their turn.
+constexpr int batch = 64;
+
+struct host_and_port {
+  std::string host;
+  std::string port;
+};
+
+host_and_port split(const std::string& address) {
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string::npos || colon == 0 || colon + 1 == address.size()) {
+    throw std::invalid_argument(fmt::format("\"{}\" is not an address: write host:port, e.g. 127.0.0.1:8080", address));
+  }
+  std::string host = address.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) {
+    host = host.substr(1, host.size() - 2);
+  }
+  return {std::move(host), address.substr(colon + 1)};
+}
+
+/// The first address that a name stands for. Blocks on DNS for names other than addresses and localhost.
+asio::ip::tcp::endpoint resolve(const std::string& address) {
+  const host_and_port parts = split(address);
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* raw = nullptr;
+  const int failure = ::getaddrinfo(parts.host.c_str(), parts.port.c_str(), &hints, &raw);
+  if (failure != 0) {
+    throw std::invalid_argument(fmt::format("\"{}\" is not an address: {}", address, ::gai_strerror(failure)));
+  }
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> found{raw, &::freeaddrinfo};
+  asio::ip::tcp::endpoint endpoint;
+  std::memcpy(endpoint.data(), found->ai_addr, found->ai_addrlen);
+  endpoint.resize(found->ai_addrlen);
+  return endpoint;
+}
+
+/// "127.0.0.1", "::1"; an IPv4 client of an IPv6 socket as IPv4.
+std::string address_text(const sockaddr_storage& from) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (from.ss_family == AF_INET) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, &from, sizeof v4);
+    ::inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
+  } else {
+    sockaddr_in6 v6{};
+    std::memcpy(&v6, &from, sizeof v6);
+    ::inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
+  }
+  const std::string_view whole{text.data()};
+  constexpr std::string_view mapped = "::ffff:";
+  const bool is_mapped = whole.starts_with(mapped) && whole.find('.') != std::string_view::npos;
+  return std::string{is_mapped ? whole.substr(mapped.size()) : whole};
+}
+
+int open_spare() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
+
+}  // namespace
+
+void owned_fd::reset(int fd) noexcept {
+  if (fd_ >= 0) {
+    ::close(fd_);
+  }
+  fd_ = fd;
+}
+
+struct listener::state {
+  state(executor ex, callbacks c) : calls{std::move(c)}, acceptor{ex}, wake{std::move(ex)} {}
+
+  /// How an attempt to accept ended.
+  enum class outcome : std::uint8_t { accepted, backlog_empty, no_descriptors, failed };
+
+  outcome accept_one();
+  outcome accept_some();
+  void refuse_oldest();
+
+  callbacks calls;
+  tcp_acceptor acceptor;
+  steady_timer wake;  ///< the pauses; resume() and close() cut them short
+  owned_fd spare{open_spare()};
+  std::uint16_t port = 0;
+  bool closing = false;
+};
+
+listener::state::outcome listener::state::accept_one() {
+  sockaddr_storage from{};
+  socklen_t size = sizeof from;
+  auto* address = reinterpret_cast<sockaddr*>(&from);
+  owned_fd fd{::accept4(acceptor.native_handle(), address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC)};
+  if (fd.get() >= 0) {
+    calls.accepted(std::move(fd), address_text(from));
+    return outcome::accepted;
+  }
+  switch (errno) {
+    case EAGAIN:
+      return outcome::backlog_empty;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+      return outcome::no_descriptors;
+    default:
+      return outcome::failed;  // the connection is gone already (ECONNABORTED and network errors)
+  }
+}
+
+/// Accepts until the backlog is empty, there is no room, or others should have a turn.
+listener::state::outcome listener::state::accept_some() {
+  for (int i = 0; i < batch && calls.has_room(); ++i) {
+    const outcome result = accept_one();
+    if (result == outcome::backlog_empty || result == outcome::no_descriptors) {
+      return result;
+    }
+  }
+  return outcome::accepted;
+}
+
+/// Gives the spare descriptor to the oldest connection of the backlog, for as long as its refusal takes.
+void listener::state::refuse_oldest() {
+  spare.reset(-1);
+  {
+    const owned_fd fd{::accept4(acceptor.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)};
+    if (fd.get() >= 0) {
+      calls.refused(fd.get());
+    }
+  }
+  spare.reset(open_spare());
+}
+
+listener::listener(executor ex, callbacks c) : state_{std::make_shared<state>(std::move(ex), std::move(c))} {}
+listener::~listener() = default;
+
+void listener::open(const std::string& address) {
+  const asio::ip::tcp::endpoint endpoint = resolve(address);
+  try {
+    tcp_acceptor& a = state_->acceptor;
+    a.open(endpoint.protocol());
+    a.set_option(asio::socket_base::reuse_address{true});
+    // Accepted sockets inherit it: an answer is sent at once.
+    a.set_option(asio::ip::tcp::no_delay{true});
+    a.bind(endpoint);
+    a.listen(SOMAXCONN);
+    a.non_blocking(true);
+    state_->port = a.local_endpoint().port();
+  } catch (const std::system_error& e) {
+    throw std::system_error(e.code(), fmt::format("cannot listen on {}", address));
+  }
+}
+
+std::uint16_t listener::port() const noexcept { return state_->port; }
+
+task<> listener::run() {
+  const std::shared_ptr<state> s = state_;
+  int shortages = 0;
+  while (!s->closing) {
+    if (!s->calls.has_room()) {
+      s->calls.paused(pause::no_room);
+      s->wake.expires_at(deadline::max());
+      co_await s->wake.async_wait(as_tuple);
+      continue;
+    }
+    const state::outcome result = s->accept_some();
+    if (result == state::outcome::no_descriptors) {
+      s->calls.paused(pause::no_descriptors);
+      if (shortages == 0) {
+        log::warn("out of descriptors, accepting pauses", {{"port", s->port}});
+      }
+      if (++shortages > patience) {
+        s->refuse_oldest();
+      }
+      s->wake.expires_after(descriptor_pause);
+      co_await s->wake.async_wait(as_tuple);
+      continue;
+    }
+    shortages = 0;
+    if (result == state::outcome::backlog_empty) {
+      co_await s->acceptor.async_wait(tcp_acceptor::wait_read, as_tuple);
+    } else {
+      co_await asio::post(s->acceptor.get_executor(), use_task);
+    }
+  }
+}
+
+void listener::resume() { state_->wake.cancel(); }
+
+void listener::close() {
+  if (state_->closing) {
+    return;
+  }
+  state_->closing = true;
+  if (state_->acceptor.is_open()) {
+    for (state::outcome last = state::outcome::accepted;
+         last == state::outcome::accepted || last == state::outcome::failed;) {
+      last = state_->accept_one();
+    }
+  }
+  asio::error_code ignored;
+  state_->acceptor.close(ignored);
+  state_->wake.cancel();
+}
+
+}  // namespace coffer::net

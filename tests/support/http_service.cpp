@@ -1,0 +1,83 @@
+#include "support/http_service.hpp"
+
+#include <cstdlib>
+#include <future>
+#include <stdexcept>
+
+namespace coffer::test {
+
+net::task<http::response> path_handler::handle(http::request& r) {
+  ++handled;
+  const std::string path{r.path()};
+  const int number = std::atoi(std::string{r.query()}.c_str());
+  if (path == "/throw") {
+    throw std::runtime_error("on purpose");
+  }
+  if (path == "/wait") {
+    co_await net::sleep_for(std::chrono::milliseconds{number});
+    co_return http::response{200, http::text_type, "waited"};
+  }
+  if (path == "/size") {
+    co_return http::response{200, http::text_type, std::string(static_cast<std::size_t>(number), 'x')};
+  }
+  if (path == "/echo" || path == "/close") {
+    std::string text{to_string(r.verb)};
+    text.append(" ").append(r.target()).append(" ").append(r.body);
+    http::response made{200, http::text_type, std::move(text)};
+    made.close = path == "/close";
+    co_return made;
+  }
+  co_return http::response{404, http::text_type, "nothing here"};
+}
+
+http::response path_handler::reject(const http::rejection& why, const http::request&) {
+  return http::response{why.status, http::text_type, std::string{to_string(why.code)}};
+}
+
+http_service::http_service(const http::limits& most, std::size_t threads) {
+  std::vector<http::shard> shards;
+  for (std::size_t i = 0; i < threads; ++i) {
+    contexts_.push_back(std::make_unique<asio::io_context>(1));
+    guards_.emplace_back(contexts_.back()->get_executor());
+    shards.emplace_back(contexts_.back()->get_executor(), handler_);
+  }
+  server_ = std::make_unique<http::server>("test", std::move(shards), most);
+  server_->listen("127.0.0.1:0");
+  for (auto& context : contexts_) {
+    threads_.emplace_back([&context] { context->run(); });
+  }
+}
+
+http_service::~http_service() {
+  if (!stopped_) {
+    stop(std::chrono::milliseconds{0});
+  }
+  guards_.clear();
+  for (auto& context : contexts_) {
+    context->stop();
+  }
+  threads_.clear();
+}
+
+bool http_service::stop(std::chrono::milliseconds limit) {
+  stopped_ = true;
+  std::promise<bool> clean;
+  auto ended = [&clean](const std::exception_ptr& failure, bool value) {
+    failure ? clean.set_exception(failure) : clean.set_value(value);
+  };
+  asio::co_spawn(contexts_.front()->get_executor(), server_->stop(net::deadline_in(limit)), std::move(ended));
+  return clean.get_future().get();
+}
+
+bool http_service::wait_for_connections(std::size_t count, std::chrono::milliseconds limit) const {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (connections() != count) {
+    if (std::chrono::steady_clock::now() > end) {
+      return false;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds{2});
+  }
+  return true;
+}
+
+}  // namespace coffer::test

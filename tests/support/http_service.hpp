@@ -1,0 +1,57 @@
+// An HTTP server on threads of its own, with a handler whose behaviour the path chooses.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "coffer/http/handler.hpp"
+#include "coffer/http/server.hpp"
+
+namespace coffer::test {
+
+/// Answers by path:
+///   /echo        200, "METHOD TARGET BODY"
+///   /wait?N      200 "waited" after N milliseconds
+///   /throw       throws
+///   /size?N      200 with N bytes
+///   /close       200, and asks for the end of the connection
+///   others       404
+/// reject() answers the code as plain text.
+class path_handler : public http::handler {
+ public:
+  net::task<http::response> handle(http::request& r) override;
+  http::response reject(const http::rejection& why, const http::request& r) override;
+
+  /// Requests that handle() was called for.
+  std::atomic<int> handled{0};
+};
+
+/// A server on 127.0.0.1 that runs until stop() or the end of its scope.
+class http_service {
+ public:
+  explicit http_service(const http::limits& most = {}, std::size_t threads = 1);
+  ~http_service();
+
+  [[nodiscard]] std::uint16_t port() const { return server_->port(); }
+  [[nodiscard]] std::size_t connections() const { return server_->connections(); }
+  [[nodiscard]] int handled() const { return handler_.handled; }
+  /// Starts stop() with this much time; false when connections had to be cut. Call once.
+  bool stop(std::chrono::milliseconds limit = std::chrono::seconds{10});
+  /// Waits until that many connections are open.
+  bool wait_for_connections(std::size_t count, std::chrono::milliseconds limit = std::chrono::seconds{5}) const;
+
+ private:
+  path_handler handler_;
+  std::vector<std::unique_ptr<asio::io_context>> contexts_;
+  std::vector<asio::executor_work_guard<net::executor>> guards_;
+  std::unique_ptr<http::server> server_;
+  std::vector<std::jthread> threads_;
+  bool stopped_ = false;
+};
+
+}  // namespace coffer::test
