@@ -1,0 +1,154 @@
+#include "coffer/app/command_line.hpp"
+
+#include <map>
+
+#include "support/catch.hpp"
+
+using namespace coffer;
+
+namespace {
+
+app::command parse(std::vector<std::string> arguments, std::map<std::string, std::string> env = {}) {
+  return app::parse_command_line(std::move(arguments), [env = std::move(env)](const char* name) {
+    const auto found = env.find(name);
+    return found == env.end() ? std::nullopt : std::optional{found->second};
+  });
+}
+
+/// The command of that kind; fails the test, with what was printed, when it is another.
+template <typename Command>
+Command parsed_as(std::vector<std::string> arguments, std::map<std::string, std::string> env = {}) {
+  app::command got = parse(std::move(arguments), std::move(env));
+  if (const auto* page = std::get_if<app::print_and_exit>(&got)) {
+    INFO(page->out << page->err);
+    REQUIRE(std::holds_alternative<Command>(got));
+  }
+  REQUIRE(std::holds_alternative<Command>(got));
+  return std::get<Command>(std::move(got));
+}
+
+/// The first line on stderr of a refused command line, whose exit code must be 2.
+std::string refusal(std::vector<std::string> arguments, std::map<std::string, std::string> env = {}) {
+  const auto page = parsed_as<app::print_and_exit>(std::move(arguments), std::move(env));
+  CHECK(page.exit_code == 2);
+  CHECK(page.out.empty());
+  return page.err.substr(0, page.err.find('\n'));
+}
+
+std::string help_of(std::vector<std::string> arguments) {
+  const auto page = parsed_as<app::print_and_exit>(std::move(arguments));
+  CHECK(page.exit_code == 0);
+  CHECK(page.err.empty());
+  return page.out;
+}
+
+bool says(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("serve takes its settings from flags and variables") {
+  const auto serve = parsed_as<app::serve_command>(
+      {"serve", "--lanes", "2", "--listen=[::1]:9", "--allow-insecure-listen"}, {{"COFFER_THREADS", "3"}});
+  CHECK(serve.how.lanes == 2);
+  CHECK(serve.how.threads == 3);
+  CHECK(serve.how.listen == "[::1]:9");
+  CHECK(serve.how.allow_insecure_listen);
+}
+
+TEST_CASE("a wrong value on the command line or in the environment is a usage error") {
+  CHECK(refusal({"serve", "--lanes", "-1"}) ==
+        "coffer: --lanes '-1' is not valid: it must be a whole number from 1 to 32");
+  CHECK(refusal({"serve"}, {{"COFFER_MAX_BODY", "1"}}) ==
+        "coffer: the environment variable COFFER_MAX_BODY '1' is not valid: it must be a number of bytes from 1KiB to"
+        " 1MiB, such as 4096 or 16KiB");
+  CHECK(says(refusal({"serve", "--listen", "0.0.0.0:80"}), "--allow-insecure-listen"));
+  CHECK(says(refusal({"migrate", "up"}, {{"DATABASE_URL", "nonsense"}}), "DATABASE_URL is not valid"));
+}
+
+TEST_CASE("migrate's commands are told apart and know their options") {
+  using action = app::migrate_command::action;
+  const auto up = parsed_as<app::migrate_command>({"migrate", "up", "--lock-timeout", "30s"},
+                                                  {{"DATABASE_URL", "postgresql://h/d"}});
+  CHECK(up.what == action::up);
+  CHECK(up.database_url == "postgresql://h/d");
+  CHECK(up.folder.empty());
+  CHECK(up.lock_timeout == std::chrono::seconds{30});
+  CHECK(!up.accept_changed);
+  CHECK(parsed_as<app::migrate_command>({"migrate", "up", "--accept-changed", "--dir", "m"}).folder == "m");
+
+  CHECK(parsed_as<app::migrate_command>({"migrate", "down"}).steps == 1U);
+  CHECK(parsed_as<app::migrate_command>({"migrate", "down", "--steps", "3"}).steps == 3U);
+  CHECK(!parsed_as<app::migrate_command>({"migrate", "down", "--all"}).steps);
+  CHECK(parsed_as<app::migrate_command>({"migrate", "status", "--exit-code"}).exit_code);
+  const auto created = parsed_as<app::migrate_command>({"migrate", "new", "add_stock"});
+  CHECK(created.what == action::create);
+  CHECK(created.name == "add_stock");
+  CHECK(created.folder == "migrations");
+
+  CHECK(refusal({"migrate", "down", "--steps", "0"}) ==
+        "coffer: --steps '0' is not valid: it must be a whole number from 1 to 1000");
+  CHECK(refusal({"migrate", "down", "--all", "--steps", "1"}) == "coffer: --all and --steps exclude each other");
+  CHECK(says(refusal({"migrate", "up", "--lock-timeout", "5"}), "a duration from 0s to 1d"));
+  CHECK(refusal({"migrate", "new"}) == "coffer: name is required");
+  CHECK(refusal({"migrate"}) == "coffer: a command is missing");
+}
+
+TEST_CASE("the health check asks the configured address over the loopback") {
+  CHECK(parsed_as<app::healthcheck_command>({"healthcheck"}).url == "http://127.0.0.1:8080/readyz");
+  CHECK(parsed_as<app::healthcheck_command>({"healthcheck"}, {{"COFFER_LISTEN", "0.0.0.0:90"}}).url ==
+        "http://127.0.0.1:90/readyz");
+  CHECK(parsed_as<app::healthcheck_command>({"healthcheck"}, {{"COFFER_LISTEN", "[::]:90"}}).url ==
+        "http://[::1]:90/readyz");
+  CHECK(parsed_as<app::healthcheck_command>({"healthcheck", "--url", "http://127.0.0.1:1/livez"}).url ==
+        "http://127.0.0.1:1/livez");
+}
+
+TEST_CASE("seed prints text or JSON") {
+  CHECK(!parsed_as<app::seed_command>({"seed"}).json);
+  CHECK(parsed_as<app::seed_command>({"seed", "--format", "json"}).json);
+  CHECK(refusal({"seed", "--format", "xml"}) == "coffer: --format 'xml' is not valid: it must be text or json");
+}
+
+TEST_CASE("an unknown command or option is named, with the one that may be meant") {
+  CHECK(refusal({"serv"}) == "coffer: there is no command serv; did you mean serve?");
+  CHECK(refusal({"frobnicate"}) == "coffer: there is no command frobnicate");
+  CHECK(refusal({"migrate", "upp"}) == "coffer: there is no command upp; did you mean up?");
+  CHECK(refusal({"serve", "--lane", "3"}) == "coffer: there is no option --lane; did you mean --lanes?");
+  CHECK(refusal({"serve", "now"}) == "coffer: 'now' is one argument too many");
+  CHECK(refusal({"serve", "--lanes"}) == "coffer: --lanes needs a value");
+  CHECK(says(parsed_as<app::print_and_exit>({"migrate", "up", "x"}).err, "See `coffer migrate up --help`."));
+}
+
+TEST_CASE("without a command the help is shown as a usage error") {
+  const auto page = parsed_as<app::print_and_exit>({});
+  CHECK(page.exit_code == 2);
+  CHECK(says(page.err, "Usage: coffer"));
+}
+
+TEST_CASE("the help lists the commands, examples and exit codes") {
+  const std::string help = help_of({"--help"});
+  for (const char* part : {"serve", "migrate", "seed", "healthcheck", "version", "Examples:", "coffer migrate up",
+                           "Exit codes: 0 done, 1 failed", "2 wrong usage"}) {
+    CAPTURE(part);
+    CHECK(says(help, part));
+  }
+  for (const char* part : {"verify", "doctor", " key"}) {
+    CAPTURE(part);
+    CHECK(!says(help, part));
+  }
+}
+
+TEST_CASE("serve's help names every flag, range, variable and default") {
+  const std::string help = help_of({"serve", "--help"});
+  for (const app::setting_spec& spec : app::setting_specs()) {
+    CAPTURE(spec.flag);
+    CHECK(says(help, std::string{spec.flag} + (spec.is_switch ? "" : " " + spec.shape)));
+    CHECK(says(help, std::string{spec.variable} + ", default " + spec.show(app::settings{})));
+    CHECK(says(help, spec.help));
+  }
+  CHECK(says(help, "Examples:"));
+  CHECK(says(help_of({"migrate", "--help"}), "dbmate"));
+  CHECK(says(help_of({"migrate", "down", "--help"}), "Usage: coffer migrate down"));
+  CHECK(says(help_of({"seed", "--help"}), "DATABASE_URL"));
+  CHECK(says(help_of({"healthcheck", "--help"}), "COFFER_LISTEN"));
+}
