@@ -158,12 +158,19 @@ TEST_CASE("without keys only the loopback is listened on, unless that is allowed
     CAPTURE(outside);
     const std::string text = complaint({{"--listen", outside}});
     CHECK(says(text, outside));
-    CHECK(says(text, "--auth required"));
     CHECK(says(text, "COFFER_ALLOW_INSECURE_LISTEN=1"));
-    CHECK(complaint({{"--listen", outside}, {"--auth", "required"}}).empty());
     CHECK(complaint({{"--listen", outside}, {"--allow-insecure-listen", "on"}}).empty());
     CHECK(complaint({{"--listen", outside}}, {{"COFFER_ALLOW_INSECURE_LISTEN", "1"}}).empty());
     CHECK(!complaint({{"--listen", outside}}, {{"COFFER_ALLOW_INSECURE_LISTEN", "0"}}).empty());
+  }
+}
+
+TEST_CASE("keys cannot be required as long as they cannot be checked") {
+  for (const char* listen : {"127.0.0.1:1", "0.0.0.0:1"}) {
+    CAPTURE(listen);
+    const std::string text = complaint({{"--listen", listen}, {"--auth", "required"}});
+    CHECK(says(text, "cannot check keys"));
+    CHECK(says(text, "--auth off"));
   }
 }
 
