@@ -167,14 +167,20 @@ stop_postgres() {
 }
 
 # Runs a function while no other invocation touches the servers of this state directory. The servers must not inherit
-# the lock (descriptor 9), or it would last as long as they do.
+# the lock (descriptor 9), or it would last as long as they do. A signal may end the script inside; its clean-up then
+# comes here again, and must not wait for itself.
+servers_lock_held=no
 with_servers_locked() {  # STATE FUNCTION [ARGUMENT...]
   local state=$1 status=0
   shift
-  exec 9> "$state/servers.lock"
-  flock --wait 120 9 || die "another script holds $state/servers.lock"
+  if [ "$servers_lock_held" = no ]; then
+    exec 9> "$state/servers.lock"
+    flock --wait 120 9 || die "another script holds $state/servers.lock"
+    servers_lock_held=yes
+  fi
   "$@" 9>&- || status=$?
   exec 9>&-
+  servers_lock_held=no
   return "$status"
 }
 
