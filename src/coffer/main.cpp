@@ -84,7 +84,7 @@ int run(const print_and_exit& page) {
 }
 
 std::optional<std::string> variable(const char* name) {
-  const char* value = std::getenv(name);
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread starts
   return value == nullptr ? std::nullopt : std::optional<std::string>{value};
 }
 

@@ -170,7 +170,7 @@ std::string parser::explain(const CLI::ParseError& e) const {
 print_and_exit parser::refuse(const std::string& what) const {
   std::string name;
   for (const CLI::App* each = chosen(); each != nullptr; each = each->get_parent()) {
-    name = name.empty() ? each->get_name() : each->get_name() + " " + name;
+    name = name.empty() ? each->get_name() : fmt::format("{} {}", each->get_name(), name);
   }
   return {.exit_code = exit_usage, .out = {}, .err = fmt::format("coffer: {}\nSee `{} --help`.\n", what, name)};
 }

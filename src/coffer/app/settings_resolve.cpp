@@ -17,14 +17,20 @@ std::optional<std::string> value_of(const variables& env, const char* name) {
 }
 
 std::expected<void, std::string> check_listen(const settings& s) {
+  // Serving without checking keys although they are required would be worse than not serving.
+  if (s.auth == auth_mode::required) {
+    return std::unexpected{std::string{
+        "--auth required (COFFER_AUTH=required) is not possible yet: this version cannot check keys. Use --auth off,"
+        " listen on 127.0.0.1, and let the proxy in front authenticate"}};
+  }
   const auto address = parse_listen_address(s.listen);
-  if (s.auth == auth_mode::required || s.allow_insecure_listen || !address || address->is_loopback()) {
+  if (s.allow_insecure_listen || !address || address->is_loopback()) {
     return {};
   }
   return std::unexpected{fmt::format(
       "{} can be reached from other machines, and without keys anybody there could spend your users' credits. Listen on"
-      " 127.0.0.1 behind a proxy that authenticates, or require keys with --auth required (COFFER_AUTH=required), or,"
-      " where the network itself is closed, allow it with --allow-insecure-listen (COFFER_ALLOW_INSECURE_LISTEN=1)",
+      " 127.0.0.1 behind a proxy that authenticates, or, where the network itself is closed, allow it with"
+      " --allow-insecure-listen (COFFER_ALLOW_INSECURE_LISTEN=1)",
       s.listen)};
 }
 

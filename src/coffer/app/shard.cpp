@@ -12,6 +12,7 @@ pg::pool_limits pool_limits(const settings& s) {
   pg::pool_limits limits;
   limits.size = s.read_pool_size;
   limits.max_waiting = s.read_pool_waiting;
+  limits.acquire_timeout = s.database_acquire_timeout;
   return limits;
 }
 

@@ -11,6 +11,7 @@
 namespace coffer::http {
 
 /// The methods this server knows; everything else is 501.
+// NOLINTNEXTLINE(readability-identifier-naming): delete is a keyword
 enum class method : std::uint8_t { get, head, post, put, patch, delete_, options, trace, connect };
 
 /// "GET" etc.

@@ -255,6 +255,7 @@ session::sent session::send() {
 
 /// Waits for the client to take the rest. False when it is gone, or took nothing for limits::write_time.
 net::task<bool> session::send_rest() {
+  watch(net::deadline_in(limits_.write_time));
   for (;;) {
     const std::size_t before = out_sent_;
     const sent outcome = send();
@@ -262,7 +263,7 @@ net::task<bool> session::send_rest() {
       watchdog_.disarm();
       co_return outcome == sent::all;
     }
-    if (out_sent_ > before || before == 0) {
+    if (out_sent_ > before) {
       watch(net::deadline_in(limits_.write_time));
     }
     const auto [failed] = co_await socket_.async_wait(net::tcp_socket::wait_write, net::as_tuple);

@@ -25,7 +25,7 @@ class oneshot {
   /// Waits for the value. At most one call per slot, on the slot's executor.
   task<T> wait() {
     if (!value_) {
-      auto store = [this](auto&& h) { waiter_.emplace(std::move(h)); };
+      auto store = [this](auto&& h) { waiter_.emplace(std::forward<decltype(h)>(h)); };
       co_await asio::async_initiate<const asio::use_awaitable_t<executor>, void()>(store, use_task);
     }
     T value = std::move(*value_);

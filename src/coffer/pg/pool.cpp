@@ -71,6 +71,7 @@ struct lease::owner : std::enable_shared_from_this<owner> {
       : home{ex},
         name{std::move(label)},
         how{std::move(connect_how)},
+        acquire_timeout{limits.acquire_timeout},
         state{limits, std::random_device{}()},
         idle(limits.size),
         queue{ex, limits.max_waiting},
@@ -204,6 +205,7 @@ struct lease::owner : std::enable_shared_from_this<owner> {
   net::executor home;
   std::string name;
   options how;
+  std::chrono::milliseconds acquire_timeout;
   pool_state state;
   std::vector<std::unique_ptr<connection>> idle;  ///< by slot
   net::wait_queue queue;
@@ -256,6 +258,7 @@ pool::~pool() { owner_->close(); }
 net::task<lease> pool::acquire(net::deadline until) {
   const std::shared_ptr<lease::owner> owner = owner_;
   const auto start = clock::now();
+  until = std::min(until, start + owner->acquire_timeout);
   for (;;) {
     std::size_t slot = 0;
     switch (owner->state.arrive()) {

@@ -16,6 +16,8 @@ struct pool_limits {
   std::size_t size = 8;
   /// The most callers that wait for one; further ones are refused at once.
   std::size_t max_waiting = 1024;
+  /// The longest a caller waits for a connection, whatever its own deadline.
+  std::chrono::milliseconds acquire_timeout{30'000};
   /// A connection older than this (less up to a tenth, so that they do not all end together) is replaced when it is
   /// returned: a promoted or rebalanced server gets its share again.
   std::chrono::milliseconds max_age{std::chrono::minutes{30}};

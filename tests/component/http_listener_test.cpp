@@ -1,0 +1,141 @@
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+
+#include "coffer/base/metrics.hpp"
+#include "support/catch.hpp"
+#include "support/http_client.hpp"
+#include "support/http_service.hpp"
+
+using namespace coffer;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr const char* get_echo = "GET /echo HTTP/1.1\r\nHost: h\r\n\r\n";
+
+/// Leaves the process this many free descriptors while in scope.
+class few_descriptors {
+ public:
+  explicit few_descriptors(unsigned free_ones) {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const int lowest = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ::close(lowest);
+    rlimit now = before_;
+    now.rlim_cur = static_cast<rlim_t>(lowest) + free_ones;
+    ::setrlimit(RLIMIT_NOFILE, &now);
+  }
+  ~few_descriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+double pauses(const char* reason) {
+  return metrics::make_counter("coffer_http_accept_pauses_total", "Times accepting paused, by reason",
+                               {{"listener", "test"}, {"reason", reason}})
+      .value();
+}
+
+}  // namespace
+
+TEST_CASE("connections beyond the limit wait in the backlog until one ends") {
+  http::limits most;
+  most.connections = 2;
+  const test::http_service service{most, 2};
+  test::http_client first{service.port()};
+  test::http_client second{service.port()};
+  CHECK(first.get("/echo").status == 200);
+  CHECK(second.get("/echo").status == 200);
+  test::http_client third{service.port()};
+  third.connect();
+  third.send_raw(get_echo);
+  CHECK_FALSE(third.closed_within(150ms));
+  CHECK(service.connections() == 2);
+  second.close();
+  CHECK(third.read_response().status == 200);
+  CHECK(service.connections() == 2);
+}
+
+TEST_CASE("the limit of connections holds while clients come and go") {
+  http::limits most;
+  most.connections = 3;
+  const test::http_service service{most, 2};
+  std::vector<std::jthread> clients;
+  std::atomic<int> answered{0};
+  for (int i = 0; i < 6; ++i) {
+    clients.emplace_back([&] {
+      for (int n = 0; n < 25; ++n) {
+        test::http_client client{service.port()};
+        answered += client.get("/echo").status == 200 ? 1 : 0;
+      }
+    });
+  }
+  clients.clear();
+  CHECK(answered == 150);
+  CHECK(service.wait_for_connections(0));
+}
+
+TEST_CASE("without descriptors accepting pauses, serves on, and recovers") {
+  const test::http_service service;
+  test::http_client served{service.port()};
+  CHECK(served.get("/echo").status == 200);
+  const double before = pauses("descriptors");
+  test::http_client waiting{service.port()};
+  {
+    const few_descriptors starve{1};
+    waiting.connect();
+    waiting.send_raw(get_echo);
+    CHECK_FALSE(waiting.closed_within(350ms));
+    CHECK(served.get("/echo").status == 200);
+    const double during = pauses("descriptors") - before;
+    CHECK(during >= 1);
+    CHECK(during <= 8);
+  }
+  CHECK(waiting.read_response().status == 200);
+}
+
+TEST_CASE("when descriptors stay away the oldest connection is refused with 503") {
+  const test::http_service service;
+  test::http_client waiting{service.port()};
+  const few_descriptors starve{1};
+  waiting.connect();
+  const auto answer = waiting.read_response();
+  CHECK(answer.status == 503);
+  CHECK(answer.body == "overloaded");
+  CHECK(answer.header("connection") == "close");
+  CHECK(answer.count("x-request-id") == 1);
+}
+
+TEST_CASE("an address that cannot be listened on is refused with its name") {
+  asio::io_context context{1};
+  test::path_handler handler;
+  const auto failure = [&](const std::string& address) -> std::string {
+    std::vector<http::shard> shards;
+    shards.emplace_back(context.get_executor(), handler);
+    http::server server{"test", std::move(shards), http::limits{}};
+    try {
+      server.listen(address);
+    } catch (const std::invalid_argument& e) {
+      return std::string{"invalid "} + e.what();
+    } catch (const std::system_error& e) {
+      return std::string{"system "} + e.what();
+    }
+    return "";
+  };
+  for (const char* address : {"", "8080", "127.0.0.1", "127.0.0.1:", ":80", "127.0.0.1:http", "no such host:1"}) {
+    CAPTURE(address);
+    CHECK(failure(address).starts_with("invalid \"" + std::string{address} + "\" is not an address"));
+  }
+  const test::http_service service;
+  const std::string taken = "127.0.0.1:" + std::to_string(service.port());
+  CHECK(failure(taken).starts_with("system cannot listen on " + taken));
+  CHECK(failure("127.0.0.1:0") == "");
+  CHECK(failure("[::1]:0") == "");
+}
