@@ -22,10 +22,33 @@ std::string refusal_of(std::string text) {
   return parsed.error().detail;
 }
 
+/// By decoding every character, which is another way than the reader's.
+bool is_utf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i++]);
+    const int more = lead < 0x80 ? 0 : lead >> 5 == 6 ? 1 : lead >> 4 == 14 ? 2 : lead >> 3 == 30 ? 3 : -1;
+    if (more < 0) {
+      return false;
+    }
+    unsigned point = more == 0 ? lead : lead & (0x3FU >> static_cast<unsigned>(more));
+    for (int k = 0; k < more; ++k, ++i) {
+      if (i == text.size() || (static_cast<unsigned char>(text[i]) >> 6) != 2) {
+        return false;
+      }
+      point = point << 6 | (static_cast<unsigned char>(text[i]) & 0x3FU);
+    }
+    constexpr std::array<unsigned, 4> least = {0, 0x80, 0x800, 0x10000};
+    if (point < least[static_cast<std::size_t>(more)] || point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 bool oracle_accepts(const std::string& text) {
   try {
     test::json_value::parse(text);
-    return true;
+    return is_utf8(text);
   } catch (const std::runtime_error&) {
     return false;
   }
