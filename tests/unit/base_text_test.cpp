@@ -44,15 +44,15 @@ TEST_CASE("ill-formed UTF-8 has no sequence") {
 }
 
 TEST_CASE("text is cut between characters") {
-  CHECK(truncate("abc", 3) == "abc");
-  CHECK(truncate("abcd", 3) == "abc");
-  CHECK(truncate("", 0).empty());
-  CHECK(truncate("a\xC3\xA9", 2) == "a");
-  CHECK(truncate("a\xE2\x82\xAC", 3) == "a");
-  CHECK(truncate("\xF0\x9F\x98\x80", 3).empty());
-  CHECK(truncate("\xF0\x9F\x98\x80x", 4) == "\xF0\x9F\x98\x80");
+  CHECK(coffer::truncate("abc", 3) == "abc");
+  CHECK(coffer::truncate("abcd", 3) == "abc");
+  CHECK(coffer::truncate("", 0).empty());
+  CHECK(coffer::truncate("a\xC3\xA9", 2) == "a");
+  CHECK(coffer::truncate("a\xE2\x82\xAC", 3) == "a");
+  CHECK(coffer::truncate("\xF0\x9F\x98\x80", 3).empty());
+  CHECK(coffer::truncate("\xF0\x9F\x98\x80x", 4) == "\xF0\x9F\x98\x80");
   // Not UTF-8: cut somewhere near, but never beyond the limit.
-  CHECK(truncate("\x80\x80\x80\x80\x80\x80\x80\x80", 6).size() <= 6);
+  CHECK(coffer::truncate("\x80\x80\x80\x80\x80\x80\x80\x80", 6).size() <= 6);
 }
 
 TEST_CASE("every byte becomes valid JSON, and everything but what is not UTF-8 comes back") {

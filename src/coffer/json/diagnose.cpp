@@ -276,7 +276,7 @@ std::string with_bounded_numbers(std::string_view valid) {
   while (i < text.size()) {
     if (text[i] == '"') {
       for (++i; text[i] != '"'; ++i) {
-        i += text[i] == '\\' ? 1 : 0;
+        i += text[i] == '\\' ? 1U : 0U;
       }
       ++i;
     } else if (text[i] == '-' || is_digit(text[i])) {
