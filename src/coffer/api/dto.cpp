@@ -45,6 +45,7 @@ const json::object<change_product_body>& change_product_schema() {
           .optional("description", &change_product_body::description, product_description, description_help)
           .optional("price", &change_product_body::price, any_price, price_help)
           .optional("is_active", &change_product_body::is_active, json::boolean{}, active_help)
+          .fixed("type", "cannot be changed; make another product instead")
           .rule([](const change_product_body& body, json::violations& found) {
             if (!body.name && !body.description && !body.price && !body.is_active) {
               found.add("", "min_members", "must name at least one member to change", {{"minimum", 1}});

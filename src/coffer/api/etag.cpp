@@ -1,36 +1,66 @@
 #include "coffer/api/etag.hpp"
 
+#include <algorithm>
+#include <optional>
+
 #include <fmt/format.h>
 
 namespace coffer::api {
 
 std::string make_etag(version at) { return fmt::format("\"{}\"", at.value); }
 
-bool none_match_hits(std::string_view list, std::string_view etag) {
-  if (list == "*") {
+namespace {
+
+void skip_space(std::string_view& text) { text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size())); }
+
+/// etagc of RFC 9110 section 8.8.3.
+bool is_tag_character(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte == 0x21 || (byte >= 0x23 && byte != 0x7F);
+}
+
+/// Cuts one entity tag off the front and gives its opaque part with the quotes; nullopt when there is none.
+std::optional<std::string_view> take_tag(std::string_view& text) {
+  if (text.starts_with("W/")) {
+    text.remove_prefix(2);
+  }
+  if (!text.starts_with('"')) {
+    return std::nullopt;
+  }
+  const std::size_t close = text.find('"', 1);
+  if (close == std::string_view::npos || !std::all_of(text.begin() + 1, text.begin() + close, is_tag_character)) {
+    return std::nullopt;
+  }
+  const std::string_view tag = text.substr(0, close + 1);
+  text.remove_prefix(close + 1);
+  return tag;
+}
+
+}  // namespace
+
+bool none_match_hits(std::string_view if_none_match, std::string_view etag) {
+  std::string_view rest = if_none_match;
+  if (rest == "*") {
     return true;
   }
-  while (!list.empty()) {
-    if (list.front() == ' ' || list.front() == '\t' || list.front() == ',') {
-      list.remove_prefix(1);
+  bool hit = false;
+  while (!rest.empty()) {
+    skip_space(rest);
+    if (rest.starts_with(',')) {  // empty elements are allowed: section 5.6.1
+      rest.remove_prefix(1);
       continue;
     }
-    if (list.starts_with("W/")) {
-      list.remove_prefix(2);
+    if (rest.empty()) {
+      break;
     }
-    if (!list.starts_with('"')) {
+    const auto tag = take_tag(rest);
+    skip_space(rest);
+    if (!tag || (!rest.empty() && rest.front() != ',')) {
       return false;
     }
-    const std::size_t length = list.substr(1).find('"');
-    if (length == std::string_view::npos) {
-      return false;
-    }
-    if (list.substr(0, length + 2) == etag) {
-      return true;
-    }
-    list.remove_prefix(length + 2);
+    hit = hit || *tag == etag;
   }
-  return false;
+  return hit;
 }
 
 }  // namespace coffer::api

@@ -4,7 +4,9 @@
 
 #include <fmt/format.h>
 
+#include "coffer/base/text.hpp"
 #include "coffer/http/query_string.hpp"
+#include "coffer/json/schema.hpp"
 
 namespace coffer::api {
 
@@ -21,24 +23,22 @@ list_query::list_query(const http::request& r) {
 
 void list_query::add(std::string_view name, std::string code, std::string detail,
                      std::vector<std::pair<std::string, std::int64_t>> params) {
-  violations_.push_back({std::string{name.substr(0, 64)}, std::move(code), std::move(detail), std::move(params)});
+  violations_.push_back({std::string{truncate(name, 64)}, std::move(code), std::move(detail), std::move(params)});
 }
 
 std::optional<std::string> list_query::text(std::string_view name) {
   std::optional<std::string> found;
+  bool repeated = false;
   for (parameter& p : parameters_) {
-    if (p.name != name) {
-      continue;
+    if (p.name == name) {
+      p.asked = true;
+      repeated = found.has_value();
+      found = p.value;
     }
-    if (found) {
-      add(name, "repeated", "is given more than once");
-      return std::nullopt;
-    }
-    p.asked = true;
-    found = p.value;
   }
-  for (parameter& p : parameters_) {
-    p.asked = p.asked || p.name == name;
+  if (repeated) {
+    add(name, "repeated", "is given more than once");
+    return std::nullopt;
   }
   return found;
 }
@@ -74,8 +74,8 @@ result<void> list_query::finish() const {
   error refusal{errc::invalid_parameter};
   refusal.fields = violations_;
   for (const parameter& p : parameters_) {
-    if (!p.asked) {
-      refusal.fields.push_back({p.name.substr(0, 64), "unknown_parameter", "is not known here", {}});
+    if (!p.asked && refusal.fields.size() < json::max_violations) {
+      refusal.fields.push_back({std::string{truncate(p.name, 64)}, "unknown_parameter", "is not known here", {}});
     }
   }
   if (refusal.fields.empty()) {

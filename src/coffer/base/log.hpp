@@ -54,6 +54,9 @@ inline void error(std::string_view event, std::initializer_list<field> fields = 
   write(level::error, event, fields);
 }
 
+/// How many lines were dropped because the queue was full; coffer_log_lines_dropped_total among the metrics.
+std::uint64_t dropped();
+
 /// Writes out what is queued. Call before the process ends.
 void flush();
 

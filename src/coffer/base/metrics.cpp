@@ -7,6 +7,8 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include "coffer/base/log.hpp"
+
 namespace coffer::metrics {
 
 namespace {
@@ -50,6 +52,12 @@ histogram make_histogram(std::string_view name, std::string_view help, std::vect
   return histogram{&family.Add(to_labels(l), std::move(bounds))};
 }
 
-std::string render() { return prometheus::TextSerializer{}.Serialize(registry().Collect()); }
+std::string render() {
+  // The log's own counter is read here, because the log cannot depend on the metrics that report about it.
+  static const counter dropped =
+      make_counter("coffer_log_lines_dropped_total", "Log lines dropped because the reader of stdout was too slow.");
+  dropped.add(static_cast<double>(log::dropped()) - dropped.value());
+  return prometheus::TextSerializer{}.Serialize(registry().Collect());
+}
 
 }  // namespace coffer::metrics

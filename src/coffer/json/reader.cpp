@@ -1,11 +1,18 @@
 #include "coffer/json/reader.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
+#include <limits>
+#include <memory_resource>
+#include <vector>
 
 #include <fmt/format.h>
 #include <simdjson.h>
 
 #include "coffer/base/assert.hpp"
+#include "coffer/base/text.hpp"
+#include "coffer/json/diagnose.hpp"
 
 namespace coffer::json {
 
@@ -29,166 +36,250 @@ std::int64_t value::as_integer() const {
 
 std::string_view value::as_string() const {
   COFFER_ASSERT(kind_ == json::kind::string);
-  return string_;
+  return {string_, size_};
 }
 
-const std::vector<value>& value::elements() const {
+std::span<const value> value::elements() const {
   COFFER_ASSERT(kind_ == json::kind::array);
-  return elements_;
+  return {elements_, size_};
 }
 
-const std::vector<member>& value::members() const {
+std::span<const member> value::members() const {
   COFFER_ASSERT(kind_ == json::kind::object);
-  return members_;
+  return {members_, size_};
 }
 
 const value* value::find(std::string_view name) const {
-  const auto& all = members();
+  const auto all = members();
   const auto found = std::find_if(all.begin(), all.end(), [name](const member& m) { return m.name == name; });
   return found == all.end() ? nullptr : &found->content;
 }
 
-/// The parser owns the tape and the strings that the values point to.
-struct document::impl {
-  simdjson::dom::parser parser;
-  value root;
-};
-
-document::document(std::unique_ptr<impl> i) : impl_{std::move(i)} {}
-document::document(document&&) noexcept = default;
-document& document::operator=(document&&) noexcept = default;
-document::~document() = default;
-
-const value& document::root() const { return impl_->root; }
-
-/// Copies simdjson's tree into ours.
-class builder {
- public:
-  result<value> build(simdjson::dom::element from) {
-    if (++values_ > max_values) {
-      return malformed(fmt::format("the document holds more than {} values", max_values));
-    }
-    value made;
-    switch (from.type()) {
-      case simdjson::dom::element_type::NULL_VALUE:
-        break;
-      case simdjson::dom::element_type::BOOL:
-        made.kind_ = kind::boolean;
-        made.boolean_ = from.get_bool().value_unsafe();
-        break;
-      case simdjson::dom::element_type::INT64:
-        made.kind_ = kind::integer;
-        made.integer_ = from.get_int64().value_unsafe();
-        break;
-      case simdjson::dom::element_type::STRING:
-        made.kind_ = kind::string;
-        made.string_ = from.get_string().value_unsafe();
-        break;
-      case simdjson::dom::element_type::ARRAY:
-        return build_array(from.get_array().value_unsafe());
-      case simdjson::dom::element_type::OBJECT:
-        return build_object(from.get_object().value_unsafe());
-      default:  // UINT64 beyond 2^63 and DOUBLE; newer versions add big integers
-        made.kind_ = kind::number;
-        break;
-    }
-    return made;
-  }
-
- private:
-  static std::unexpected<error> malformed(std::string detail) {
-    return std::unexpected(error{errc::malformed_json, std::move(detail)});
-  }
-
-  result<value> build_array(simdjson::dom::array from) {
-    value made;
-    made.kind_ = kind::array;
-    for (const simdjson::dom::element element : from) {
-      result<value> v = build(element);
-      if (!v) {
-        return v;
-      }
-      made.elements_.push_back(*std::move(v));
-    }
-    return made;
-  }
-
-  result<value> build_object(simdjson::dom::object from) {
-    value made;
-    made.kind_ = kind::object;
-    for (const auto field : from) {
-      result<value> v = build(field.value);
-      if (!v) {
-        return v;
-      }
-      made.members_.push_back({field.key, *std::move(v)});
-    }
-    if (const auto twice = find_duplicate(made.members_); !twice.empty()) {
-      return malformed(fmt::format("the member \"{}\" appears twice", twice.substr(0, 64)));
-    }
-    return made;
-  }
-
-  static std::string_view find_duplicate(const std::vector<member>& members) {
-    std::vector<std::string_view> names;
-    names.reserve(members.size());
-    for (const member& m : members) {
-      names.push_back(m.name);
-    }
-    std::sort(names.begin(), names.end());
-    const auto twice = std::adjacent_find(names.begin(), names.end());
-    return twice == names.end() ? std::string_view{} : *twice;
-  }
-
-  std::size_t values_ = 0;
-};
-
 namespace {
 
-std::string explain(simdjson::error_code code) {
-  switch (code) {
-    case simdjson::DEPTH_ERROR:
-      return fmt::format("the document nests deeper than {} levels", max_depth);
-    case simdjson::UTF8_ERROR:
-      return "the document is not valid UTF-8";
-    case simdjson::EMPTY:
-      return "the document is empty";
-    case simdjson::UNCLOSED_STRING:
-      return "a string is not closed";
-    case simdjson::STRING_ERROR:
-    case simdjson::UNESCAPED_CHARS:
-      return "a string holds a character or escape that JSON does not allow";
-    case simdjson::NUMBER_ERROR:
-      return "a number is malformed or out of range";
-    default:
-      return "the document is not valid JSON";
-  }
+/// A parser that has grown beyond this is not kept for the next document.
+constexpr std::size_t kept_capacity = 65536;
+/// The body limit of the server by default: a parser for it need never grow.
+constexpr std::size_t usual_capacity = 16384;
+/// simdjson counts a level for the document itself.
+constexpr std::size_t parser_depth = max_depth + 1;
+
+std::unexpected<error> malformed(std::string detail) {
+  return std::unexpected(error{errc::malformed_json, std::move(detail)});
 }
 
 }  // namespace
 
+/// The parser owns the strings that the values point to, `memory` the arrays and members.
+struct document::impl {
+  simdjson::dom::parser parser;
+  std::array<std::byte, 4096> first;
+  std::pmr::monotonic_buffer_resource memory{first.data(), first.size()};
+  value root;
+
+  /// Makes room for a document of `size` bytes.
+  void reserve(std::size_t size) {
+    if (parser.capacity() < size || parser.max_depth() != parser_depth) {
+      if (parser.allocate(std::max(size, usual_capacity), parser_depth) != simdjson::SUCCESS) {
+        throw std::bad_alloc{};
+      }
+    }
+  }
+
+  /// Parses `text`, whose capacity is grown to hold the padding.
+  bool parse(std::string& text, simdjson::dom::element& to) {
+    text.reserve(text.size() + padding);
+    return parser.parse(text.data(), text.size(), false).get(to) == simdjson::SUCCESS;
+  }
+};
+
+std::unique_ptr<document::impl>& document::spare() {
+  thread_local std::unique_ptr<impl> kept;
+  return kept;
+}
+
+document::document() : impl_{std::move(spare())} {
+  if (!impl_) {
+    impl_ = std::make_unique<impl>();
+  }
+}
+
+document::document(document&&) noexcept = default;
+document& document::operator=(document&&) noexcept = default;
+
+document::~document() {
+  if (impl_ && impl_->parser.capacity() <= kept_capacity) {
+    impl_->memory.release();
+    spare() = std::move(impl_);
+  }
+}
+
+const value& document::root() const { return impl_->root; }
+
+namespace {
+
+template <typename T>
+std::span<T> allocate(std::pmr::memory_resource& memory, std::size_t count) {
+  if (count == 0) {
+    return {};
+  }
+  T* made = static_cast<T*>(memory.allocate(count * sizeof(T), alignof(T)));
+  std::uninitialized_default_construct_n(made, count);
+  return {made, count};
+}
+
+/// A member whose name another one has as well, or nullptr.
+const member* find_duplicate(std::span<const member> members) {
+  constexpr std::size_t few = 16;  // so few are compared in pairs faster than they are sorted
+  if (members.size() <= few) {
+    for (std::size_t i = 1; i < members.size(); ++i) {
+      const auto before = members.first(i);
+      if (std::any_of(before.begin(), before.end(), [&](const member& m) { return m.name == members[i].name; })) {
+        return &members[i];
+      }
+    }
+    return nullptr;
+  }
+  std::vector<const member*> sorted;
+  sorted.reserve(members.size());
+  for (const member& m : members) {
+    sorted.push_back(&m);
+  }
+  std::sort(sorted.begin(), sorted.end(), [](const member* a, const member* b) { return a->name < b->name; });
+  const auto twice = std::adjacent_find(sorted.begin(), sorted.end(),
+                                        [](const member* a, const member* b) { return a->name == b->name; });
+  return twice == sorted.end() ? nullptr : *twice;
+}
+
+}  // namespace
+
+/// Makes our values of simdjson's tree. Arrays and members are laid out once, at their exact size.
+class builder {
+ public:
+  explicit builder(std::pmr::memory_resource& memory) : memory_{memory} {}
+
+  /// Sets `made`, or gives false with the reason in refusal().
+  bool build(simdjson::dom::element from, std::size_t depth, value& made) {
+    switch (from.type()) {
+      case simdjson::dom::element_type::NULL_VALUE:
+        made.kind_ = kind::null;
+        return true;
+      case simdjson::dom::element_type::BOOL:
+        made.kind_ = kind::boolean;
+        made.boolean_ = from.get_bool().value_unsafe();
+        return true;
+      case simdjson::dom::element_type::INT64:
+        made.kind_ = kind::integer;
+        made.integer_ = from.get_int64().value_unsafe();
+        return true;
+      case simdjson::dom::element_type::UINT64:  // used for what INT64 cannot hold
+        made.kind_ = kind::integer;
+        made.integer_ = std::numeric_limits<std::int64_t>::max();
+        return true;
+      case simdjson::dom::element_type::STRING:
+        set_string(from.get_string().value_unsafe(), made);
+        return true;
+      case simdjson::dom::element_type::ARRAY:
+        return build_array(from.get_array().value_unsafe(), depth, made);
+      case simdjson::dom::element_type::OBJECT:
+        return build_object(from.get_object().value_unsafe(), depth, made);
+      default:
+        made.kind_ = kind::number;
+        return true;
+    }
+  }
+
+  [[nodiscard]] std::string refusal() && { return std::move(refusal_); }
+
+ private:
+  bool refuse(std::string reason) {
+    refusal_ = std::move(reason);
+    return false;
+  }
+
+  static void set_string(std::string_view text, value& made) {
+    made.kind_ = kind::string;
+    made.size_ = text.size();
+    made.string_ = text.data();
+  }
+
+  /// Checks the limits for one more array or object. The parser lets an empty one pass at any depth.
+  bool enter(std::size_t children, std::size_t depth) {
+    if (depth >= max_depth) {
+      return refuse(fmt::format("the document nests deeper than {} levels", max_depth));
+    }
+    values_ += children;
+    return values_ <= max_values || refuse(fmt::format("the document holds more than {} values", max_values));
+  }
+
+  bool build_array(simdjson::dom::array from, std::size_t depth, value& made) {
+    if (!enter(from.size(), depth)) {
+      return false;
+    }
+    const auto elements = allocate<value>(memory_, from.size());
+    auto next = elements.begin();
+    for (const simdjson::dom::element element : from) {
+      if (!build(element, depth + 1, *next++)) {
+        return false;
+      }
+    }
+    made.kind_ = kind::array;
+    made.size_ = elements.size();
+    made.elements_ = elements.data();
+    return true;
+  }
+
+  bool build_object(simdjson::dom::object from, std::size_t depth, value& made) {
+    if (!enter(from.size(), depth)) {
+      return false;
+    }
+    const auto members = allocate<member>(memory_, from.size());
+    auto next = members.begin();
+    for (const auto field : from) {
+      next->name = field.key;
+      if (!build(field.value, depth + 1, next->content)) {
+        return false;
+      }
+      ++next;
+    }
+    if (const member* twice = find_duplicate(members); twice != nullptr) {
+      return refuse(fmt::format("the member \"{}\" appears twice", truncate(twice->name, 64)));
+    }
+    made.kind_ = kind::object;
+    made.size_ = members.size();
+    made.members_ = members.data();
+    return true;
+  }
+
+  std::pmr::memory_resource& memory_;
+  std::size_t values_ = 1;
+  std::string refusal_;
+};
+
 result<document> parse(std::string& body) {
   if (body.starts_with("\xEF\xBB\xBF")) {
-    return std::unexpected(error{errc::malformed_json, "the document starts with a byte order mark"});
+    return malformed("the document starts with a byte order mark");
   }
-  body.reserve(body.size() + padding);
-  auto made = std::make_unique<document::impl>();
-  // One level more, because the library counts the root scalar; simdjson counts containers from 1.
-  if (const auto code = made->parser.allocate(std::max<std::size_t>(body.size(), 1), max_depth + 1);
-      code != simdjson::SUCCESS) {
-    throw std::bad_alloc{};
-  }
+  document made;
+  document::impl& state = *made.impl_;
+  state.reserve(body.size());
   simdjson::dom::element root;
-  const auto code = made->parser.parse(body.data(), body.size(), false).get(root);
-  if (code != simdjson::SUCCESS) {
-    return std::unexpected(error{errc::malformed_json, explain(code)});
+  if (!state.parse(body, root)) {
+    if (const auto where = find_fault(body)) {
+      return malformed(describe(*where, body));
+    }
+    // Valid by the grammar, so the parser has refused a number beyond 64 bits. What to think of it, the reader of the
+    // value knows.
+    std::string bounded = with_bounded_numbers(body);
+    if (!state.parse(bounded, root)) {
+      return malformed("the document is not valid JSON");
+    }
   }
-  result<value> tree = builder{}.build(root);
-  if (!tree) {
-    return std::unexpected(std::move(tree).error());
+  builder tree{state.memory};
+  if (!tree.build(root, 0, state.root)) {
+    return malformed(std::move(tree).refusal());
   }
-  made->root = *std::move(tree);
-  return document{std::move(made)};
+  return made;
 }
 
 }  // namespace coffer::json

@@ -6,7 +6,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "coffer/base/error.hpp"
 
@@ -28,18 +27,21 @@ std::string_view to_string(kind k) noexcept;
 
 struct member;
 
-/// One value of a document, valid as long as the document.
+/// One value of a document, valid as long as the document. Cheap to copy.
 class value {
  public:
+  value() = default;
+
   [[nodiscard]] json::kind kind() const noexcept { return kind_; }
   /// Each asserts the kind.
   [[nodiscard]] bool as_boolean() const;
-  /// A number written without fraction and exponent that fits 64 bits.
+  /// A number written without fraction and exponent. One that does not fit 64 bits is the nearest that does, so that a
+  /// range check sees it on the right side.
   [[nodiscard]] std::int64_t as_integer() const;
   /// UTF-8, escapes resolved.
   [[nodiscard]] std::string_view as_string() const;
-  [[nodiscard]] const std::vector<value>& elements() const;
-  [[nodiscard]] const std::vector<member>& members() const;
+  [[nodiscard]] std::span<const value> elements() const;
+  [[nodiscard]] std::span<const member> members() const;
 
   /// The member called `name` of an object, or nullptr.
   [[nodiscard]] const value* find(std::string_view name) const;
@@ -48,11 +50,14 @@ class value {
   friend class builder;
 
   json::kind kind_ = json::kind::null;
-  bool boolean_ = false;
-  std::int64_t integer_ = 0;
-  std::string_view string_;
-  std::vector<value> elements_;
-  std::vector<member> members_;
+  std::size_t size_ = 0;  ///< of a string, array or object
+  union {
+    std::int64_t integer_ = 0;
+    bool boolean_;
+    const char* string_;
+    const value* elements_;
+    const member* members_;
+  };
 };
 
 /// A member of an object.
@@ -61,11 +66,14 @@ struct member {
   value content;
 };
 
-/// A parsed document. Owns everything its values point to.
+/// A parsed document. Owns everything its values point to. The last one to end on a thread leaves its memory to the
+/// thread's next one.
 class document {
  public:
   document(document&&) noexcept;
   document& operator=(document&&) noexcept;
+  document(const document&) = delete;
+  document& operator=(const document&) = delete;
   ~document();
 
   [[nodiscard]] const value& root() const;
@@ -73,12 +81,15 @@ class document {
  private:
   friend result<document> parse(std::string& body);
   struct impl;
-  explicit document(std::unique_ptr<impl> i);
+  document();
+  /// What the last document of this thread has left.
+  static std::unique_ptr<impl>& spare();
   std::unique_ptr<impl> impl_;
 };
 
 /// Parses the whole of `body`, whose capacity is grown to hold the padding. Refusal: malformed_json, with what is
-/// wrong: syntax, invalid UTF-8, a byte order mark, more than max_depth levels or max_values values, duplicate members.
+/// wrong and where: syntax, invalid UTF-8, a byte order mark, more than max_depth levels or max_values values,
+/// duplicate members.
 result<document> parse(std::string& body);
 
 }  // namespace coffer::json

@@ -4,6 +4,9 @@
 
 #include <fmt/format.h>
 
+#include "coffer/base/assert.hpp"
+#include "coffer/base/text.hpp"
+
 namespace coffer::json {
 
 namespace {
@@ -15,7 +18,7 @@ std::string pointer_to(std::string_view member) {
   if (!member.empty()) {
     pointer += '/';
   }
-  for (const char c : member.substr(0, 64)) {
+  for (const char c : truncate(member, 64)) {
     const auto byte = static_cast<unsigned char>(c);
     if (c == '~') {
       pointer += "~0";
@@ -47,6 +50,8 @@ std::size_t count_code_points(std::string_view utf8) {
   return static_cast<std::size_t>(
       std::count_if(utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
+
+std::string characters(std::size_t count) { return fmt::format("{} character{}", count, count == 1 ? "" : "s"); }
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
@@ -117,6 +122,9 @@ void add_type_error(violations& found, std::string_view member, std::string_view
 
 void violations::add(std::string_view member, std::string code, std::string detail,
                      std::vector<std::pair<std::string, std::int64_t>> params) {
+  if (list_.size() == max_violations) {
+    return;
+  }
   list_.push_back({pointer_to(member), std::move(code), std::move(detail), std::move(params)});
 }
 
@@ -161,12 +169,12 @@ std::optional<std::string> check(const value& v, const text& rule, std::string_v
   const std::string_view s = v.as_string();
   const std::size_t length = count_code_points(s);
   if (length < rule.min_length) {
-    found.add(member, "min_length", fmt::format("must have at least {} characters", rule.min_length),
+    found.add(member, "min_length", fmt::format("must have at least {}", characters(rule.min_length)),
               {{"min_length", static_cast<std::int64_t>(rule.min_length)}});
     return std::nullopt;
   }
   if (length > rule.max_length) {
-    found.add(member, "max_length", fmt::format("must have at most {} characters", rule.max_length),
+    found.add(member, "max_length", fmt::format("must have at most {}", characters(rule.max_length)),
               {{"max_length", static_cast<std::int64_t>(rule.max_length)}});
     return std::nullopt;
   }
@@ -192,6 +200,8 @@ std::optional<std::size_t> check(const value& v, const choice& rule, std::string
 }
 
 member_info describe(const integer& rule) {
+  COFFER_ASSERT(-max_exact_integer <= rule.minimum && rule.minimum <= rule.maximum &&
+                rule.maximum <= max_exact_integer);
   member_info info;
   info.type = "integer";
   info.minimum = rule.minimum;
@@ -220,13 +230,18 @@ member_info describe(const choice& rule) {
   return info;
 }
 
-bool check_object(const value& v, const std::vector<std::string_view>& known, violations& found) {
+bool check_object(const value& v, const std::vector<std::string_view>& known, const std::vector<fixed_member>& fixed,
+                  violations& found) {
   if (v.kind() != kind::object) {
     found.add("", "type", fmt::format("the body must be an object, not {}", to_string(v.kind())));
     return false;
   }
   for (const member& m : v.members()) {
-    if (std::find(known.begin(), known.end(), m.name) == known.end()) {
+    const auto unchangeable =
+        std::find_if(fixed.begin(), fixed.end(), [&m](const fixed_member& f) { return f.name == m.name; });
+    if (unchangeable != fixed.end()) {
+      found.add(m.name, "immutable", std::string{unchangeable->why});
+    } else if (std::find(known.begin(), known.end(), m.name) == known.end()) {
       found.add(m.name, "unknown_member", "is not known here; known are: " + join(known));
     }
   }

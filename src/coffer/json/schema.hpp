@@ -3,9 +3,9 @@
 #pragma once
 
 #include <concepts>
+#include <cstdint>
 #include <functional>
 #include <initializer_list>
-#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,10 +19,16 @@
 
 namespace coffer::json {
 
-/// An integer from `minimum` to `maximum`, both included.
+/// The largest integer that every JSON reader keeps exact (RFC 8259 section 6).
+inline constexpr std::int64_t max_exact_integer = (std::int64_t{1} << 53) - 1;
+
+/// How many violations one answer lists. The rest would not help, and a small body must not make a huge answer.
+inline constexpr std::size_t max_violations = 64;
+
+/// An integer from `minimum` to `maximum`, both included and both inside the exact range (asserted).
 struct integer {
-  std::int64_t minimum = std::numeric_limits<std::int64_t>::min();
-  std::int64_t maximum = std::numeric_limits<std::int64_t>::max();
+  std::int64_t minimum = -max_exact_integer;
+  std::int64_t maximum = max_exact_integer;
 };
 
 /// true or false.
@@ -48,7 +54,7 @@ struct choice {
   std::vector<std::string_view> names;
 };
 
-/// The violations found so far, by the contract's pointers ("#/amount").
+/// The violations found so far, by the contract's pointers ("#/amount"); those beyond max_violations are dropped.
 class violations {
  public:
   void add(std::string_view member, std::string code, std::string detail,
@@ -83,8 +89,15 @@ member_info describe(const boolean& rule);
 member_info describe(const text& rule);
 member_info describe(const choice& rule);
 
-/// Refuses anything but an object, then every member that `known` does not hold.
-bool check_object(const value& v, const std::vector<std::string_view>& known, violations& found);
+/// A member that exists but cannot be given.
+struct fixed_member {
+  std::string_view name;
+  std::string_view why;
+};
+
+/// Refuses anything but an object, then every member that is fixed or not known.
+bool check_object(const value& v, const std::vector<std::string_view>& known, const std::vector<fixed_member>& fixed,
+                  violations& found);
 
 template <typename T>
 struct remove_optional {
@@ -134,6 +147,12 @@ class object {
     return add(name, field, std::move(rule), description, false);
   }
 
+  /// A member of the resource that this body cannot set: naming it is refused with the code "immutable" and `why`.
+  object& fixed(std::string_view name, std::string_view why) {
+    fixed_.push_back({name, why});
+    return *this;
+  }
+
   /// A rule that looks at the whole body. Called only when every member is valid by itself.
   object& rule(std::function<void(const Body&, violations&)> check) {
     rules_.push_back(std::move(check));
@@ -144,7 +163,7 @@ class object {
   [[nodiscard]] result<Body> read(const value& root) const {
     Body body{};
     violations found;
-    if (detail::check_object(root, names_, found)) {
+    if (detail::check_object(root, names_, fixed_, found)) {
       for (const entry& e : entries_) {
         const value* v = root.find(e.info.name);
         if (v == nullptr) {
@@ -217,6 +236,7 @@ class object {
 
   std::string_view name_;
   std::vector<std::string_view> names_;
+  std::vector<detail::fixed_member> fixed_;
   std::vector<entry> entries_;
   std::vector<std::function<void(const Body&, violations&)>> rules_;
 };

@@ -9,7 +9,8 @@
 
 namespace coffer::json {
 
-/// Appends `text` as a JSON string with its quotes (RFC 8259 section 7). Expects valid UTF-8; what is not, is copied.
+/// Appends `text` as a JSON string with its quotes (RFC 8259 section 7). What is not UTF-8 becomes U+FFFD, so that the
+/// document stays valid.
 void append_string(std::string& out, std::string_view text);
 
 /// Writes values in document order; commas come by themselves. It allocates nothing but the target's own growth. The

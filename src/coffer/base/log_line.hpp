@@ -1,0 +1,20 @@
+// The text of a log line. Pure: knows neither where lines go nor which of them are wanted.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include "coffer/base/clock.hpp"
+#include "coffer/base/log.hpp"
+
+namespace coffer::log {
+
+/// One JSON object without line break: time, level, event, then the fields in order. Always valid JSON: every value is
+/// escaped, and a number that JSON cannot spell (not finite) is null.
+std::string json_line(timestamp time, level l, std::string_view event, std::initializer_list<field> fields);
+
+/// "12:34:56.789 warn  event key=value other="two words"": for a person at a terminal. Control characters are escaped.
+std::string text_line(timestamp time, level l, std::string_view event, std::initializer_list<field> fields);
+
+}  // namespace coffer::log

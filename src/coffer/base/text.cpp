@@ -1,0 +1,123 @@
+#include "coffer/base/text.hpp"
+
+#include <array>
+
+namespace coffer {
+
+namespace {
+
+/// Whether a byte can stand in a JSON string as it is.
+constexpr std::array<bool, 256> make_plain() {
+  std::array<bool, 256> plain{};
+  for (std::size_t c = 0x20; c < 0x7F; ++c) {
+    plain[c] = c != '"' && c != '\\';
+  }
+  return plain;
+}
+constexpr std::array<bool, 256> plain = make_plain();
+
+void append_escaped(std::string& out, unsigned char c) {
+  switch (c) {
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\b':
+      out += "\\b";
+      return;
+    case '\f':
+      out += "\\f";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      break;
+  }
+  constexpr std::string_view hex = "0123456789abcdef";
+  out += "\\u00";
+  out += hex[c >> 4U];
+  out += hex[c & 15U];
+}
+
+constexpr unsigned char byte_at(std::string_view text, std::size_t index) {
+  return static_cast<unsigned char>(text[index]);
+}
+
+constexpr bool in_range(unsigned char c, unsigned char low, unsigned char high) { return c >= low && c <= high; }
+
+}  // namespace
+
+std::size_t utf8_sequence(std::string_view text) noexcept {
+  if (text.empty()) {
+    return 0;
+  }
+  const unsigned char lead = byte_at(text, 0);
+  if (lead < 0x80) {
+    return 1;
+  }
+  const std::size_t length = in_range(lead, 0xC2, 0xDF)   ? 2
+                             : (lead & 0xF0U) == 0xE0U    ? 3
+                             : in_range(lead, 0xF0, 0xF4) ? 4
+                                                          : 0;
+  if (length == 0 || text.size() < length) {
+    return 0;
+  }
+  // The second byte's range is what rules out overlong forms, surrogates and values past U+10FFFF.
+  const unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+  const unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  if (!in_range(byte_at(text, 1), low, high)) {
+    return 0;
+  }
+  for (std::size_t i = 2; i < length; ++i) {
+    if (!in_range(byte_at(text, i), 0x80, 0xBF)) {
+      return 0;
+    }
+  }
+  return length;
+}
+
+std::string_view truncate(std::string_view text, std::size_t max_bytes) noexcept {
+  if (text.size() <= max_bytes) {
+    return text;
+  }
+  std::size_t end = max_bytes;
+  while (end > 0 && max_bytes - end < 3 && (byte_at(text, end) & 0xC0U) == 0x80U) {
+    --end;
+  }
+  return text.substr(0, end);
+}
+
+void append_json_escaped(std::string& out, std::string_view text) {
+  std::size_t done = 0;
+  std::size_t i = 0;
+  while (i < text.size()) {
+    const unsigned char c = byte_at(text, i);
+    if (plain[c]) {
+      ++i;
+      continue;
+    }
+    if (const std::size_t length = c < 0x80 ? 0 : utf8_sequence(text.substr(i)); length > 0) {
+      i += length;
+      continue;
+    }
+    out.append(text, done, i - done);
+    if (c < 0x80) {
+      append_escaped(out, c);
+    } else {
+      out += "\\ufffd";
+    }
+    done = ++i;
+  }
+  out.append(text, done);
+}
+
+}  // namespace coffer

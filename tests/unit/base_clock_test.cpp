@@ -1,0 +1,38 @@
+#include "coffer/base/clock.hpp"
+
+#include "support/catch.hpp"
+
+using namespace coffer;
+
+namespace {
+
+std::string round_trip(std::string_view text) {
+  const auto time = from_rfc3339(text);
+  return time ? to_rfc3339(*time) : "malformed";
+}
+
+}  // namespace
+
+TEST_CASE("times are spelled with six decimals in UTC") {
+  CHECK(to_rfc3339(timestamp{}) == "1970-01-01T00:00:00.000000Z");
+  CHECK(to_rfc3339(timestamp{std::chrono::microseconds{-1}}) == "1969-12-31T23:59:59.999999Z");
+  CHECK(round_trip("2026-11-22T23:13:50.123456Z") == "2026-11-22T23:13:50.123456Z");
+}
+
+TEST_CASE("times are read with any offset and precision") {
+  CHECK(round_trip("2026-11-23T00:13:50+01:00") == "2026-11-22T23:13:50.000000Z");
+  CHECK(round_trip("2026-11-22T18:43:50.5-04:30") == "2026-11-22T23:13:50.500000Z");
+  CHECK(round_trip("2026-11-22t23:13:50.123456789z") == "2026-11-22T23:13:50.123456Z");
+  CHECK(round_trip("2024-02-29T00:00:00Z") == "2024-02-29T00:00:00.000000Z");
+}
+
+TEST_CASE("malformed times are refused") {
+  for (const char* text :
+       {"", "2026-11-22", "2026-11-22T23:13:50", "2026-11-22T23:13:50.Z", "2026-11-22T23:13:50.1234567890Z",
+        "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-11-00T00:00:00Z",
+        "2026-11-22T24:00:00Z", "2026-11-22T23:60:00Z", "2026-11-22T23:00:61Z", "2026-11-22T23:13:50+0100",
+        "2026-11-22T23:13:50+24:00", "2026-11-22T23:13:50Zx", "026-11-22T23:13:50Z", "2026-11-22T23:13:50+-1:00"}) {
+    CAPTURE(text);
+    CHECK(!from_rfc3339(text));
+  }
+}

@@ -1,0 +1,56 @@
+#include "coffer/base/log_line.hpp"
+
+#include <limits>
+
+#include "support/catch.hpp"
+#include "support/json_value.hpp"
+
+using namespace coffer;
+using coffer::test::json_value;
+
+namespace {
+
+timestamp some_time() { return *from_rfc3339("2026-11-22T23:13:50.123456Z"); }
+
+}  // namespace
+
+TEST_CASE("a log line in JSON names time, level and event before its fields") {
+  CHECK(log::json_line(some_time(), log::level::warn, "pool_exhausted",
+                       {{"waiting", 7}, {"ratio", 0.5}, {"healthy", false}, {"host", "db1"}}) ==
+        R"({"time":"2026-11-22T23:13:50.123456Z","level":"warn","event":"pool_exhausted",)"
+        R"("waiting":7,"ratio":0.5,"healthy":false,"host":"db1"})");
+}
+
+TEST_CASE("no byte in a value breaks a JSON log line") {
+  for (int c = 0; c < 256; ++c) {
+    const std::string value = std::string{"a"} + static_cast<char>(c) + "\",\"level\":\"error";
+    const std::string line = log::json_line(some_time(), log::level::info, "request", {{"path", value}});
+    CAPTURE(c, line);
+    CHECK(line.find('\n') == std::string::npos);
+    const auto parsed = json_value::parse(line);
+    CHECK(parsed.size() == 4);
+    CHECK(parsed["level"] == "info");
+    if (c < 128) {
+      CHECK(parsed["path"] == value);
+    }
+  }
+}
+
+TEST_CASE("a number that JSON cannot spell is null in a log line") {
+  const auto line = log::json_line(some_time(), log::level::info, "e",
+                                   {{"a", std::numeric_limits<double>::quiet_NaN()},
+                                    {"b", -std::numeric_limits<double>::infinity()},
+                                    {"c", std::numeric_limits<std::int64_t>::min()}});
+  const auto parsed = json_value::parse(line);
+  CHECK(parsed["a"] == nullptr);
+  CHECK(parsed["b"] == nullptr);
+  CHECK(parsed["c"] == std::numeric_limits<std::int64_t>::min());
+}
+
+TEST_CASE("a log line for a terminal is short and escapes what a terminal would obey") {
+  CHECK(log::text_line(some_time(), log::level::info, "started", {{"port", 8080}, {"host", "a b"}, {"empty", ""}}) ==
+        R"(23:13:50.123 info  started port=8080 host="a b" empty="")");
+  CHECK(log::text_line(some_time(), log::level::error, "e", {{"v", "\x1B[2J\n"}}) ==
+        R"(23:13:50.123 error e v=\u001b[2J\n)");
+  CHECK(log::text_line(some_time(), log::level::debug, "e", {{"v", "k=v"}}) == R"(23:13:50.123 debug e v="k=v")");
+}
