@@ -36,7 +36,7 @@ struct setup {
     const std::string prefix = std::to_string(v) + " ";
     const auto end = std::chrono::steady_clock::now() + 10s;
     for (std::string seen; seen != prefix + "hit";) {
-      seen = p.get(database, user);
+      seen = p.read(database, user);
       INFO(seen);
       REQUIRE(seen.starts_with(prefix));
       REQUIRE(std::chrono::steady_clock::now() < end);
@@ -75,10 +75,10 @@ TEST_CASE(
   s.server.stall();
   const auto begun = std::chrono::steady_clock::now();
   s.a->commit(s.database, 1, 6);
-  CHECK(s.a->get(s.database, 1).starts_with("6 "));
+  CHECK(s.a->read(s.database, 1).starts_with("6 "));
   CHECK(std::chrono::steady_clock::now() - begun < 1s);
   for (int i = 0; i < 20; ++i) {
-    CHECK(s.a->get(s.database, 2).starts_with("5 "));
+    CHECK(s.a->read(s.database, 2).starts_with("5 "));
   }
   // Most of these find the breaker open.
   CHECK(std::chrono::steady_clock::now() - begun < 5s);
@@ -140,7 +140,7 @@ TEST_CASE("a redis that holds back writes serves nothing stale") {
   s.server.command({"CLIENT", "PAUSE", "1000", "WRITE"});
   s.a->commit(s.database, 1, 6);
   for (int i = 0; i < 10; ++i) {
-    CHECK(s.a->get(s.database, 1).starts_with("6 "));
+    CHECK(s.a->read(s.database, 1).starts_with("6 "));
   }
   s.server.command({"CLIENT", "UNPAUSE"});
   s.demand_recovery(*s.a, 1, 6);
