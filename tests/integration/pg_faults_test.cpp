@@ -230,13 +230,14 @@ TEST_CASE("the proxy cuts and stalls at a byte, refuses, and heals") {
   test::fault_proxy proxy{server.host, server.port, test::fault_proxy::protocol::raw};
   pg::options how = through(proxy);
   how.url = test::url_with(how.url, {{"sslmode", "disable"}, {"gssencmode", "disable"}});
-  how.connect_timeout = 300ms;
   CHECK(pg_session{how}.ask("select 'plain'") == "plain");
   proxy.inject_after_client_bytes(20, fault_action::cut);
   CHECK(error_of([&] { pg_session{how}; }).kind() == pg::failure::connect);
   proxy.inject_after_server_bytes(10, fault_action::stall);
+  how.connect_timeout = 300ms;
   CHECK(error_of([&] { pg_session{how}; }).kind() == pg::failure::timed_out);
   CHECK(proxy.injected() == 2);
+  how.connect_timeout = 2s;
   proxy.refuse();
   CHECK(error_of([&] { pg_session{how}; }).kind() == pg::failure::connect);
   proxy.heal();

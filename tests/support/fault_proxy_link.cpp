@@ -69,6 +69,9 @@ std::optional<fault_action> fault_plan::match(fault_point at, std::string_view t
 }
 
 link::~link() {
+  // The proxy's thread may hold the sockets in poll(): closing alone would take effect when that returns.
+  ::shutdown(client_, SHUT_RDWR);
+  ::shutdown(server_, SHUT_RDWR);
   ::close(client_);
   ::close(server_);
 }
