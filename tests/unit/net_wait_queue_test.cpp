@@ -66,7 +66,7 @@ TEST_CASE("a queue at its limit refuses at once") {
 
 TEST_CASE("each waiter leaves at its own deadline, whatever the order") {
   fixture f;
-  f.start(1, 30ms);
+  f.start(1, 500ms);
   f.start(2, 10s);
   f.start(3, 5ms);
   test::run_until(f.context, [&f] { return f.notes.size() == 2; }, 5s);
