@@ -14,13 +14,12 @@ constexpr std::string_view no_route = "none";
 
 bool is_safe(http::method m) { return m == http::method::get || m == http::method::head; }
 
-std::string log_failure(const pg::error& failure, const http::request& r) {
-  std::string state = pg::to_string(failure.state());
+void log_failure(const pg::error& failure, const http::request& r) {
+  const std::string state = pg::to_string(failure.state());
   log::warn("database failure", {{"request_id", r.request_id},
                                  {"sqlstate", state},
                                  {"kind", pg::to_string(failure.kind())},
                                  {"message", failure.what()}});
-  return state;
 }
 
 }  // namespace
@@ -69,8 +68,7 @@ net::task<http::response> dispatch::run(const http::route_match<route_handler>& 
 }
 
 http::response dispatch::reject(const http::rejection& why, const http::request& r) {
-  http::response answer = problem(error{why.code, why.detail}, r.request_id);
-  answer.status = why.status;
+  http::response answer = problem(why, r.request_id);
   record(r, no_route, why.status);
   return answer;
 }

@@ -149,4 +149,10 @@ http::response problem(const error& what, std::string_view request_id) {
   return answer;
 }
 
+http::response problem(const http::rejection& why, std::string_view request_id) {
+  http::response answer = problem(error{why.code, why.detail}, request_id);
+  answer.status = why.status;
+  return answer;
+}
+
 }  // namespace coffer::api

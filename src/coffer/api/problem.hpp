@@ -25,4 +25,7 @@ std::string problem_body(const error& what, std::string_view request_id);
 /// The whole answer: 503 carries Retry-After, 401 WWW-Authenticate. Allow of a 405 is the caller's.
 http::response problem(const error& what, std::string_view request_id);
 
+/// The answer to what the HTTP layer refuses; the rejection's own status is kept.
+http::response problem(const http::rejection& why, std::string_view request_id);
+
 }  // namespace coffer::api

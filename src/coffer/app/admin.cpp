@@ -29,9 +29,7 @@ net::task<http::response> admin::handle(http::request& r) {
 }
 
 http::response admin::reject(const http::rejection& why, const http::request& r) {
-  http::response answer = api::problem(error{why.code, why.detail}, r.request_id);
-  answer.status = why.status;
-  return answer;
+  return api::problem(why, r.request_id);
 }
 
 }  // namespace coffer::app
