@@ -81,7 +81,9 @@ TEST_CASE("hosts rotate past the one that did not answer") {
   CHECK(info.rotate_past("c", "5432"));
   CHECK(value_of("host") == "a,b,c");
   CHECK_FALSE(info.rotate_past("d", "1"));
-  CHECK(pg::conninfo{pg::options{"postgresql://a/db"}}.host_count() == 1);
+  const pg::conninfo one{pg::options{"postgresql://a/db"}};
+  CHECK(one.host_count() == 1);
+  CHECK(one.hosts().size() == 1);
 }
 
 TEST_CASE("a pg error says what failed, in words and in numbers") {

@@ -7,18 +7,20 @@
 
 #include "coffer/pg/conninfo.hpp"
 #include "coffer/pg/error.hpp"
+#include "coffer/pg/resolve.hpp"
 #include "coffer/pg/socket.hpp"
 
 namespace coffer::pg {
 
 namespace {
 
-/// The host and port that libpq is trying.
+/// The host, its address and the port that libpq is trying.
 struct endpoint {
-  explicit endpoint(const PGconn* pg) : host{PQhost(pg)}, port{PQport(pg)} {}
+  explicit endpoint(const PGconn* pg) : host{PQhost(pg)}, address{PQhostaddr(pg)}, port{PQport(pg)} {}
   bool operator==(const endpoint&) const = default;
 
   std::string host;
+  std::string address;
   std::string port;
 };
 
@@ -82,6 +84,7 @@ net::task<bool> finish(PGconn* pg, socket* watch, std::chrono::steady_clock::dur
 net::task<handle> connect(net::executor ex, options how, net::deadline until) {
   until = std::min(until, net::deadline_in(how.connect_timeout));
   conninfo info{how};
+  co_await resolve_hosts(ex, &info, until);
   const auto share = how.connect_timeout / static_cast<int>(info.host_count());
   for (std::size_t stalled = 0;;) {
     handle pg = start(info);

@@ -84,6 +84,11 @@ std::string session_options(const options& how, std::string_view asked_for) {
     add_setting(all, "lock_timeout", fmt::format("{}", how.lock_timeout.count()));
     add_setting(all, "idle_in_transaction_session_timeout", fmt::format("{}", how.idle_in_transaction_timeout.count()));
     add_setting(all, "TimeZone", "UTC");
+    // The server notices a client whose machine vanished: between the statements of a pipeline no timeout of a session
+    // runs, and the locks would stay for hours. Without effect on Unix sockets.
+    add_setting(all, "tcp_keepalives_idle", "10");
+    add_setting(all, "tcp_keepalives_interval", "5");
+    add_setting(all, "tcp_keepalives_count", "3");
     // The write path takes a lock in one statement and reads in the next: it needs a new snapshot per statement.
     add_setting(all, "default_transaction_isolation", "read committed");
     for (const auto& [name, value] : how.settings) {
@@ -120,6 +125,7 @@ conninfo::conninfo(const options& how) : url_{how.url} {
   }
   if (names.empty() && addresses.empty()) {
     names = from_environment("PGHOST");
+    addresses = from_environment("PGHOSTADDR");
   }
   if (ports.empty()) {
     ports = from_environment("PGPORT");
@@ -143,7 +149,7 @@ void conninfo::read_hosts(const std::string& names, const std::string& addresses
   const std::size_t count = std::max(name_list.size(), address_list.size());
   const auto fits = [count](const auto& list) { return list.empty() || list.size() == count; };
   // Lists of different lengths are libpq's to refuse.
-  if (count < 2 || !fits(name_list) || !fits(address_list) || !(fits(port_list) || port_list.size() == 1)) {
+  if (count == 0 || !fits(name_list) || !fits(address_list) || !(fits(port_list) || port_list.size() == 1)) {
     return;
   }
   for (std::size_t i = 0; i < count; ++i) {

@@ -15,14 +15,25 @@ namespace coffer::pg {
 /// The keywords of one connection attempt.
 class conninfo {
  public:
+  /// One entry of libpq's lists of hosts. Empty members are libpq's defaults.
+  struct host {
+    std::string name;
+    std::string address;
+    std::string port;
+  };
+
   /// Throws error{failure::connect} when the URL is malformed. The message never shows the URL: it holds a password.
   explicit conninfo(const options& how);
 
   /// At least 1.
   [[nodiscard]] std::size_t host_count() const noexcept { return hosts_.empty() ? 1 : hosts_.size(); }
 
+  /// The hosts in the order in which they are tried. None when libpq must find out by itself (defaults, service files).
+  [[nodiscard]] const std::vector<host>& hosts() const noexcept { return hosts_; }
+  void replace_hosts(std::vector<host> hosts) { hosts_ = std::move(hosts); }
+
   /// Moves the hosts before and including the one called `host` and `port` to the end of the list, so that the next
-  /// attempt begins behind it. False when there is no such host or no other.
+  /// attempt begins behind it. False when there is no such host.
   bool rotate_past(std::string_view host, std::string_view port);
 
   /// Keywords and values for PQconnectStartParams with expand_dbname, both ended by a null pointer. Valid as long as
@@ -34,18 +45,12 @@ class conninfo {
   [[nodiscard]] arrays to_arrays();
 
  private:
-  struct host {
-    std::string name;
-    std::string address;
-    std::string port;
-  };
-
   void read_hosts(const std::string& names, const std::string& addresses, const std::string& ports);
 
   std::vector<std::pair<std::string, std::string>> defaults_;  ///< the URL overrides these
   std::string url_;
   std::vector<std::pair<std::string, std::string>> overrides_;  ///< these override the URL
-  std::vector<host> hosts_;                                     ///< empty unless there are several
+  std::vector<host> hosts_;
   std::string names_, addresses_, ports_;                       ///< what arrays point to
 };
 

@@ -24,7 +24,7 @@ struct options {
   std::chrono::milliseconds statement_timeout{2000};
   std::chrono::milliseconds lock_timeout{1000};
   /// The server ends a session that leaves a transaction open: the locks of a stalled client are freed.
-  std::chrono::milliseconds idle_in_transaction_timeout{10000};
+  std::chrono::milliseconds idle_in_transaction_timeout{3000};
   /// False for poolers in transaction mode: nothing is prepared, and no session settings are sent in the start-up
   /// packet (set them on the role instead).
   bool prepared = true;
