@@ -167,8 +167,8 @@ TEST_CASE("of several hosts the first that works is used") {
   const refusing_port nobody;
 
   SECTION("when the first refuses") {
-    pg_session session{options_with(
-        {{"host", "127.0.0.1,127.0.0.1"}, {"port", fmt::format("{},{}", nobody.port(), proxy.port())}})};
+    pg_session session{
+        options_with({{"host", "127.0.0.1,127.0.0.1"}, {"port", fmt::format("{},{}", nobody.port(), proxy.port())}})};
     CHECK(session.ask("select 'second'") == "second");
     CHECK(session->peer() == fmt::format("127.0.0.1:{}", proxy.port()));
   }
@@ -181,17 +181,16 @@ TEST_CASE("of several hosts the first that works is used") {
   SECTION("when the first accepts and stays silent") {
     test::fault_proxy silent{server.host, server.port};
     silent.stall_all();
-    pg::options how = options_with(
-        {{"host", "127.0.0.1,127.0.0.1"}, {"port", fmt::format("{},{}", silent.port(), proxy.port())}});
+    pg::options how =
+        options_with({{"host", "127.0.0.1,127.0.0.1"}, {"port", fmt::format("{},{}", silent.port(), proxy.port())}});
     how.connect_timeout = 2s;
     pg_session session{how};
     CHECK(session->peer() == fmt::format("127.0.0.1:{}", proxy.port()));
     CHECK(session.ask("select 'second'") == "second");
   }
   SECTION("and when none does, the error names the last") {
-    const auto e = error_of([&] {
-      pg_session{options_with({{"host", "127.0.0.1,127.0.0.1"}, {"port", nobody.port()}})};
-    });
+    const auto e =
+        error_of([&] { pg_session{options_with({{"host", "127.0.0.1,127.0.0.1"}, {"port", nobody.port()}})}; });
     CHECK(e.kind() == pg::failure::connect);
   }
 }
@@ -219,8 +218,8 @@ TEST_CASE("a host that is read-only is passed over when a writable one is asked 
   admin.execute("create role coffer_reader login password 'reader'");
   admin.execute("alter role coffer_reader set default_transaction_read_only = on");
   const auto e = error_of([&] {
-    pg_session{options_with(
-        {{"user", "coffer_reader"}, {"password", "reader"}, {"target_session_attrs", "read-write"}})};
+    pg_session{
+        options_with({{"user", "coffer_reader"}, {"password", "reader"}, {"target_session_attrs", "read-write"}})};
   });
   CHECK(e.kind() == pg::failure::connect);
   CHECK(std::string{e.what()}.find("read-only") != std::string::npos);

@@ -51,7 +51,7 @@ class conninfo {
   std::string url_;
   std::vector<std::pair<std::string, std::string>> overrides_;  ///< these override the URL
   std::vector<host> hosts_;
-  std::string names_, addresses_, ports_;                       ///< what arrays point to
+  std::string names_, addresses_, ports_;  ///< what arrays point to
 };
 
 /// The settings of `how` as the value of the start-up parameter "options", before those the user asked for.

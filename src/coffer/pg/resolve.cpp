@@ -32,9 +32,8 @@ struct lookup : std::enable_shared_from_this<lookup> {
   void start(const std::string& name, net::deadline until) {
     const auto self = shared_from_this();
     // As libpq asks: no filter by the addresses of this machine, which would hide loopback ones.
-    resolver.async_resolve(name, "", resolver_type::flags{}, [self](const asio::error_code& failed, const auto& found) {
-      self->finish(failed, found);
-    });
+    resolver.async_resolve(name, "", resolver_type::flags{},
+                           [self](const asio::error_code& failed, const auto& found) { self->finish(failed, found); });
     timer.expires_at(until);
     timer.async_wait([self](const auto&) { self->resume(); });
   }
