@@ -1,0 +1,48 @@
+"""The gate of every run: the books are right, and what the generator counted is what the journal grew by."""
+from load.environment import HERE
+
+COUNTERS = "sales counters are not what the journal says"
+
+
+def growth(env, database):
+    """Rows of the journal so far: completed and failed ones."""
+    return env.ask_json("select count(*) filter (where status = 2) as completed,"
+                        " count(*) filter (where status = 3) as failed from transactions", database=database)
+
+
+def books(env, database, without_counters=False):
+    """Violated rules, as text; an empty list is what a number needs."""
+    lines = env.psql("-f", HERE / "sql" / "audit.sql", database=database).splitlines()
+    rules = dict(line.rsplit("|", 1) for line in lines if line)
+    if len(rules) < 6:
+        return [f"the audit gave {len(rules)} rules"]
+    if without_counters:
+        del rules[COUNTERS]
+    return [f"{rule}: {number}" for rule, number in rules.items() if number != "0"]
+
+
+def between(what, low, value, high):
+    return [] if low <= value <= high else [f"{what}: {value}, not within {low} and {high}"]
+
+
+def counted(run, result, grown, tables):
+    """Compares a generator's count with the journal. Answers that were on their way when it stopped may be missing."""
+    flight = run.connections
+    if result.get("errors"):
+        return [f"{result['errors']} requests without an answer"]
+    if run.kind == "reads":
+        return between("journal rows of a run that only reads", 0, sum(grown.values()), 0) + \
+            between("refusals", 0, result["refused"], 0)
+    if run.kind == "mix":
+        writes = tables.writes_among(run.table, result["sent"])
+        return between("journal rows for the writes sent", writes - flight, sum(grown.values()), writes) + \
+            between("refusals", 0, result["refused"], grown["failed"])
+    refused = result.get("refused", 0)
+    found = between("committed rows for the 201s", result["count"], grown["completed"], result["count"] + flight)
+    if run.kind == "purchases":
+        found += between("refusals", 0, refused + grown["failed"], 0)
+    else:
+        found += between("failed rows for the refusals", refused, grown["failed"], refused + flight)
+    if run.exactly is not None:
+        found += between("units sold of what was affordable", run.exactly, grown["completed"], run.exactly)
+    return found

@@ -1,0 +1,147 @@
+"""The private PostgreSQL and Redis of a benchmark: databases, questions to them, and their processes."""
+import dataclasses
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import time
+import urllib.parse
+
+HERE = pathlib.Path(__file__).parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """How much is in a contender's database before the first run."""
+    users: int
+    readers: int
+    limited: int
+    poor: int
+    affordable: int = 2
+    products: int = 10
+    price: int = 1
+    funds: int = 1_000_000_000
+
+    @property
+    def permanent(self):
+        return self.products + 1
+
+    @property
+    def hot_product(self):
+        return self.products + 2
+
+    @property
+    def hot_user(self):
+        return self.readers + 1
+
+
+FULL = Sizes(users=100_000, readers=10_000, limited=1000, poor=1000)
+QUICK = Sizes(users=20_000, readers=2_000, limited=500, poor=500)
+
+
+class Environment:
+    """Where everything is: programs, servers, a folder for files of the run."""
+
+    def __init__(self, build, pg_bin, state, sizes):
+        self.coffer = pathlib.Path(build) / "coffer"
+        self.programs = pathlib.Path(build) / "bench" / "load"
+        self.pg_bin = pathlib.Path(pg_bin)
+        self.state = pathlib.Path(state)
+        self.sizes = sizes
+        self.maintenance_url = os.environ["DATABASE_URL"]
+        self.redis_url = os.environ["REDIS_URL"]
+        self.version = int(self.ask("show server_version_num"))
+        self.postmaster = self._postmaster()
+        self.redis_pid = int(self.redis_info("server")["process_id"])
+
+    def url(self, database):
+        parts = urllib.parse.urlsplit(self.maintenance_url)
+        return urllib.parse.urlunsplit(parts._replace(path="/" + database))
+
+    def psql(self, *arguments, database=None):
+        url = self.url(database) if database else self.maintenance_url
+        command = [self.pg_bin / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"psql: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    def ask(self, *statements, database=None):
+        return self.psql(*(word for text in statements for word in ("-c", text)), database=database)
+
+    def ask_json(self, select, database=None):
+        return json.loads(self.ask(f"select to_json(answer) from ({select}) answer", database=database))
+
+    def _postmaster(self):
+        lines = self.ask("select pg_read_file('postmaster.pid')").splitlines()
+        return int(lines[0])
+
+    def make_template(self):
+        """The database that all contenders' databases are copies of."""
+        self.ask("create database bench_template")
+        migrate = [self.coffer, "migrate", "up"]
+        subprocess.run(migrate, check=True, env={**os.environ, "DATABASE_URL": self.url("bench_template")},
+                       stdout=subprocess.DEVNULL)
+        variables = [word for name, value in dataclasses.asdict(self.sizes).items()
+                     for word in ("-v", f"{name}={value}")]
+        self.psql(*variables, "-f", HERE / "sql" / "template.sql", database="bench_template")
+        self.psql("-f", HERE / "sql" / "one_call.sql", database="bench_template")
+        self.ask("vacuum (analyze, freeze)", database="bench_template")
+
+    def clone(self, database):
+        """A fresh copy of the template under that name."""
+        self.ask(f"drop database if exists {database} with (force)",
+                 f"create database {database} template bench_template strategy file_copy")
+
+    def settle(self, database, timeout=30):
+        """Waits until no session of that database is in a transaction."""
+        question = ("select count(*) from pg_stat_activity where datname = '" + database + "'"
+                    " and pid <> pg_backend_pid() and backend_type = 'client backend' and state <> 'idle'")
+        end = time.monotonic() + timeout
+        quiet = 0
+        while quiet < 2:
+            quiet = quiet + 1 if self.ask(question) == "0" else 0
+            if time.monotonic() > end:
+                raise RuntimeError(f"sessions of {database} do not become idle")
+            time.sleep(0.02)
+
+    def redis(self, *words):
+        """Sends one command and gives the reply's bytes (bulk string or line)."""
+        kind, place = redis_address(self.redis_url)
+        with socket.socket(kind, socket.SOCK_STREAM) as connection:
+            connection.settimeout(10)
+            connection.connect(place)
+            encoded = [w.encode() for w in words]
+            connection.sendall(b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in encoded))
+            with connection.makefile("rb") as stream:
+                first = stream.readline()
+                if first[:1] == b"-":
+                    raise RuntimeError(f"redis: {first.decode().strip()}")
+                return stream.read(int(first[1:])) if first[:1] == b"$" else first[1:].strip()
+
+    def redis_info(self, section):
+        lines = self.redis("INFO", section).decode().splitlines()
+        return dict(line.split(":", 1) for line in lines if ":" in line)
+
+    def disk_flush_us(self, rounds=200):
+        """Median time of an fdatasync after rewriting 8 kB, where the database's files are."""
+        path = self.state / "flush"
+        times = []
+        with open(path, "wb", buffering=0) as file:
+            file.write(bytes(1 << 20))
+            os.fsync(file.fileno())
+            for i in range(rounds):
+                os.pwrite(file.fileno(), bytes([i % 256]) * 8192, (i % 128) * 8192)
+                began = time.perf_counter()
+                os.fdatasync(file.fileno())
+                times.append(time.perf_counter() - began)
+        path.unlink()
+        return round(sorted(times)[rounds // 2] * 1e6, 1)
+
+
+def redis_address(url):
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme == "unix":
+        return socket.AF_UNIX, urllib.parse.unquote(parts.path)
+    return socket.AF_INET, (parts.hostname, parts.port or 6379)

@@ -1,0 +1,27 @@
+"""The ratios that the figures are about, from the medians of the runs that were made."""
+
+
+def ratios(median, extra=None):
+    """Flat: name to number. A ratio whose runs are missing is left out."""
+    def best(prefix):
+        return max((rate for name, rate in median.items() if name.rpartition("_")[0] == prefix), default=None)
+
+    def of(above, below):
+        return above / below if above and below else None
+
+    get = median.get
+    unbatched = max((rate for rate in (get("b5_256"), get("b5_lanes_256")) if rate), default=None)
+    found = {
+        "s1_b1": of(get("s1_256"), best("b1")),
+        "s1_64_b0": of(get("s1_64"), best("b0")),
+        "s2_b1_best": of(best("s2"), best("b1_hot")),
+        "s2_b1_at64": of(get("s2_64"), get("b1_hot_64")),
+        "s2_s1": of(get("s2_256"), get("s1_256")),
+        "s2_s1_at64": of(get("s2_64"), get("s1_64")),
+        "s3_s1": of(get("s3_256"), get("s1_256")),
+        "s1_b5": of(get("s1_256"), unbatched),
+        "s1_b2": of(get("s1_256"), get("b2_256")),
+        "livez_floor": of(get("livez_64"), get("floor_64")),
+        "inventory_livez": of(get("s9_hits_64"), get("livez_64")),
+    } | (extra or {})
+    return {name: round(value, 3) for name, value in found.items() if value is not None}

@@ -1,0 +1,53 @@
+"""Medians, the table on the terminal, and latest.json."""
+import json
+import os
+import statistics
+
+
+def summary(results):
+    """Median, minimum and maximum of the rates by run, and the medians of what the runs cost."""
+    found = {}
+    for name, runs in results.items():
+        rates = [run["per_second"] for run in runs]
+        found[name] = {"median": statistics.median(rates), "minimum": min(rates), "maximum": max(rates),
+                       "runs": len(rates)}
+        for key in ("per_sync", "wal_bytes", "hot_share", "p50_ms", "p99_ms", "foreign_cpu_seconds", "rss_mb"):
+            values = [run[key] for run in runs if run.get(key) is not None]
+            if values:
+                found[name][key] = statistics.median(values)
+        groups = runs[0].get("cpu_us", {})
+        found[name]["cpu_us"] = {group: statistics.median(run["cpu_us"][group] for run in runs) for group in groups}
+    return found
+
+
+def cell(value, width, digits=0):
+    return f"{'' if value is None else format(value, f'.{digits}f'):>{width}}"
+
+
+def print_table(found, say=print):
+    say(f"\n{'run':14}{'median/s':>10}{'min':>9}{'max':>9} | CPU us{'server':>8}{'database':>9}{'redis':>7}"
+        f"{'generator':>10} |{'per sync':>9}{'WAL B':>8}{'HOT':>6}{'foreign s':>10}")
+    for name, row in found.items():
+        cpu = row["cpu_us"]
+        say(f"{name:14}{cell(row['median'], 10)}{cell(row['minimum'], 9)}{cell(row['maximum'], 9)} |       "
+            f"{cell(cpu.get('server'), 8, 1)}{cell(cpu.get('database'), 9, 1)}{cell(cpu.get('redis'), 7, 1)}"
+            f"{cell(cpu.get('generator'), 10, 1)} |{cell(row.get('per_sync'), 9, 1)}{cell(row.get('wal_bytes'), 8)}"
+            f"{cell(row.get('hot_share'), 6, 2)}{cell(row.get('foreign_cpu_seconds'), 10, 1)}")
+
+
+def write(path, env, how, rounds, ratios):
+    """The whole record of a benchmark; `how` says what was asked for."""
+    found = summary(rounds.results)
+    record = {
+        "ratios": ratios,
+        "audits_failed": len(rounds.failures),
+        "audits_passed": rounds.passed,
+        "failures": rounds.failures,
+        **how,
+        "machine": {"cores": os.cpu_count(), "fdatasync_us": env.disk_flush_us(), "postgres": env.version,
+                    "note": "one machine, loopback, the load generators share its cores"},
+        "summary": found,
+        "runs": rounds.results,
+    }
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    return record

@@ -1,0 +1,101 @@
+"""Processes that answer HTTP: `coffer serve` on a database of its own, and the bare epoll responder."""
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Coffer:
+    """A server process with the defaults, except for the flags given."""
+
+    def __init__(self, env, database, flags=()):
+        self.env, self.database = env, database
+        self.port, self.admin_port = free_port(), free_port()
+        self.log = open(env.state / f"{database}.log", "ab")
+        command = [env.coffer, "serve", "--listen", f"127.0.0.1:{self.port}", "--admin-listen",
+                   f"127.0.0.1:{self.admin_port}", "--log-level", "warn", "--redis-prefix", f"{database}:", *flags]
+        self.process = subprocess.Popen(command, env={**os.environ, "DATABASE_URL": env.url(database)},
+                                        stdout=self.log, stderr=self.log)
+        self._wait_ready()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def address(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def _wait_ready(self):
+        end = time.monotonic() + 20
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                with urllib.request.urlopen(self.address + "/readyz", timeout=1):
+                    return
+            except OSError:
+                time.sleep(0.05)
+        self.stop()
+        raise RuntimeError(f"coffer on {self.database} is not ready; see its log in {self.env.state}")
+
+    def metrics(self):
+        """Every series of /metrics, by its name with labels as it is written there."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[:1] != "#")}
+
+    def post(self, path, body, key=None):
+        """The status of one request."""
+        headers = {"Content-Type": "application/json", **({"Idempotency-Key": key} if key else {})}
+        request = urllib.request.Request(self.address + path, body.encode(), headers, method="POST")
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status
+        except urllib.error.HTTPError as refused:
+            return refused.code
+
+    def stop(self):
+        """Drains it. Dying otherwise than it should is an error of the run."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = self.process.wait()
+        self.log.close()
+        return status
+
+
+class EpollFloor:
+    """The cheapest responder: what GET /livez is measured against."""
+    database = None
+
+    def __init__(self, env):
+        self.process = subprocess.Popen([env.programs / "epoll_floor", "0"], stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline())
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def address(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def metrics(self):
+        return {}
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        self.process.stdout.close()
+        return 0
