@@ -87,11 +87,11 @@ TEST_CASE("every setting has a flag, a variable and a help of its own") {
 }
 
 TEST_CASE("a flag wins over its variable, and that over the default") {
-  CHECK(resolve({})->lanes == 4);
+  CHECK(resolve({})->lanes == 2);
   CHECK(resolve({}, {{"COFFER_LANES", "8"}})->lanes == 8);
   CHECK(resolve({{"--lanes", "16"}}, {{"COFFER_LANES", "8"}})->lanes == 16);
   CHECK(resolve({{"--lanes", "16"}}, {{"COFFER_LANES", "wrong but not looked at"}})->lanes == 16);
-  CHECK(resolve({}, {{"COFFER_LANES", ""}})->lanes == 4);
+  CHECK(resolve({}, {{"COFFER_LANES", ""}})->lanes == 2);
   CHECK(resolve({}, {{"DATABASE_URL", "postgresql://x/y"}})->database_url == "postgresql://x/y");
 }
 

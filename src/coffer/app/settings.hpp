@@ -26,7 +26,7 @@ struct settings {
   std::string redis_prefix = "coffer:";  ///< of every key, 1..64 visible characters: several servers on one redis
 
   int threads = 1;                                 ///< 1..64
-  int lanes = 4;                                   ///< writing connections of the process, a lane each, 1..32
+  int lanes = 2;                                   ///< writing connections of the process, a lane each, 1..32
   std::size_t max_batch = 256;                     ///< commands per batch, 1..4096
   std::size_t lane_queue = 1024;                   ///< commands waiting per lane, 1..1000000; beyond: 503 overloaded
   std::size_t read_pool_size = 8;                  ///< reading connections per thread, 1..256

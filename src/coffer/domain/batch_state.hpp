@@ -23,6 +23,7 @@ struct holding {
   product_id product;
   std::int64_t quantity = 0;
   timestamp purchased_at;
+  bool stored = false;  ///< there is a row for it
   bool changed = false;
 };
 

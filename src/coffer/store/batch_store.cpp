@@ -21,12 +21,11 @@ constexpr pg::statement lock_users{
 
 constexpr pg::statement read_clock{"batch_clock", "select clock_timestamp()"};
 
-constexpr pg::statement load_holdings{
-    "batch_load_holdings",
-    "select i.user_id, i.product_id, i.quantity, i.purchased_at"
-    " from unnest($1, $2) as wanted (user_id, product_id)"
-    " join inventory i on i.user_id = wanted.user_id and i.product_id = wanted.product_id"
-    " where i.user_id = any($3)"};
+// Every product of the batch for every user of it: a few rows more than are wanted, and a third cheaper than a join
+// with the wanted pairs.
+constexpr pg::statement load_holdings{"batch_load_holdings",
+                                      "select user_id, product_id, quantity, purchased_at from inventory"
+                                      " where user_id = any($1) and product_id = any($2)"};
 
 constexpr pg::statement load_keyed{
     "batch_load_keyed",
@@ -44,11 +43,19 @@ constexpr pg::statement update_wallets{"batch_update_wallets",
                                        " from unnest($1, $2, $3) as new (id, balance, version)"
                                        " where u.id = new.id and u.id = any($1)"};
 
-constexpr pg::statement upsert_holdings{"batch_upsert_holdings",
+// Whether a holding has a row was read under the lock on its user, so it is either updated or inserted: an upsert would
+// lock and log the row once more.
+constexpr pg::statement update_holdings{
+    "batch_update_holdings",
+    "update inventory i set quantity = new.quantity,"
+    " purchased_at = new.purchased_at"
+    " from unnest($1, $2, $3, $4) as new (user_id, product_id, quantity, purchased_at)"
+    " where i.user_id = new.user_id and i.product_id = new.product_id"
+    " and i.user_id = any($1)"};
+
+constexpr pg::statement insert_holdings{"batch_insert_holdings",
                                         "insert into inventory (user_id, product_id, quantity, purchased_at)"
-                                        " select * from unnest($1, $2, $3, $4)"
-                                        " on conflict (user_id, product_id) do update"
-                                        " set quantity = excluded.quantity, purchased_at = excluded.purchased_at"};
+                                        " select * from unnest($1, $2, $3, $4)"};
 
 constexpr pg::statement insert_journal{
     "batch_insert_journal",
@@ -76,13 +83,11 @@ void sort_unique(std::vector<T>& values) {
 /// The ids that a batch's load statements ask for; empty lists mean that the statement is left out.
 struct wanted {
   explicit wanted(command_list commands) {
-    std::vector<std::pair<std::int64_t, std::int64_t>> pairs;
     std::vector<std::pair<std::int64_t, std::string_view>> keys;
     for (const domain::command* c : commands) {
       users.push_back(c->user.value);
       if (c->product) {
         products.push_back(c->product->value);
-        pairs.emplace_back(c->user.value, c->product->value);
       }
       if (!c->idempotency_key.empty()) {
         keys.emplace_back(c->user.value, c->idempotency_key);
@@ -90,12 +95,7 @@ struct wanted {
     }
     sort_unique(users);
     sort_unique(products);
-    sort_unique(pairs);
     sort_unique(keys);
-    for (const auto& [user, product] : pairs) {
-      holding_users.push_back(user);
-      holding_products.push_back(product);
-    }
     for (const auto& [user, key] : keys) {
       key_users.push_back(user);
       key_texts.push_back(key);
@@ -104,8 +104,6 @@ struct wanted {
 
   std::vector<std::int64_t> users;
   std::vector<std::int64_t> products;
-  std::vector<std::int64_t> holding_users;
-  std::vector<std::int64_t> holding_products;
   std::vector<std::int64_t> key_users;
   std::vector<std::string_view> key_texts;
 };
@@ -122,9 +120,7 @@ pg::pipeline load_batch(command_list commands) {
   p.add(read_clock, pg::params{});
   if (!ids.products.empty()) {
     p.add(load_products, std::move(pg::params{}.add(int64s{ids.products})));
-    p.add(load_holdings,
-          std::move(
-              pg::params{}.add(int64s{ids.holding_users}).add(int64s{ids.holding_products}).add(int64s{ids.users})));
+    p.add(load_holdings, std::move(pg::params{}.add(int64s{ids.users}).add(int64s{ids.products})));
   }
   if (!ids.key_users.empty()) {
     p.add(load_keyed, std::move(pg::params{}
@@ -160,7 +156,8 @@ domain::batch_state read_batch(command_list commands, const std::vector<pg::rows
       state.holdings.push_back({.user = user_id{holdings.int64(r, 0)},
                                 .product = product_id{holdings.int64(r, 1)},
                                 .quantity = holdings.int64(r, 2),
-                                .purchased_at = holdings.time(r, 3)});
+                                .purchased_at = holdings.time(r, 3),
+                                .stored = true});
     }
   }
   if (next < results.size()) {
@@ -189,12 +186,12 @@ pg::params wallet_params(const domain::batch_state& state) {
   return p;
 }
 
-/// Nothing to write gives nullopt.
-std::optional<pg::params> holding_params(const domain::batch_state& state) {
+/// The changed holdings that have a row already, or those that have none. Nothing to write gives nullopt.
+std::optional<pg::params> holding_params(const domain::batch_state& state, bool stored) {
   std::vector<std::int64_t> users, products, quantities;
   std::vector<timestamp> times;
   for (const domain::holding& h : state.holdings) {
-    if (h.changed) {
+    if (h.changed && h.stored == stored) {
       users.push_back(h.user.value);
       products.push_back(h.product.value);
       quantities.push_back(h.quantity);
@@ -287,11 +284,16 @@ pg::params sales_params(const domain::batch_state& state, const domain::batch_ef
 pg::pipeline apply_batch(const domain::batch_state& state, const domain::batch_effects& effects,
                          std::int16_t lane_key) {
   pg::pipeline p;
-  p.add(update_wallets, wallet_params(state));
-  if (auto holdings = holding_params(state)) {
-    p.add(upsert_holdings, *std::move(holdings));
-  }
+  // The rows that refer to users come before the users' update: their foreign-key checks find the lock that is already
+  // held, where on the new version of a row each would take, and log, one more.
   p.add(insert_journal, journal_params(state, effects));
+  if (auto holdings = holding_params(state, true)) {
+    p.add(update_holdings, *std::move(holdings));
+  }
+  if (auto holdings = holding_params(state, false)) {
+    p.add(insert_holdings, *std::move(holdings));
+  }
+  p.add(update_wallets, wallet_params(state));
   if (!effects.sales.empty()) {
     p.add(count_sales, sales_params(state, effects, lane_key));
   }
