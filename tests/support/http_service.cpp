@@ -6,7 +6,16 @@
 
 namespace coffer::test {
 
-net::task<http::response> path_handler::handle(http::request& r) {
+namespace {
+
+net::task<http::response> wait(std::chrono::milliseconds time) {
+  co_await net::sleep_for(time);
+  co_return http::response{200, http::text_type, "waited"};
+}
+
+}  // namespace
+
+http::eventual_response path_handler::handle(http::request& r) {
   ++handled;
   const std::string path{r.path()};
   const int number = std::atoi(std::string{r.query()}.c_str());
@@ -14,20 +23,19 @@ net::task<http::response> path_handler::handle(http::request& r) {
     throw std::runtime_error("on purpose");
   }
   if (path == "/wait") {
-    co_await net::sleep_for(std::chrono::milliseconds{number});
-    co_return http::response{200, http::text_type, "waited"};
+    return wait(std::chrono::milliseconds{number});
   }
   if (path == "/size") {
-    co_return http::response{200, http::text_type, std::string(static_cast<std::size_t>(number), 'x')};
+    return http::response{200, http::text_type, std::string(static_cast<std::size_t>(number), 'x')};
   }
   if (path == "/echo" || path == "/close") {
     std::string text{to_string(r.verb)};
     text.append(" ").append(r.target()).append(" ").append(r.body);
     http::response made{200, http::text_type, std::move(text)};
     made.close = path == "/close";
-    co_return made;
+    return made;
   }
-  co_return http::response{404, http::text_type, "nothing here"};
+  return http::response{404, http::text_type, "nothing here"};
 }
 
 http::response path_handler::reject(const http::rejection& why, const http::request&) {

@@ -24,7 +24,7 @@ namespace coffer::test {
 /// reject() answers the code as plain text.
 class path_handler : public http::handler {
  public:
-  net::task<http::response> handle(http::request& r) override;
+  http::eventual_response handle(http::request& r) override;
   http::response reject(const http::rejection& why, const http::request& r) override;
 
   /// Requests that handle() was called for.

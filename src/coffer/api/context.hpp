@@ -1,6 +1,8 @@
 // What handlers work with: the services of their thread and the request at hand.
 #pragma once
 
+#include <variant>
+
 #include "coffer/api/dto.hpp"
 #include "coffer/http/request.hpp"
 #include "coffer/http/response.hpp"
@@ -33,7 +35,9 @@ struct call {
   http::path_params params;
 };
 
-/// One line of the route table: parse, call a service, map. Refusals are values; pg::error passes through to dispatch.
-using route_handler = net::task<http::response> (*)(context& with, call c);
+/// What one line of the route table calls: parses, calls a service, maps. Refusals are values; pg::error passes through
+/// to dispatch. A plain function serves what needs to wait for nothing.
+using route_handler =
+    std::variant<net::task<http::response> (*)(context& with, call c), http::response (*)(context& with, call c)>;
 
 }  // namespace coffer::api

@@ -31,8 +31,9 @@ result<std::int64_t> read_cursor(std::string_view cursor, std::string_view scope
     return std::unexpected(error{errc::invalid_cursor});
   }
   std::int64_t position = 0;
-  const auto read = std::from_chars(cursor.data(), cursor.data() + dash, position, 16);
-  if (read.ec != std::errc{} || read.ptr != cursor.data() + dash || position < 0 ||
+  const std::string_view digits = cursor.substr(0, dash);
+  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), position, 16);
+  if (read.ec != std::errc{} || read.ptr != digits.data() + digits.size() || position < 0 ||
       cursor != make_cursor(position, scope)) {
     return std::unexpected(error{errc::invalid_cursor});
   }

@@ -36,35 +36,46 @@ errc code_of(const pg::error& failure, bool writes) noexcept {
 dispatch::dispatch(context with, dispatch_options options)
     : with_{std::move(with)}, options_{options}, routes_{make_routes()} {}
 
-net::task<http::response> dispatch::handle(http::request& r) {
+http::eventual_response dispatch::handle(http::request& r) {
   const auto route = routes_.match(r.verb, r.path());
-  http::response answer = co_await run(route, r);
-  record(r, route.outcome == http::route_outcome::found ? route.pattern : no_route, answer.status);
-  co_return answer;
+  if (route.outcome == http::route_outcome::found) {
+    if (const auto* waiting = std::get_if<waiting_handler>(route.handler)) {
+      return run(*waiting, r, route.params, route.pattern);
+    }
+    http::response answer = std::get<1>(*route.handler)(with_, call{r, route.params});
+    record(r, route.pattern, answer.status);
+    return answer;
+  }
+  const bool exists = route.outcome == http::route_outcome::method_not_allowed;
+  http::response answer = problem(error{exists ? errc::method_not_allowed : errc::not_found}, r.request_id);
+  if (exists) {
+    answer.add("Allow", std::string{route.allow});
+  }
+  record(r, no_route, answer.status);
+  return answer;
 }
 
-net::task<http::response> dispatch::run(const http::route_match<route_handler>& route, http::request& r) {
-  if (route.outcome == http::route_outcome::not_found) {
-    co_return problem(error{errc::not_found}, r.request_id);
-  }
-  if (route.outcome == http::route_outcome::method_not_allowed) {
-    http::response answer = problem(error{errc::method_not_allowed}, r.request_id);
-    answer.add("Allow", std::string{route.allow});
-    co_return answer;
-  }
-  errc failed = errc::internal;
+net::task<http::response> dispatch::run(waiting_handler serve, http::request& r, http::path_params params,
+                                        std::string_view pattern) {
+  http::response answer;
+  std::optional<errc> failed;
   try {
-    call c{r, route.params};
-    co_return co_await (*route.handler)(with_, c);
+    call c{r, params};
+    answer = co_await serve(with_, c);
   } catch (const pg::error& e) {
     log_failure(e, r);
     failed = code_of(e, !is_safe(r.verb));
   } catch (const cache::wait_error&) {
     failed = errc::unavailable;
   } catch (const std::exception& e) {
-    log::error("handler failed", {{"request_id", r.request_id}, {"route", route.pattern}, {"message", e.what()}});
+    log::error("handler failed", {{"request_id", r.request_id}, {"route", pattern}, {"message", e.what()}});
+    failed = errc::internal;
   }
-  co_return problem(error{failed}, r.request_id);
+  if (failed) {
+    answer = problem(error{*failed}, r.request_id);
+  }
+  record(r, pattern, answer.status);
+  co_return answer;
 }
 
 http::response dispatch::reject(const http::rejection& why, const http::request& r) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "coffer/api/context.hpp"
 #include "coffer/base/metrics.hpp"
@@ -21,7 +22,7 @@ class dispatch final : public http::handler {
  public:
   dispatch(context with, dispatch_options options);
 
-  net::task<http::response> handle(http::request& r) override;
+  http::eventual_response handle(http::request& r) override;
   http::response reject(const http::rejection& why, const http::request& r) override;
 
  private:
@@ -31,7 +32,10 @@ class dispatch final : public http::handler {
     std::map<int, metrics::counter> by_status;
   };
 
-  net::task<http::response> run(const http::route_match<route_handler>& route, http::request& r);
+  using waiting_handler = std::variant_alternative_t<0, route_handler>;
+
+  net::task<http::response> run(waiting_handler serve, http::request& r, http::path_params params,
+                                std::string_view pattern);
   void record(const http::request& r, std::string_view pattern, int status);
 
   context with_;

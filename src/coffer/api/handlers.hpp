@@ -27,7 +27,7 @@ net::task<http::response> get_transaction(context& with, call c);
 net::task<http::response> popular_products(context& with, call c);
 
 // probes
-net::task<http::response> livez(context& with, call c);
+http::response livez(context& with, call c);
 net::task<http::response> readyz(context& with, call c);
 net::task<http::response> healthz(context& with, call c);
 

@@ -27,9 +27,7 @@ http::response report_body(int status, const service::health_report& report) {
 
 }  // namespace
 
-net::task<http::response> livez(context&, call) {
-  co_return http::response{200, http::json_type, R"({"status":"alive"})"};
-}
+http::response livez(context&, call) { return {200, http::json_type, R"({"status":"alive"})"}; }
 
 net::task<http::response> readyz(context& with, call c) {
   const service::health_report report = co_await with.health.check(c.request.deadline);

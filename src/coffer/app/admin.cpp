@@ -11,21 +11,21 @@ constexpr std::string_view metrics_type = "text/plain; version=0.0.4; charset=ut
 
 }  // namespace
 
-net::task<http::response> admin::handle(http::request& r) {
+http::eventual_response admin::handle(http::request& r) {
   const bool read = r.verb == http::method::get || r.verb == http::method::head;
   const bool known = r.path() == "/metrics" || r.path() == "/livez";
   if (!known) {
-    co_return api::problem(error{errc::not_found}, r.request_id);
+    return api::problem(error{errc::not_found}, r.request_id);
   }
   if (!read) {
     http::response answer = api::problem(error{errc::method_not_allowed}, r.request_id);
     answer.add("Allow", "GET, HEAD");
-    co_return answer;
+    return answer;
   }
   if (r.path() == "/livez") {
-    co_return http::response{200, http::json_type, R"({"status":"alive"})"};
+    return http::response{200, http::json_type, R"({"status":"alive"})"};
   }
-  co_return http::response{200, metrics_type, metrics::render()};
+  return http::response{200, metrics_type, metrics::render()};
 }
 
 http::response admin::reject(const http::rejection& why, const http::request& r) {

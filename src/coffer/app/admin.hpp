@@ -8,7 +8,7 @@ namespace coffer::app {
 /// Answers GET /metrics (Prometheus text exposition format 0.0.4) and GET /livez.
 class admin final : public http::handler {
  public:
-  net::task<http::response> handle(http::request& r) override;
+  http::eventual_response handle(http::request& r) override;
   http::response reject(const http::rejection& why, const http::request& r) override;
 };
 

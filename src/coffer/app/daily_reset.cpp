@@ -32,9 +32,9 @@ timestamp next_daily(timestamp after, std::chrono::minutes time_of_day) {
   return today > after ? today : today + std::chrono::days{1};
 }
 
-daily_reset::daily_reset(net::executor ex, pg::pool& db, cache::inventory_cache& cached,
+daily_reset::daily_reset(const net::executor& ex, pg::pool& db, cache::inventory_cache& cached,
                          std::chrono::minutes time_of_day)
-    : timer_{std::move(ex)}, db_{db}, cache_{cached}, time_of_day_{time_of_day} {}
+    : timer_{ex}, db_{db}, cache_{cached}, time_of_day_{time_of_day} {}
 
 void daily_reset::stop() {
   stopping_ = true;

@@ -16,7 +16,7 @@ timestamp next_daily(timestamp after, std::chrono::minutes time_of_day);
 /// The job. Lives on one thread, with that thread's pool and cache.
 class daily_reset {
  public:
-  daily_reset(net::executor ex, pg::pool& db, cache::inventory_cache& cached, std::chrono::minutes time_of_day);
+  daily_reset(const net::executor& ex, pg::pool& db, cache::inventory_cache& cached, std::chrono::minutes time_of_day);
 
   /// Waits for each day's moment and runs; ends after stop(). A run that fails is tried again every ten seconds for an
   /// hour, by whichever process claims it.

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "coffer/app/settings_values.hpp"
+#include "coffer/base/exception.hpp"
 #include "coffer/net/task.hpp"
 
 namespace coffer::app {
@@ -44,12 +45,8 @@ health check_health(const std::string& url, std::chrono::milliseconds limit) {
   std::exception_ptr failure;
   asio::co_spawn(context, ask(*address, path, &answer), [&](std::exception_ptr e) { failure = e; });
   context.run_for(limit);
-  try {
-    if (failure) {
-      std::rethrow_exception(failure);
-    }
-  } catch (const std::exception& e) {
-    answer.detail = e.what();
+  if (failure) {
+    answer.detail = describe(failure);
   }
   return answer;
 }

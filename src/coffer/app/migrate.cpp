@@ -219,6 +219,7 @@ net::task<std::size_t> migrator::up() {
   co_await lock();
   const bookkeeping known = co_await read();
   std::vector<const migration*> all;
+  all.reserve(how_.files.size());
   for (const migration& file : how_.files) {
     all.push_back(&file);
   }

@@ -65,6 +65,7 @@ class serving {
       readers.push_back(&each->inventory_reader());
     }
     std::vector<http::shard> http_shards;
+    http_shards.reserve(shards_.size());
     for (const auto& each : shards_) {
       each->open(*lanes_, readers);
       http_shards.emplace_back(each->executor(), each->handler());
@@ -89,6 +90,7 @@ class serving {
     wait_for_signal();
     tasks_.spawn("announce", announce());
     std::vector<std::jthread> threads;
+    threads.reserve(shards_.size());
     for (const auto& each : shards_) {
       threads.emplace_back([&each] { each->run(); });
     }

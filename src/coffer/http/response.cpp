@@ -65,16 +65,19 @@ std::string_view reason_phrase(int status) noexcept {
 
 namespace {
 
-/// "Sun, 22 Nov 2026 23:13:50 GMT" (RFC 9110 section 5.6.7), rendered once per second and thread.
-std::string_view http_date() {
+/// "\r\nDate: Sun, 22 Nov 2026 23:13:50 GMT\r\nX-Content-Type-Options: nosniff\r\nX-Request-Id: " (RFC 9110 section
+/// 5.6.7), rendered once per second and thread.
+std::string_view common_fields() {
   thread_local std::time_t rendered = -1;
   thread_local std::string text;
   const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   if (now != rendered) {
     std::tm utc{};
     gmtime_r(&now, &utc);
-    char buffer[40];
-    const std::size_t size = std::strftime(buffer, sizeof buffer, "%a, %d %b %Y %H:%M:%S GMT", &utc);
+    char buffer[100];
+    const std::size_t size =
+        std::strftime(buffer, sizeof buffer,
+                      "\r\nDate: %a, %d %b %Y %H:%M:%S GMT\r\nX-Content-Type-Options: nosniff\r\nX-Request-Id: ", &utc);
     text.assign(buffer, size);
     rendered = now;
   }
@@ -89,15 +92,16 @@ void append_number(std::string& out, std::size_t number) {
 }  // namespace
 
 void serialise(const response& answer, const serialise_options& how, std::string& out) {
+  constexpr std::size_t usual_head = 320;
+  const bool has_body = answer.status != 204 && answer.status != 304;
+  out.reserve(out.size() + usual_head + (how.head_only ? 0 : answer.body.size()));
   out += "HTTP/1.1 ";
   append_number(out, static_cast<std::size_t>(answer.status));
   out += ' ';
   out += reason_phrase(answer.status);
-  out += "\r\nDate: ";
-  out += http_date();
-  out += "\r\nX-Request-Id: ";
+  out += common_fields();
   out += how.request_id;
-  out += "\r\nX-Content-Type-Options: nosniff\r\n";
+  out += "\r\n";
   bool has_cache_control = false;
   for (const auto& [name, value] : answer.headers) {
     COFFER_ASSERT(value.find_first_of(std::string_view{"\r\n\0", 3}) == std::string::npos);
@@ -110,7 +114,7 @@ void serialise(const response& answer, const serialise_options& how, std::string
   if (!answer.content_type.empty()) {
     out.append("Content-Type: ").append(answer.content_type).append("\r\n");
   }
-  if (answer.status != 204 && answer.status != 304) {
+  if (has_body) {
     out += "Content-Length: ";
     append_number(out, answer.body.size());
     out += "\r\n";
@@ -121,7 +125,7 @@ void serialise(const response& answer, const serialise_options& how, std::string
     out += "Connection: keep-alive\r\n";
   }
   out += "\r\n";
-  if (!how.head_only && answer.status != 204 && answer.status != 304) {
+  if (!how.head_only && has_body) {
     out += answer.body;
   }
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "coffer/base/exception.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/http/http_metrics.hpp"
 #include "coffer/http/request_id.hpp"
@@ -65,7 +66,12 @@ net::task<> session::run() {
       std::exception_ptr failure;
       response made;
       try {
-        made = co_await handler_.handle(request_);
+        eventual_response given = handler_.handle(request_);
+        if (response* const ready = std::get_if<response>(&given)) {
+          made = std::move(*ready);
+        } else {
+          made = co_await std::get<net::task<response>>(std::move(given));
+        }
       } catch (...) {
         failure = std::current_exception();
       }
@@ -185,13 +191,7 @@ void session::begin_answer() {
 }
 
 response session::handler_failed(const std::exception_ptr& failure) {
-  std::string what = "unknown exception";
-  try {
-    std::rethrow_exception(failure);
-  } catch (const std::exception& e) {
-    what = e.what();
-  } catch (...) {
-  }
+  const std::string what = describe(failure);
   http_metrics::get().handler_failures.add();
   log::error("handler failed", {{"request_id", std::string_view{request_.request_id}},
                                 {"method", to_string(request_.verb)},

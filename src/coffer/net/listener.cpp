@@ -95,7 +95,7 @@ void owned_fd::reset(int fd) noexcept {
 }
 
 struct listener::state {
-  state(executor ex, callbacks c) : calls{std::move(c)}, acceptor{ex}, wake{std::move(ex)} {}
+  state(const executor& ex, callbacks c) : calls{std::move(c)}, acceptor{ex}, wake{ex} {}
 
   /// How an attempt to accept ended.
   enum class outcome : std::uint8_t { accepted, backlog_empty, no_descriptors, failed };

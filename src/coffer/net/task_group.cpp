@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "coffer/base/exception.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/base/metrics.hpp"
 
@@ -10,13 +11,7 @@ namespace coffer::net {
 namespace {
 
 void report(std::string_view name, const std::exception_ptr& failure) {
-  std::string what = "unknown exception";
-  try {
-    std::rethrow_exception(failure);
-  } catch (const std::exception& e) {
-    what = e.what();
-  } catch (...) {
-  }
+  const std::string what = describe(failure);
   metrics::make_counter("coffer_task_failures_total", "Background coroutines that ended with an exception",
                         {{"task", std::string{name}}})
       .add();

@@ -13,8 +13,8 @@ namespace coffer::net {
 /// callback is not called after disarm() or destruction.
 class watchdog {
  public:
-  watchdog(executor ex, std::function<void()> on_expiry)
-      : state_{std::make_shared<state>(std::move(ex), std::move(on_expiry))} {}
+  watchdog(const executor& ex, std::function<void()> on_expiry)
+      : state_{std::make_shared<state>(ex, std::move(on_expiry))} {}
   watchdog(const watchdog&) = delete;
   watchdog& operator=(const watchdog&) = delete;
   ~watchdog() {
@@ -36,7 +36,7 @@ class watchdog {
 
  private:
   struct state {
-    state(executor ex, std::function<void()> callback) : timer{std::move(ex)}, on_expiry{std::move(callback)} {}
+    state(const executor& ex, std::function<void()> callback) : timer{ex}, on_expiry{std::move(callback)} {}
     steady_timer timer;
     std::function<void()> on_expiry;
     deadline when{};

@@ -1,0 +1,12 @@
+// Exceptions on their way into a log line.
+#pragma once
+
+#include <exception>
+#include <string>
+
+namespace coffer {
+
+/// What an exception says; "unknown exception" when it is no std::exception. `failure` is not empty.
+std::string describe(const std::exception_ptr& failure);
+
+}  // namespace coffer
