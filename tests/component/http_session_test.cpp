@@ -20,8 +20,8 @@ std::string without_variables(std::string bytes) {
 
 std::string expected(const std::string& status, const std::string& body, bool close = false,
                      const std::string& id = "I", bool with_body = true) {
-  return "HTTP/1.1 " + status + "\r\nDate: D\r\nX-Request-Id: " + id +
-         "\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
+  return "HTTP/1.1 " + status + "\r\nDate: D\r\nX-Content-Type-Options: nosniff\r\nX-Request-Id: " + id +
+         "\r\nCache-Control: no-store\r\n"
          "Content-Type: text/plain; charset=utf-8\r\nContent-Length: " +
          std::to_string(body.size()) + "\r\n" + (close ? "Connection: close\r\n" : "") + "\r\n" +
          (with_body ? body : "");

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -213,12 +214,26 @@ task<> listener::run() {
 
 void listener::resume() { state_->wake.cancel(); }
 
+namespace {
+
+/// Lets a listening socket drop what arrives from now on, while what waits in its backlog can still be accepted: a
+/// connection made between the last accept and the closing would be reset. A client whose attempt is dropped tries
+/// again and is refused, or reaches the next process. Best effort (socket(7), SO_ATTACH_FILTER).
+void refuse_newcomers(int fd) noexcept {
+  sock_filter drop_all{BPF_RET | BPF_K, 0, 0, 0};
+  const sock_fprog program{1, &drop_all};
+  ::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
+}  // namespace
+
 void listener::close() {
   if (state_->closing) {
     return;
   }
   state_->closing = true;
   if (state_->acceptor.is_open()) {
+    refuse_newcomers(state_->acceptor.native_handle());
     for (state::outcome last = state::outcome::accepted;
          last == state::outcome::accepted || last == state::outcome::failed;) {
       last = state_->accept_one();
