@@ -2,7 +2,6 @@
 import argparse
 import os
 import pathlib
-import statistics
 import sys
 
 from load import environment, ratios, report, scenarios
@@ -38,11 +37,14 @@ def main():
     contenders = Contenders(env)
     rounds = Rounds(env, tables, contenders, how["seconds"])
     try:
-        rounds.run_all(scenarios.plan(wanted, sizes), how["rounds"])
+        runs = scenarios.plan(wanted, sizes)
+        rounds.run_all([run for run in runs if not run.open], how["rounds"])
+        at_64 = rounds.median("s1_64")
+        peak = max(filter(None, (at_64, rounds.median("s1_256"))), default=None)
+        rounds.run_all(scenarios.at_rates(runs, at_64, peak), how["rounds"])
     finally:
         contenders.stop_all()
-    median = {name: statistics.median(run["per_second"] for run in runs) for name, runs in rounds.results.items()}
-    record = report.write(options.out, env, how, rounds, ratios.ratios(median))
+    record = report.write(options.out, env, how, rounds, ratios.ratios(rounds))
     report.print_table(record["summary"])
     print()
     for name, value in record["ratios"].items():

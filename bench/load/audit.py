@@ -27,19 +27,25 @@ def between(what, low, value, high):
 
 def counted(run, result, grown, tables):
     """Compares a generator's count with the journal. Answers that were on their way when it stopped may be missing."""
-    flight = run.connections
+    flight = result.get("unanswered", run.connections)
     if result.get("errors"):
         return [f"{result['errors']} requests without an answer"]
     if run.kind == "reads":
         return between("journal rows of a run that only reads", 0, sum(grown.values()), 0) + \
+            between("refusals", 0, result["refused"], 0)
+    if run.kind == "storm":
+        return between("committed purchases", result["writes"], sum(grown.values()), result["writes"]) + \
             between("refusals", 0, result["refused"], 0)
     if run.kind == "mix":
         writes = tables.writes_among(run.table, result["sent"])
         return between("journal rows for the writes sent", writes - flight, sum(grown.values()), writes) + \
             between("refusals", 0, result["refused"], grown["failed"])
     refused = result.get("refused", 0)
+    if run.kind != "overload":
+        refused += result.get("overloaded", 0)
+    refused += result.get("other", 0)
     found = between("committed rows for the 201s", result["count"], grown["completed"], result["count"] + flight)
-    if run.kind == "purchases":
+    if run.kind in ("purchases", "overload"):
         found += between("refusals", 0, refused + grown["failed"], 0)
     else:
         found += between("failed rows for the refusals", refused, grown["failed"], refused + flight)

@@ -3,9 +3,10 @@ that what one leaves behind slows no other."""
 from load.server import Coffer, EpollFloor
 
 # Flags of the servers. Without batching more lanes may help, so that baseline gets both and its better one counts.
-SERVERS = {"coffer": (), "b5": ("--max-batch", "1"), "b5_lanes": ("--max-batch", "1", "--lanes", "32")}
-DATABASES = {"coffer": "bench_coffer", "b5": "bench_b5", "b5_lanes": "bench_b5_lanes", "b0": "bench_b0",
-             "b1": "bench_b1", "b2": "bench_b2"}
+POPULAR_TTL = 1  # seconds: how long to wait for an uncached answer
+SERVERS = {"coffer": (), "growth": (), "popular": ("--popular-ttl", f"{POPULAR_TTL}s"),
+           "b5": ("--max-batch", "1"), "b5_lanes": ("--max-batch", "1", "--lanes", "32")}
+WRITERS = (*SERVERS, "b0", "b1", "b2")
 
 
 class Contenders:
@@ -14,15 +15,25 @@ class Contenders:
     def __init__(self, env):
         self.env = env
         self.up = {}
-        self.fresh = set()
+        self.databases = {}
+        self.rounds = 0
 
     def database(self, name):
-        """Its database, copied from the template the first time in a round."""
-        database = DATABASES.get(name)
-        if database and name not in self.fresh:
-            self.env.clone(database)
-            self.fresh.add(name)
-        return database
+        """Its database: the grown one is made once, any other is copied from the template in every round."""
+        if name in WRITERS and name not in self.databases:
+            sizes = self.env.sizes
+            if name == "popular":
+                return self.database("growth")
+            if name == "growth":
+                database = "bench_growth"
+                self.env.fill(database, "growth.sql", {"users": sizes.grown_users, "rows": sizes.grown_rows,
+                                                       "products": sizes.products, "price": sizes.price,
+                                                       "funds": sizes.funds})
+            else:
+                database = f"bench_{name}_{self.rounds}"
+                self.env.clone(database)
+            self.databases[name] = database
+        return self.databases.get(name)
 
     def target(self, name):
         """Its process, or None for one that is a client itself."""
@@ -51,6 +62,6 @@ class Contenders:
     def new_round(self):
         """Everything ends; the next round starts from the template again."""
         self.stop_all()
-        self.fresh.clear()
+        self.databases = {name: database for name, database in self.databases.items() if name == "growth"}
+        self.rounds += 1
         self.env.redis("FLUSHALL")
-        self.env.ask("checkpoint")

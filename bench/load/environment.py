@@ -22,6 +22,8 @@ class Sizes:
     products: int = 10
     price: int = 1
     funds: int = 1_000_000_000
+    grown_users: int = 1_000_000
+    grown_rows: int = 20  # of the journal, per user of the grown database
 
     @property
     def permanent(self):
@@ -37,7 +39,7 @@ class Sizes:
 
 
 FULL = Sizes(users=100_000, readers=10_000, limited=1000, poor=1000)
-QUICK = Sizes(users=20_000, readers=2_000, limited=500, poor=500)
+QUICK = Sizes(users=20_000, readers=2_000, limited=500, poor=500, grown_users=10_000)
 
 
 class Environment:
@@ -77,22 +79,24 @@ class Environment:
         lines = self.ask("select pg_read_file('postmaster.pid')").splitlines()
         return int(lines[0])
 
+    def fill(self, database, script, variables):
+        """A new database with the server's schema and what the script puts there."""
+        self.ask(f"create database {database}")
+        subprocess.run([self.coffer, "migrate", "up"], check=True, stdout=subprocess.DEVNULL,
+                       env={**os.environ, "DATABASE_URL": self.url(database)})
+        words = [word for name, value in variables.items() for word in ("-v", f"{name}={value}")]
+        self.psql(*words, "-f", HERE / "sql" / script, database=database)
+
     def make_template(self):
-        """The database that all contenders' databases are copies of."""
-        self.ask("create database bench_template")
-        migrate = [self.coffer, "migrate", "up"]
-        subprocess.run(migrate, check=True, env={**os.environ, "DATABASE_URL": self.url("bench_template")},
-                       stdout=subprocess.DEVNULL)
-        variables = [word for name, value in dataclasses.asdict(self.sizes).items()
-                     for word in ("-v", f"{name}={value}")]
-        self.psql(*variables, "-f", HERE / "sql" / "template.sql", database="bench_template")
+        """The database that the contenders' databases are copies of."""
+        self.fill("bench_template", "template.sql", dataclasses.asdict(self.sizes))
         self.psql("-f", HERE / "sql" / "one_call.sql", database="bench_template")
-        self.ask("vacuum (analyze, freeze)", database="bench_template")
+        self.ask("vacuum (analyze, freeze)", "checkpoint", database="bench_template")
 
     def clone(self, database):
-        """A fresh copy of the template under that name."""
-        self.ask(f"drop database if exists {database} with (force)",
-                 f"create database {database} template bench_template strategy file_copy")
+        """A copy of the template under that name. Copied through the log, which needs no checkpoint: after one every
+        page's first change is logged in full, and the runs before and after would not be alike."""
+        self.ask(f"create database {database} template bench_template strategy wal_log")
 
     def settle(self, database, timeout=30):
         """Waits until no session of that database is in a transaction."""

@@ -1,9 +1,14 @@
 """The load generators as functions: each runs one and gives what it counted, with the CPU time it took."""
+import http.client
 import json
 import re
 import resource
+import statistics
 import subprocess
+import threading
+import time
 
+from load.contenders import POPULAR_TTL
 from load.environment import HERE
 
 
@@ -45,3 +50,60 @@ def pgbench(env, database, script, clients, users, seconds):
     return {"count": int(number(r"actually processed: (\d+)")), "errors": int(number(r"failed transactions: (\d+)")),
             "per_second": number(r"tps = ([\d.]+)"), "mean_ms": number(r"latency average = ([\d.]+)"),
             "seconds": seconds}, cpu
+
+
+def lane_driver(env, database, outstanding, seconds):
+    """Closed loop of purchases on the write path itself; `count` is exact."""
+    command = [env.programs / "lane_driver", env.url(database), str(seconds), str(outstanding), "1",
+               str(env.sizes.users), str(env.sizes.products)]
+    output, cpu = watched(command)
+    return json.loads(output), cpu
+
+
+def open_loop(env, port, table, rate, connections, seconds):
+    """A fixed schedule of `rate` requests a second; latencies count from when a request was due. `count` is the number
+    of 200s and 201s."""
+    command = [env.programs / "open_loop", str(port), table, f"{rate:.3f}", str(seconds), str(connections)]
+    output, cpu = watched(command)
+    return json.loads(output), cpu
+
+
+def miss_storm(server, table, connections, seconds):
+    """All connections read one inventory while its owner keeps buying: every purchase makes all of them miss."""
+    ended, bought = threading.Event(), []
+
+    def buy():
+        while not ended.wait(0.02):
+            bought.append(server.post("/products/1/purchase", '{"user_id":1}'))
+
+    buyer = threading.Thread(target=buy)
+    buyer.start()
+    try:
+        result, cpu = wrk(server.address, table, connections, seconds)
+    finally:
+        ended.set()
+        buyer.join()
+    return result | {"writes": bought.count(201), "errors": result["errors"] + len(bought) - bought.count(201)}, cpu
+
+
+def popular(env, server, samples):
+    """Times GET /analytics/popular-products one by one, each when its time in the caches has passed."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    times, began = [], time.monotonic()
+    for _ in range(samples + 1):
+        time.sleep(POPULAR_TTL + 0.1)
+        env.redis("FLUSHALL")
+        asked = time.perf_counter()
+        connection.request("GET", "/analytics/popular-products")
+        answer = connection.getresponse()
+        body = answer.read()
+        times.append((time.perf_counter() - asked) * 1000)
+        if answer.status != 200 or b'"purchases"' not in body:
+            raise RuntimeError(f"popular products: {answer.status} {body[:200]}")
+    computed = server.metrics()['coffer_popular_reads_total{source="database"}']
+    if computed < samples + 1:
+        raise RuntimeError(f"popular products were computed {computed:.0f} times for {samples + 1} requests")
+    seconds = time.monotonic() - began
+    del times[0]  # plans and catalogue of a new session
+    return {"count": samples, "answers": samples, "refused": 0, "errors": 0, "seconds": seconds,
+            "per_second": samples / seconds, "p50_ms": statistics.median(times), "p99_ms": max(times)}, 0.0

@@ -99,7 +99,6 @@ class Probe:
             syncs = after["wal_syncs"] - self.before["wal_syncs"]
             updates = (after["updates"] or 0) - (self.before["updates"] or 0)
             found["wal_syncs"] = syncs
-            found["per_sync"] = round(count / syncs, 1) if syncs else None
             found["wal_bytes"] = round((self.lsn_after - self.before["wal_bytes"]) / count, 1)
             hot = (after["hot_updates"] or 0) - (self.before["hot_updates"] or 0)
             found["hot_share"] = round(hot / updates, 3) if updates else None

@@ -1,8 +1,10 @@
 """The ratios that the figures are about, from the medians of the runs that were made."""
 
 
-def ratios(median, extra=None):
-    """Flat: name to number. A ratio whose runs are missing is left out."""
+def ratios(rounds):
+    """Flat: name to number. What was not measured is left out."""
+    median = {name: rounds.median(name) for name in rounds.results}
+
     def best(prefix):
         return max((rate for name, rate in median.items() if name.rpartition("_")[0] == prefix), default=None)
 
@@ -22,6 +24,13 @@ def ratios(median, extra=None):
         "s1_b5": of(get("s1_256"), unbatched),
         "s1_b2": of(get("s1_256"), get("b2_256")),
         "livez_floor": of(get("livez_64"), get("floor_64")),
+        "growth": of(get("growth_256"), get("s1_256")),
         "inventory_livez": of(get("s9_hits_64"), get("livez_64")),
-    } | (extra or {})
+        "purchases_per_sync": rounds.median("s1_256", "per_sync"),
+        "p99_70": rounds.median("open_70", "p99_ms"),
+        "p50_idle": rounds.median("idle", "p50_ms"),
+        "popular_ms": rounds.median("popular", "p50_ms"),
+        "overload_goodput": of(get("overload"), max((get("s1_64") or 0, get("s1_256") or 0))),
+        "overload_p99": rounds.median("overload", "p99_ms"),
+    }
     return {name: round(value, 3) for name, value in found.items() if value is not None}

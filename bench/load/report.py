@@ -15,6 +15,11 @@ def summary(results):
             values = [run[key] for run in runs if run.get(key) is not None]
             if values:
                 found[name][key] = statistics.median(values)
+        if "unsent" in runs[0]:
+            found[name]["latency_ms"] = {key: statistics.median(run[key + "_ms"] for run in runs)
+                                         for key in ("p50", "p90", "p99", "p999", "max", "p50_sent", "p99_sent")}
+            found[name]["answers"] = {key: sum(run[key] for run in runs) for key in
+                                      ("planned", "sent", "count", "overloaded", "unsent", "unanswered")}
         groups = runs[0].get("cpu_us", {})
         found[name]["cpu_us"] = {group: statistics.median(run["cpu_us"][group] for run in runs) for group in groups}
     return found
@@ -33,6 +38,10 @@ def print_table(found, say=print):
             f"{cell(cpu.get('server'), 8, 1)}{cell(cpu.get('database'), 9, 1)}{cell(cpu.get('redis'), 7, 1)}"
             f"{cell(cpu.get('generator'), 10, 1)} |{cell(row.get('per_sync'), 9, 1)}{cell(row.get('wal_bytes'), 8)}"
             f"{cell(row.get('hot_share'), 6, 2)}{cell(row.get('foreign_cpu_seconds'), 10, 1)}")
+    for name, row in found.items():
+        if "latency_ms" in row:
+            say(f"{name:14}" + "  ".join(f"{key} {value:.2f}" for key, value in row["latency_ms"].items()) + " ms  | "
+                + "  ".join(f"{key} {value}" for key, value in row["answers"].items()))
 
 
 def write(path, env, how, rounds, ratios):

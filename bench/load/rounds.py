@@ -1,4 +1,6 @@
 """Carries out runs in interleaved rounds, each behind the audit gate."""
+import dataclasses
+import statistics
 import time
 
 from load import audit, generators, measure
@@ -12,11 +14,20 @@ class Rounds:
     def __init__(self, env, tables, contenders, seconds, say=print):
         self.env, self.tables, self.contenders, self.seconds, self.say = env, tables, contenders, seconds, say
         self.results, self.failures, self.passed = {}, [], 0
+        self.warm = set()
+
+    def median(self, name, key="per_second"):
+        """The median of what the runs of that name gave, or None."""
+        values = [run[key] for run in self.results.get(name, []) if run.get(key) is not None]
+        return statistics.median(values) if values else None
 
     def run_all(self, runs, rounds):
         """Every other round runs backwards, so that a machine that grows slower or faster favours nobody."""
+        if not runs:
+            return
         for number in range(rounds):
             self.contenders.new_round()
+            self.warm &= {"growth"}
             self.warm_up(runs)
             for run in runs if number % 2 == 0 else reversed(runs):
                 self.one(run, f"round {number + 1}")
@@ -24,12 +35,14 @@ class Rounds:
         self.contenders.new_round()
 
     def warm_up(self, runs):
-        """One unmeasured second for each contender: caches filled, full-page images written."""
-        seen = set()
+        """An unmeasured second of purchases for each contender that writes: caches filled, first changes of pages
+        logged. The grown database has many more pages."""
         for run in runs:
-            if run.contender not in seen and run.kind != "reads":
-                seen.add(run.contender)
-                self.generate(run, 1)
+            if run.contender not in self.warm and run.kind not in ("reads", "storm"):
+                self.warm.add(run.contender)
+                table = {"table": "grown" if run.contender == "growth" else "uniform"} if run.table else {}
+                seconds = 1 if run.contender != "growth" else 2 * self.seconds
+                self.generate(dataclasses.replace(run, kind="purchases", rate=0, **table), seconds)
                 self.env.settle(self.contenders.database(run.contender))
                 self.contenders.release(run.contender)
 
@@ -39,8 +52,18 @@ class Rounds:
             users = (sizes.hot_user, sizes.hot_user) if run.hot else (1, sizes.users)
             database = self.contenders.database(run.contender)
             return generators.pgbench(self.env, database, run.script, run.connections, users, seconds)
-        address = self.contenders.target(run.contender).address
-        return generators.wrk(address, self.tables.path(run.table), run.connections, seconds, run.kind == "mix")
+        if run.driver:
+            database = self.contenders.database(run.contender)
+            return generators.lane_driver(self.env, database, run.connections, seconds)
+        target = self.contenders.target(run.contender)
+        if run.rate:
+            return generators.open_loop(self.env, target.port, self.tables.path(run.table), run.rate, run.connections,
+                                        seconds)
+        if run.contender == "popular":
+            return generators.popular(self.env, target, 3 if seconds < 5 else 10)
+        if run.kind == "storm":
+            return generators.miss_storm(target, self.tables.path(run.table), run.connections, seconds)
+        return generators.wrk(target.address, self.tables.path(run.table), run.connections, seconds, run.kind == "mix")
 
     def one(self, run, label):
         target = self.contenders.target(run.contender)
@@ -57,11 +80,17 @@ class Rounds:
             self.say(f"{label}  {run.name:14} FAILED ITS AUDIT: {'; '.join(self.failures[-1]['problems'])}")
             return
         nudges = self.flush_statistics(run, target, stopped)
-        result |= probe.results(result["answers"] if "answers" in result else result["count"], generator_cpu,
-                                run.kind != "reads")
-        if nudges and result.get("wal_syncs"):
-            result["wal_syncs"] = max(1, result["wal_syncs"] - nudges)
-            result["per_sync"] = round(result["count"] / result["wal_syncs"], 1)
+        answers = result.get("answers", result["count"])
+        writes = run.kind not in ("reads", "storm")
+        result |= probe.results(answers, generator_cpu, writes)
+        if run.kind == "storm":
+            loads = sum(probe.grown(f'coffer_cache_fills_total{{result="{what}"}}')
+                        for what in ("stored", "refused", "failed"))
+            result["loads_per_write"] = round(loads / max(1, result["writes"]), 2)
+        if writes and result["wal_syncs"] > nudges:
+            result["wal_syncs"] -= nudges
+            written = self.tables.writes_among(run.table, result["sent"]) if run.kind == "mix" else answers
+            result["per_sync"] = round(written / result["wal_syncs"], 1)
         self.passed += 1
         self.results.setdefault(run.name, []).append(result)
         self.say(f"{label}  {run.name:14} {result['per_second']:9.0f}/s")
@@ -76,7 +105,7 @@ class Rounds:
     def flush_statistics(self, run, target, stopped):
         """A session reports its statistics at the end of a transaction, at most once a second: a few more purchases, a
         second later, bring in the tail. Gives the number of commits that this adds. pgbench's sessions have ended."""
-        if not run.table or run.contender != "coffer" or run.kind == "reads":
+        if not run.table or run.contender not in ("coffer", "growth", "b5") or run.kind in ("reads", "storm"):
             return 0
         time.sleep(max(0.0, stopped + 1.1 - time.monotonic()))
         for user in range(1, NUDGES + 1):

@@ -8,15 +8,23 @@ CLIENTS = (4, 8, 16, 32, 64)
 @dataclasses.dataclass(frozen=True)
 class Run:
     """One measurement. `kind` says what the gate expects: purchases (only 201s), refusals (402 and 409 as well),
-    reads, mix."""
+    overload (503 as well), reads, storm (reads, and a purchase every 20 ms that makes them miss), mix."""
     name: str
     contender: str
     connections: int
     table: str = ""           # of requests, for wrk
     script: str = ""          # for pgbench
+    driver: bool = False      # the lane driver
     hot: bool = False         # pgbench: one user instead of all
     kind: str = "purchases"
+    rate: float = 0           # of an open loop, requests a second
+    peak: float = 0           # of an open loop: the rate as a share of the peak that was measured before
     exactly: Optional[int] = None  # units that must have been sold when it ends
+
+    @property
+    def open(self):
+        """Whether it is an open loop, whose rate may depend on a closed one."""
+        return bool(self.rate or self.peak)
 
 
 def http(name, table, connections, **more):
@@ -29,6 +37,12 @@ def pgbench(name, contender, script, **more):
 
 S1 = [http("s1", "uniform", 64), http("s1", "uniform", 256)]
 S1_PEAK = S1[1:]
+DRIVER = Run("b2_256", "b2", 256, driver=True)
+PEAK = S1[:1]
+LATENCY = [Run("idle", "coffer", 1, table="uniform", rate=50)] + [
+    Run(f"open_{percent}", "coffer", 64, table="uniform", peak=percent / 100) for percent in (30, 50, 70, 90)]
+# As many connections as a server needs to see that it is asked too much.
+OVERLOAD = Run("overload", "coffer", 3000, table="uniform", kind="overload", peak=2)
 LIVEZ = http("livez", "livez", 64, kind="reads")
 
 
@@ -40,6 +54,18 @@ def catalogue(sizes):
               + pgbench("b1_hot", "b1", "one_call.pgbench", hot=True),
         "s3": S1_PEAK + [http("s3", "zipf_099", 256)],
         "s4": S1_PEAK + [http("s4", "zipf_2", 256)],
+        "s5": S1_PEAK + [http("s5", "hot_product", 256)],
+        "s6": [http("s6", "limited", 256, kind="refusals", exactly=sizes.limited * sizes.affordable)],
+        "s7": S1_PEAK + [http("s7", "refusals", 256, kind="refusals")],
+        "s8": [http("s8", "mix", 64, kind="mix")],
+        "s9": [LIVEZ, http("s9_hits", "inventory_hits", 64, kind="reads"),
+               http("s9_storm", "miss_storm", 64, kind="storm")],
+        "s10": S1 + [OVERLOAD],
+        "s11": S1_PEAK + [http("growth", "grown", 256, contender="growth"),
+                          http("growth_history", "history", 64, contender="growth", kind="reads"),
+                          Run("popular", "popular", 1, table="uncached", kind="reads")],
+        "latency": PEAK + LATENCY,
+        "b2": S1_PEAK + [DRIVER],
         "b5": S1_PEAK + [http("b5", "uniform", 256, contender="b5"),
                          http("b5_lanes", "uniform", 256, contender="b5_lanes")],
         "floor": [LIVEZ, http("floor", "livez", 64, kind="reads", contender="floor")],
@@ -53,3 +79,13 @@ def plan(wanted, sizes):
         for run in catalogue(sizes)[scenario]:
             runs.setdefault(run.name, run)
     return list(runs.values())
+
+
+def at_rates(runs, peak_at_64, peak):
+    """The open-loop runs with their rates, once the peaks are known: with 64 connections and with any number. Without
+    a peak, a run that is a share of it is left out."""
+    def rate(run):
+        of = peak_at_64 if run.connections == 64 else peak
+        return run.rate or run.peak * (of or 0)
+
+    return [dataclasses.replace(run, rate=rate(run)) for run in runs if run.open and rate(run)]

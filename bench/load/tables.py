@@ -74,8 +74,10 @@ class Tables:
 
     def make_limited(self, rng):
         first = self.sizes.users + 1
-        users = rng.choices(range(first, first + self.sizes.limited), k=self.length)
-        return map_list(purchase, users, self._products(rng))
+        everybody = list(range(first, first + self.sizes.limited))
+        rng.shuffle(everybody)
+        users = everybody * self.sizes.affordable + rng.choices(everybody, k=self.length)
+        return map_list(purchase, users[:self.length], self._products(rng))
 
     def make_refusals(self, rng):
         """10 % poor wallets, 10 % permanents that a few users have soon."""
@@ -101,6 +103,14 @@ class Tables:
 
     def make_miss_storm(self, _rng):
         return [inventory(1)]
+
+    def make_grown(self, rng):
+        users = rng.choices(range(1, self.sizes.grown_users + 1), k=self.length)
+        return map_list(purchase, users, self._products(rng))
+
+    def make_history(self, rng):
+        users = rng.choices(range(1, self.sizes.grown_users + 1), k=self.length)
+        return [get(f"/users/{user}/transactions?limit=50") for user in users]
 
     def make_livez(self, _rng):
         return [get("/livez")]
