@@ -40,6 +40,7 @@ class Sizes:
 
 FULL = Sizes(users=100_000, readers=10_000, limited=1000, poor=1000)
 QUICK = Sizes(users=20_000, readers=2_000, limited=500, poor=500, grown_users=10_000)
+SMOKE = Sizes(users=2_000, readers=500, limited=50, poor=50, grown_users=500)
 
 
 class Environment:

@@ -15,6 +15,7 @@ class Rounds:
         self.env, self.tables, self.contenders, self.seconds, self.say = env, tables, contenders, seconds, say
         self.results, self.failures, self.passed = {}, [], 0
         self.warm = set()
+        self.exact_syncs = seconds > 1  # otherwise not worth the second that it takes
 
     def median(self, name, key="per_second"):
         """The median of what the runs of that name gave, or None."""
@@ -60,7 +61,7 @@ class Rounds:
             return generators.open_loop(self.env, target.port, self.tables.path(run.table), run.rate, run.connections,
                                         seconds)
         if run.contender == "popular":
-            return generators.popular(self.env, target, 3 if seconds < 5 else 10)
+            return generators.popular(self.env, target, 1 if seconds < 2 else 3 if seconds < 5 else 10)
         if run.kind == "storm":
             return generators.miss_storm(target, self.tables.path(run.table), run.connections, seconds)
         return generators.wrk(target.address, self.tables.path(run.table), run.connections, seconds, run.kind == "mix")
@@ -105,7 +106,7 @@ class Rounds:
     def flush_statistics(self, run, target, stopped):
         """A session reports its statistics at the end of a transaction, at most once a second: a few more purchases, a
         second later, bring in the tail. Gives the number of commits that this adds. pgbench's sessions have ended."""
-        if not run.table or run.contender not in ("coffer", "growth", "b5") or run.kind in ("reads", "storm"):
+        if not self.exact_syncs or not run.table or run.contender not in ("coffer", "growth", "b5") or run.kind in ("reads", "storm"):
             return 0
         time.sleep(max(0.0, stopped + 1.1 - time.monotonic()))
         for user in range(1, NUDGES + 1):

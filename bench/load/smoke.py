@@ -1,0 +1,59 @@
+"""Every kind of run once, tiny, to see that the benchmark itself works: the numbers mean nothing. Also proves that the
+gate can refuse: books that were tampered with, and a generator that counts what is not in the journal."""
+import dataclasses
+
+from load import audit, scenarios
+
+RUNS = ("s1_64", "s6_256", "s7_256", "s8_64", "livez_64", "s9_hits_64", "s9_storm_64", "b0_4", "b1_4", "b1_hot_4",
+        "b2_256", "b5_256", "floor_64", "growth_256", "growth_history_64", "popular", "idle", "open_50", "overload")
+
+# The rule that must notice, and what it must notice.
+TAMPER = {
+    "balance is not the sum of the journal": "update users set balance = balance + 1 where id = 1",
+    "permanents owned twice": "insert into inventory (user_id, product_id, quantity) values (1, :permanent, 2)",
+    "sales counters are not what the journal says": "update sales_counters set units = units - 1 where product_id = 1",
+    "versions are not dense": "update users set version = version + 1 where id = 1",
+    "inventory is not what the journal says": "delete from inventory where user_id = 1",
+}
+
+
+def runs(sizes):
+    """The catalogue's runs of those names, with few connections."""
+    all_runs = {run.name: run for run in scenarios.plan(scenarios.catalogue(sizes), sizes)}
+    few = [dataclasses.replace(all_runs[name], connections=min(all_runs[name].connections, 16)) for name in RUNS]
+    return [run for run in few if not run.open], [run for run in few if run.open]
+
+
+def gate_refuses(env, contenders, tables, say):
+    """Number of checks of the gate that came out as they should, and of those that did not."""
+    contenders.new_round()
+    good = bad = 0
+
+    def expect(what, refused):
+        nonlocal good, bad
+        good, bad = good + refused, bad + (not refused)
+        say(f"the gate {'refuses' if refused else 'DOES NOT REFUSE'} {what}")
+
+    for number, (rule, statement) in enumerate(TAMPER.items()):
+        database = f"bench_tampered_{number}"
+        env.clone(database)
+        env.ask(statement.replace(":permanent", str(env.sizes.permanent)), database=database)
+        expect(rule, any(line.startswith(rule) for line in audit.books(env, database)))
+    run = scenarios.S1[0]
+    for what, count, completed in (("a 201 without a row", 100, 99), ("a row nobody asked for", 100, 165)):
+        counted = {"count": count, "errors": 0, "refused": 0}
+        expect(what, bool(audit.counted(run, counted, {"completed": completed, "failed": 0}, tables)))
+    return good, bad
+
+
+def main(env, contenders, tables, rounds, say):
+    """Prints the count of runs, audits and checks of the gate; 0 when all passed."""
+    closed, opened = runs(env.sizes)
+    rounds.run_all(closed, 1)
+    rounds.run_all(scenarios.at_rates(opened, 400, 400), 1)
+    good, bad = gate_refuses(env, contenders, tables, say)
+    # A run that failed its audit was a run all the same.
+    passed = 2 * rounds.passed + len(rounds.failures) + good
+    failed = len(rounds.failures) + bad
+    say(f"{passed} passed, {failed} failed")
+    return 1 if failed or rounds.passed < len(RUNS) else 0
