@@ -106,7 +106,8 @@ class Rounds:
     def flush_statistics(self, run, target, stopped):
         """A session reports its statistics at the end of a transaction, at most once a second: a few more purchases, a
         second later, bring in the tail. Gives the number of commits that this adds. pgbench's sessions have ended."""
-        if not self.exact_syncs or not run.table or run.contender not in ("coffer", "growth", "b5") or run.kind in ("reads", "storm"):
+        purchases = run.table and run.kind not in ("reads", "storm")
+        if not self.exact_syncs or not purchases or run.contender not in ("coffer", "growth", "b5"):
             return 0
         time.sleep(max(0.0, stopped + 1.1 - time.monotonic()))
         for user in range(1, NUDGES + 1):
