@@ -1,10 +1,11 @@
 """Command line of the load scenarios; script/bench starts the servers and calls it."""
 import argparse
+import dataclasses
 import os
 import pathlib
 import sys
 
-from load import environment, ratios, report, scenarios, smoke
+from load import environment, plots, ratios, report, scenarios, smoke
 from load.contenders import Contenders
 from load.rounds import Rounds
 from load.tables import Tables
@@ -16,6 +17,8 @@ def parse():
         options.add_argument(name, required=True, type=pathlib.Path)
     options.add_argument("--quick", action="store_true")
     options.add_argument("--smoke", action="store_true")
+    options.add_argument("--publish", type=pathlib.Path)
+    options.add_argument("--grown-users", type=int)
     options.add_argument("--rounds", type=int)
     options.add_argument("--seconds", type=int)
     options.add_argument("scenarios", nargs="*")
@@ -34,6 +37,8 @@ def choose(options):
         sizes, rounds, seconds, table = environment.QUICK, 1, 2, 32768
     else:
         sizes, rounds, seconds, table = environment.FULL, 5, 8, 131072
+    if options.grown_users:
+        sizes = dataclasses.replace(sizes, grown_users=options.grown_users)
     known = list(scenarios.catalogue(sizes))
     wanted = options.scenarios or known
     unknown = [name for name in wanted if name not in known]
@@ -72,6 +77,9 @@ def main():
     say("")
     for name, value in record["ratios"].items():
         say(f"{name:18}{value:8.2f}")
+    plots.write(options.out.parent, record["summary"])
+    if options.publish:
+        report.publish(options.publish, record)
     if options.quick:
         say(f"quick: one short round; the grown journal has {how['grown_rows']} rows instead of 20000000")
     say(f"audits: {rounds.passed} passed, {len(rounds.failures)} failed. {os.path.relpath(options.out)} is written")

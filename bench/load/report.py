@@ -3,6 +3,8 @@ import json
 import os
 import statistics
 
+from load import figures, plots
+
 
 def summary(results):
     """Median, minimum and maximum of the rates by run, and the medians of what the runs cost."""
@@ -60,3 +62,13 @@ def write(path, env, how, rounds, ratios):
     }
     path.write_text(json.dumps(record, indent=1) + "\n")
     return record
+
+
+def publish(readme, record):
+    """Puts tables and plots of a record into the README, between its two marks, and the plots beside it."""
+    begin, end = "<!-- measured -->\n", "<!-- end -->"
+    before, _, rest = readme.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    names = plots.write(readme.parent / "plots", record["summary"])
+    pictures = "\n".join(f"![{name}](plots/{name}.svg)" for name in names)
+    readme.write_text(f"{before}{begin}{figures.markdown(record)}\n{pictures}\n{end}{after}")
