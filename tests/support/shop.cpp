@@ -106,6 +106,12 @@ std::int64_t owned_units(http_client& client, std::int64_t user, std::int64_t pr
   return 0;
 }
 
+shop::shop(const environment& extra, std::int64_t funds)
+    : server{db, extra},
+      client{server.client()},
+      user{make_user(client, funds)},
+      product{make_product(client, "consumable", 1)} {}
+
 std::string audit(database& db) {
   std::string violations;
   sql_session& sql = db.sql();

@@ -7,6 +7,7 @@
 
 #include "support/database.hpp"
 #include "support/http_client.hpp"
+#include "support/server_process.hpp"
 
 namespace coffer::test {
 
@@ -34,6 +35,24 @@ std::int64_t balance_of(http_client& client, std::int64_t user);
 
 /// The units of a product in the user's inventory as the API shows it; 0 when it is not listed.
 std::int64_t owned_units(http_client& client, std::int64_t user, std::int64_t product);
+
+/// The end-to-end tests' usual start: a server on a database of its own, a client, a user with funds and a consumable
+/// that costs one credit.
+class shop {
+ public:
+  explicit shop(const environment& extra = {}, std::int64_t funds = 1000);
+
+  http_response buy(std::int64_t quantity = 1, const std::optional<std::string>& key = std::nullopt) {
+    return test::buy(client, user, product, quantity, key);
+  }
+  http_response inventory() { return client.get("/users/" + std::to_string(user) + "/inventory"); }
+
+  database db;
+  server_process server;
+  http_client client;
+  std::int64_t user;
+  std::int64_t product;
+};
 
 /// Checks the books of a whole database in one snapshot: balances are the sum and each balance_after the running sum
 /// of the journal, versions are dense, inventory and sales counters are what the journal says, permanents are owned at

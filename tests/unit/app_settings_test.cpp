@@ -187,7 +187,10 @@ TEST_CASE("durations and sizes are read with their unit and written as short as 
   }
   CHECK(app::format_size(16384) == "16KiB");
   CHECK(app::format_size(16385) == "16385");
-  for (const char* wrong : {"", "24:00", "12:60", "1:00", "12.00", "12:0x", "::::1", "12:000"}) {
+  CHECK(app::parse_time_of_day("23:59") == 23h + 59min);
+  CHECK(app::parse_time_of_day("00:00:07") == 7s);
+  for (const char* wrong : {"", "24:00", "12:60", "1:00", "12.00", "12:0x", "::::1", "12:000", "12:00:60", "12:00:0",
+                            "12:00.00", "-1:00", "12:00:000"}) {
     CAPTURE(wrong);
     CHECK(!app::parse_time_of_day(wrong));
   }

@@ -27,13 +27,13 @@ std::string date_of(std::chrono::sys_days day) { return to_rfc3339(timestamp{day
 
 }  // namespace
 
-timestamp next_daily(timestamp after, std::chrono::minutes time_of_day) {
+timestamp next_daily(timestamp after, std::chrono::seconds time_of_day) {
   const timestamp today = std::chrono::floor<std::chrono::days>(after) + time_of_day;
   return today > after ? today : today + std::chrono::days{1};
 }
 
 daily_reset::daily_reset(const net::executor& ex, pg::pool& db, cache::inventory_cache& cached,
-                         std::chrono::minutes time_of_day)
+                         std::chrono::seconds time_of_day)
     : timer_{ex}, db_{db}, cache_{cached}, time_of_day_{time_of_day} {}
 
 void daily_reset::stop() {

@@ -11,12 +11,12 @@
 namespace coffer::app {
 
 /// The first moment after `after` at this time of day, UTC.
-timestamp next_daily(timestamp after, std::chrono::minutes time_of_day);
+timestamp next_daily(timestamp after, std::chrono::seconds time_of_day);
 
 /// The job. Lives on one thread, with that thread's pool and cache.
 class daily_reset {
  public:
-  daily_reset(const net::executor& ex, pg::pool& db, cache::inventory_cache& cached, std::chrono::minutes time_of_day);
+  daily_reset(const net::executor& ex, pg::pool& db, cache::inventory_cache& cached, std::chrono::seconds time_of_day);
 
   /// Waits for each day's moment and runs; ends after stop(). A run that fails is tried again every ten seconds for an
   /// hour, by whichever process claims it.
@@ -32,7 +32,7 @@ class daily_reset {
   net::steady_timer timer_;
   pg::pool& db_;
   cache::inventory_cache& cache_;
-  std::chrono::minutes time_of_day_;
+  std::chrono::seconds time_of_day_;
   bool stopping_ = false;
 };
 

@@ -45,7 +45,7 @@ struct settings {
   std::int64_t max_deposit = 1'000'000'000;         ///< credits per deposit, 1..2^53-1
   std::chrono::seconds cache_ttl{300};              ///< of inventories, 1 s..1 day
   std::chrono::seconds popular_ttl{3600};           ///< of the popular products, 1 s..1 day
-  std::chrono::minutes cache_reset_at{0};           ///< time of day, UTC; "HH:MM" outside, 00:00..23:59
+  std::chrono::seconds cache_reset_at{0};           ///< time of day, UTC; "HH:MM" or "HH:MM:SS" outside
   log::level log_level = log::level::info;          ///< debug, info, warn, error
   log::format log_format = log::format::automatic;  ///< auto, json, text
 

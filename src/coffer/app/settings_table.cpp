@@ -47,19 +47,21 @@ bool accepts_prefix(std::string_view value) {
 bool accepts_time_of_day(std::string_view value) { return parse_time_of_day(value).has_value(); }
 
 setting_spec time_of_day(setting_spec spec) {
-  spec.shape = "HH:MM";
+  spec.shape = "HH:MM[:SS]";
   spec.set = [](settings& s, std::string_view value) -> outcome {
     if (!accepts_time_of_day(value)) {
-      return std::unexpected{std::string{"a time of day from 00:00 to 23:59"}};
+      return std::unexpected{std::string{"a time of day from 00:00 to 23:59:59"}};
     }
     s.cache_reset_at = *parse_time_of_day(value);
     return {};
   };
   spec.show = [](const settings& s) {
-    return fmt::format("{:02}:{:02}", s.cache_reset_at.count() / 60, s.cache_reset_at.count() % 60);
+    const std::chrono::hh_mm_ss time{s.cache_reset_at};
+    const std::string text = fmt::format("{:02}:{:02}", time.hours().count(), time.minutes().count());
+    return time.seconds().count() == 0 ? text : fmt::format("{}:{:02}", text, time.seconds().count());
   };
   spec.lowest = "00:00";
-  spec.highest = "23:59";
+  spec.highest = "23:59:59";
   spec.above = "24:00";
   return spec;
 }

@@ -48,6 +48,12 @@ std::string format_with_unit(std::int64_t value, const std::array<unit, Count>& 
   return std::string{zero};
 }
 
+/// A number of exactly two decimal digits.
+std::optional<std::int64_t> two_digits(std::string_view text) {
+  return text.size() == 2 && text.find_first_not_of("0123456789") == std::string_view::npos ? parse_integer(text)
+                                                                                            : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<std::int64_t> parse_integer(std::string_view text) {
@@ -75,16 +81,18 @@ std::optional<std::size_t> parse_size(std::string_view text) {
 
 std::string format_size(std::size_t bytes) { return format_with_unit(static_cast<std::int64_t>(bytes), sizes, "0"); }
 
-std::optional<std::chrono::minutes> parse_time_of_day(std::string_view text) {
-  if (text.size() != 5 || text[2] != ':' || text.find_first_not_of("0123456789:") != std::string_view::npos) {
+std::optional<std::chrono::seconds> parse_time_of_day(std::string_view text) {
+  const bool shaped = (text.size() == 5 || (text.size() == 8 && text[5] == ':')) && text[2] == ':';
+  if (!shaped) {
     return std::nullopt;
   }
-  const auto hours = parse_integer(text.substr(0, 2));
-  const auto minutes = parse_integer(text.substr(3));
-  if (!hours || !minutes || *hours > 23 || *minutes > 59) {
+  const auto hours = two_digits(text.substr(0, 2));
+  const auto minutes = two_digits(text.substr(3, 2));
+  const auto seconds = text.size() == 8 ? two_digits(text.substr(6)) : 0;
+  if (!hours || !minutes || !seconds || *hours > 23 || *minutes > 59 || *seconds > 59) {
     return std::nullopt;
   }
-  return std::chrono::minutes{*hours * 60 + *minutes};
+  return std::chrono::seconds{(*hours * 60 + *minutes) * 60 + *seconds};
 }
 
 std::optional<bool> parse_switch(std::string_view text) {

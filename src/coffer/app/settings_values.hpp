@@ -25,8 +25,8 @@ std::optional<std::size_t> parse_size(std::string_view text);
 /// The shortest spelling that parse_size reads back.
 std::string format_size(std::size_t bytes);
 
-/// "HH:MM", 00:00 to 23:59.
-std::optional<std::chrono::minutes> parse_time_of_day(std::string_view text);
+/// "HH:MM" or "HH:MM:SS", 00:00 to 23:59:59.
+std::optional<std::chrono::seconds> parse_time_of_day(std::string_view text);
 
 /// "1", "on", "true", "yes" or "0", "off", "false", "no".
 std::optional<bool> parse_switch(std::string_view text);

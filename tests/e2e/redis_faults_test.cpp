@@ -1,0 +1,160 @@
+// A Redis that is missing or breaks, seen over HTTP: every endpoint stays correct, nothing is stale, nothing is a 500.
+#include <chrono>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "support/catch.hpp"
+#include "support/redis_server.hpp"
+#include "support/server_process.hpp"
+#include "support/shop.hpp"
+
+using namespace coffer;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// One round of everything a client does, with the state checked after each step.
+void demand_correct_answers(test::shop& s) {
+  const auto before = s.inventory().json();
+  const auto version = before["version"].integer();
+  const auto owned = test::owned_units(s.client, s.user, s.product);
+  REQUIRE(s.buy(2).status == 201);
+  CHECK(s.inventory().json()["version"] == version + 1);
+  CHECK(test::owned_units(s.client, s.user, s.product) == owned + 2);
+  REQUIRE(test::use(s.client, s.user, s.product).status == 201);
+  CHECK(test::owned_units(s.client, s.user, s.product) == owned + 1);
+  REQUIRE(test::deposit(s.client, s.user, 5, test::unique_word("key")).status == 201);
+  const auto after = s.inventory();
+  CHECK(after.status == 200);
+  CHECK(after.json()["version"] == version + 3);
+  CHECK(after.header("ETag") == fmt::format("\"{}\"", version + 3));
+  CHECK(s.client.get("/analytics/popular-products").status == 200);
+  CHECK(s.client.get(fmt::format("/users/{}/transactions", s.user)).status == 200);
+  CHECK(s.client.get("/products").status == 200);
+  CHECK(s.client.get("/readyz").status == 200);
+}
+
+/// Reads the inventory until it comes from the cache; it must be the newest version all the time.
+bool hits_come_back(test::shop& s) {
+  const auto version = s.inventory().json()["version"].integer();
+  const auto end = std::chrono::steady_clock::now() + 20s;
+  while (std::chrono::steady_clock::now() < end) {
+    const auto answer = s.inventory();
+    if (answer.status != 200 || !(answer.json()["version"] == version)) {
+      return false;
+    }
+    if (answer.header("Cache-Status") == "coffer; hit") {
+      return true;
+    }
+    std::this_thread::sleep_for(20ms);
+  }
+  return false;
+}
+
+/// A shop with a Redis of its own and a user whose inventory is cached.
+struct cached_shop {
+  cached_shop() : s{{{"REDIS_URL", redis.url()}, {"COFFER_CACHE_TTL", "1m"}}} {
+    REQUIRE(s.buy(3).status == 201);
+    REQUIRE(hits_come_back(s));
+  }
+
+  test::redis_server redis;
+  test::shop s;
+};
+
+/// Correct with the fault, and afterwards a cache again.
+void demand_recovery(test::shop& s) {
+  demand_correct_answers(s);
+  CHECK(hits_come_back(s));
+  CHECK(test::audit(s.db) == "");
+}
+
+}  // namespace
+
+TEST_CASE("without redis, or with none that answers, every endpoint is correct") {
+  const std::string url = GENERATE("none", "unix:///nonexistent/redis.sock", "redis://127.0.0.1:1/0");
+  CAPTURE(url);
+  test::shop s{{{"REDIS_URL", url}}};
+  demand_correct_answers(s);
+  demand_correct_answers(s);
+  CHECK(test::audit(s.db) == "");
+}
+
+TEST_CASE("a redis that is killed and comes back is a cache again") {
+  cached_shop shop;
+  shop.redis.kill();
+  demand_correct_answers(shop.s);
+  shop.redis.start();
+  demand_recovery(shop.s);
+}
+
+TEST_CASE("a redis that hangs delays no request beyond its deadline") {
+  cached_shop shop;
+  shop.redis.stall();
+  const auto begin = std::chrono::steady_clock::now();
+  demand_correct_answers(shop.s);
+  CHECK(std::chrono::steady_clock::now() - begin < 4s);
+  shop.redis.resume();
+  demand_recovery(shop.s);
+}
+
+TEST_CASE("a redis that pauses its clients is a miss") {
+  cached_shop shop;
+  shop.redis.command({"CLIENT", "PAUSE", "1500", "ALL"});
+  demand_correct_answers(shop.s);
+  demand_recovery(shop.s);
+}
+
+TEST_CASE("a redis that takes no writes never shows an old inventory") {
+  cached_shop shop;
+  SECTION("because it is full") {
+    shop.redis.command({"CONFIG", "SET", "maxmemory", "1"});
+    demand_correct_answers(shop.s);
+    demand_correct_answers(shop.s);
+    shop.redis.command({"CONFIG", "SET", "maxmemory", "0"});
+  }
+  SECTION("because it is a replica") {
+    shop.redis.command({"REPLICAOF", "127.0.0.1", "1"});
+    demand_correct_answers(shop.s);
+    demand_correct_answers(shop.s);
+    shop.redis.command({"REPLICAOF", "NO", "ONE"});
+  }
+  demand_recovery(shop.s);
+}
+
+TEST_CASE("a redis that is emptied under load is filled again") {
+  cached_shop shop;
+  for (int i = 0; i < 5; ++i) {
+    shop.redis.command({"FLUSHALL"});
+    demand_correct_answers(shop.s);
+  }
+  demand_recovery(shop.s);
+}
+
+TEST_CASE("values that are no inventories are passed over") {
+  cached_shop shop;
+  const auto keys = shop.redis.command({"KEYS", "*"});
+  REQUIRE(!keys.elements.empty());
+  const std::string kind = GENERATE("bytes", "empty", "another type");
+  CAPTURE(kind);
+  for (const auto& key : keys.elements) {
+    if (kind == "another type") {
+      shop.redis.command({"DEL", key.text});
+      shop.redis.command({"RPUSH", key.text, "x"});
+    } else {
+      shop.redis.command({"SET", key.text, kind == "bytes" ? std::string{"\x00\xff{garbage", 10} : ""});
+    }
+  }
+  demand_correct_answers(shop.s);
+  CHECK(test::audit(shop.s.db) == "");
+}
+
+TEST_CASE("connections to redis that are cut in the middle lose nothing but hits") {
+  cached_shop shop;
+  for (int i = 0; i < 5; ++i) {
+    shop.redis.cut_connections();
+    demand_correct_answers(shop.s);
+  }
+  demand_recovery(shop.s);
+}
