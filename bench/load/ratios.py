@@ -1,6 +1,13 @@
 """The ratios that the figures are about, from the medians of the runs that were made."""
 
 
+def share(rounds, name, key):
+    """What part of a run's answers were of that kind, over all rounds."""
+    runs = rounds.results.get(name, [])
+    answers = sum(run["answers"] for run in runs)
+    return sum(run[key] for run in runs) / answers if answers else None
+
+
 def ratios(rounds):
     """Flat: name to number. What was not measured is left out."""
     median = {name: rounds.median(name) for name in rounds.results}
@@ -31,6 +38,7 @@ def ratios(rounds):
         "p50_idle": rounds.median("idle", "p50_ms"),
         "popular_ms": rounds.median("popular", "p50_ms"),
         "overload_goodput": of(get("overload"), max((get("s1_64") or 0, get("s1_256") or 0))),
+        "overload_503_share": share(rounds, "overload", "overloaded"),
         "overload_p99": rounds.median("overload", "p99_ms"),
     }
     return {name: round(value, 3) for name, value in found.items() if value is not None}

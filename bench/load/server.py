@@ -14,6 +14,10 @@ def free_port():
         return probe.getsockname()[1]
 
 
+# Should the benchmark be killed, what it started is told to end.
+WITH_US = ("setpriv", "--pdeathsig", "TERM")
+
+
 class Coffer:
     """A server process with the defaults, except for the flags given."""
 
@@ -21,7 +25,7 @@ class Coffer:
         self.env, self.database = env, database
         self.port, self.admin_port = free_port(), free_port()
         self.log = open(env.state / f"{database}.log", "ab")
-        command = [env.coffer, "serve", "--listen", f"127.0.0.1:{self.port}", "--admin-listen",
+        command = [*WITH_US, env.coffer, "serve", "--listen", f"127.0.0.1:{self.port}", "--admin-listen",
                    f"127.0.0.1:{self.admin_port}", "--log-level", "warn", "--redis-prefix", f"{database}:", *flags]
         self.process = subprocess.Popen(command, env={**os.environ, "DATABASE_URL": env.url(database)},
                                         stdout=self.log, stderr=self.log)
@@ -80,7 +84,8 @@ class EpollFloor:
     database = None
 
     def __init__(self, env):
-        self.process = subprocess.Popen([env.programs / "epoll_floor", "0"], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([*WITH_US, env.programs / "epoll_floor", "0"], stdout=subprocess.PIPE,
+                                        text=True)
         self.port = int(self.process.stdout.readline())
 
     @property
