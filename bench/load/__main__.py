@@ -64,7 +64,7 @@ def main():
     env = environment.Environment(options.build, options.pg_bin, options.state, sizes)
     env.make_template()
     tables = Tables(sizes, env.state, table_length)
-    contenders = Contenders(env)
+    contenders = Contenders(env, say)
     rounds = Rounds(env, tables, contenders, how["seconds"], say)
     try:
         if options.smoke:
@@ -82,6 +82,9 @@ def main():
         report.publish(options.publish, record)
     if options.quick:
         say(f"quick: one short round; the grown journal has {how['grown_rows']} rows instead of 20000000")
+    if record["disturbed"]:
+        say(f"{len(record['disturbed'])} of {rounds.passed} runs shared the machine with something else: "
+            "measure again when it is quiet")
     say(f"audits: {rounds.passed} passed, {len(rounds.failures)} failed. {os.path.relpath(options.out)} is written")
     return 1 if rounds.failures else 0
 

@@ -1,5 +1,7 @@
 """Who is measured: the server in its variants, pgbench, the bare responder. Each writer has a database of its own, so
 that what one leaves behind slows no other."""
+import time
+
 from load.server import Coffer, EpollFloor
 
 # Flags of the servers. Without batching more lanes may help, so that baseline gets both and its better one counts.
@@ -12,8 +14,8 @@ WRITERS = (*SERVERS, "b0", "b1", "b2")
 class Contenders:
     """Databases and processes, made when first wanted. Only the main server stays up between runs."""
 
-    def __init__(self, env):
-        self.env = env
+    def __init__(self, env, say=print):
+        self.env, self.say = env, say
         self.up = {}
         self.databases = {}
         self.rounds = 0
@@ -25,10 +27,12 @@ class Contenders:
             if name == "popular":
                 return self.database("growth")
             if name == "growth":
-                database = "bench_growth"
+                database, began = "bench_growth", time.monotonic()
                 self.env.fill(database, "growth.sql", {"users": sizes.grown_users, "rows": sizes.grown_rows,
                                                        "products": sizes.products, "price": sizes.price,
                                                        "funds": sizes.funds})
+                self.say(f"the grown database: {sizes.grown_users * sizes.grown_rows} journal rows in "
+                         f"{time.monotonic() - began:.0f} s")
             else:
                 database = f"bench_{name}_{self.rounds}"
                 self.env.clone(database)

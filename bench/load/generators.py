@@ -33,7 +33,7 @@ def wrk(address, table, connections, seconds, count_sent=False):
     result = json.loads(next(line for line in output.splitlines() if line.startswith("{")))
     result["count"] = result["answers"] - result["refused"]
     result["per_second"] = result["answers"] / result["seconds"]
-    return result, cpu
+    return result, max(0.0, cpu - result.pop("preparation"))  # CPU time before the first request
 
 
 def pgbench(env, database, script, clients, users, seconds):

@@ -14,6 +14,7 @@
 #include <deque>
 #include <fstream>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -156,8 +157,7 @@ std::vector<std::string> read_table(const char* path) {
     std::getline(file, body, '\t');
     std::getline(file, key);
     if (!key.empty()) {
-      fmt::print(stderr, "open_loop: {}: requests with a key are not supported\n", path);
-      std::exit(2);
+      throw std::runtime_error{fmt::format("{}: requests with a key are not supported", path)};
     }
     std::string fields;
     if (!body.empty()) {
@@ -166,8 +166,7 @@ std::vector<std::string> read_table(const char* path) {
     requests.push_back(fmt::format("{} {} HTTP/1.1\r\nHost: 127.0.0.1\r\n{}\r\n{}", method, uri, fields, body));
   }
   if (requests.empty()) {
-    fmt::print(stderr, "open_loop: {} has no request\n", path);
-    std::exit(2);
+    throw std::runtime_error{fmt::format("{} has no request", path)};
   }
   return requests;
 }
@@ -187,8 +186,13 @@ int main(int argc, char** argv) {
     return 2;
   }
   allow_many_descriptors();
-  schedule s{static_cast<std::uint16_t>(std::atoi(argv[1])), read_table(argv[2]), std::atof(argv[3]),
-             std::atoi(argv[4]), std::atoi(argv[5])};
-  s.run();
+  try {
+    schedule s{static_cast<std::uint16_t>(std::atoi(argv[1])), read_table(argv[2]), std::atof(argv[3]),
+               std::atoi(argv[4]), std::atoi(argv[5])};
+    s.run();
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "open_loop: {}\n", e.what());
+    return 2;
+  }
   return 0;
 }

@@ -46,6 +46,13 @@ def print_table(found, say=print):
                 + "  ".join(f"{key} {value}" for key, value in row["answers"].items()))
 
 
+def disturbed(results):
+    """Runs during which something else took more than a tenth of the machine: their numbers say little."""
+    limit = os.cpu_count() / 10
+    return [f"{name}, round {i + 1}" for name, runs in results.items() for i, run in enumerate(runs)
+            if run["foreign_cpu_seconds"] > limit * run["seconds"]]
+
+
 def write(path, env, how, rounds, ratios):
     """The whole record of a benchmark; `how` says what was asked for."""
     found = summary(rounds.results)
@@ -54,6 +61,7 @@ def write(path, env, how, rounds, ratios):
         "audits_failed": len(rounds.failures),
         "audits_passed": rounds.passed,
         "failures": rounds.failures,
+        "disturbed": disturbed(rounds.results),
         **how,
         "machine": {"cores": os.cpu_count(), "fdatasync_us": env.disk_flush_us(), "postgres": env.version,
                     "note": "one machine, loopback, the load generators share its cores"},

@@ -45,6 +45,7 @@ function init(args)
   end
   tag = string.format("%d-%s-", os.time(), tostring(requests):sub(8))
   request = args[2] == "count" and counted or plain
+  built = os.clock()
 end
 
 local threads = {}
@@ -54,13 +55,14 @@ function setup(thread)
 end
 
 function done(summary, latency)
-  local all = 0
+  local all, preparation = 0, 0
   for _, thread in ipairs(threads) do
     all = all + thread:get("sent")
+    preparation = math.max(preparation, thread:get("built"))
   end
   local lost = summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout
   io.write(string.format(
-    '{"answers":%d,"refused":%d,"errors":%d,"sent":%d,"seconds":%.4f,"p50_ms":%.3f,"p99_ms":%.3f}\n',
-    summary.requests, summary.errors.status, lost, all, summary.duration / 1e6,
+    '{"answers":%d,"refused":%d,"errors":%d,"sent":%d,"preparation":%.3f,"seconds":%.4f,"p50_ms":%.3f,"p99_ms":%.3f}\n',
+    summary.requests, summary.errors.status, lost, all, preparation, summary.duration / 1e6,
     latency:percentile(50) / 1000, latency:percentile(99) / 1000))
 end

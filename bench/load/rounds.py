@@ -28,6 +28,8 @@ class Rounds:
             return
         for number in range(rounds):
             self.contenders.new_round()
+            if any(run.contender == "growth" for run in runs):
+                self.contenders.database("growth")  # first: its load ends with a checkpoint
             self.warm &= {"growth"}
             self.warm_up(runs)
             for run in runs if number % 2 == 0 else reversed(runs):

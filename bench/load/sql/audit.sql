@@ -1,4 +1,5 @@
 -- The books after a run; every line must be 0.
+set work_mem = '256MB';
 select 'negative balances' as check, count(*) as violations from users where balance < 0
 union all
 select 'balance is not the sum of the journal', count(*) from (
