@@ -1,4 +1,6 @@
 // The program: runs what the command line asks for. Must not know how.
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -10,6 +12,7 @@
 #include "coffer/app/migrate.hpp"
 #include "coffer/app/seed.hpp"
 #include "coffer/app/serve.hpp"
+#include "coffer/app/verify.hpp"
 #include "coffer/app/version.hpp"
 
 namespace {
@@ -70,6 +73,21 @@ int run(const healthcheck_command& command) {
   const health found = check_health(command.url);
   fmt::print(found.ok ? stdout : stderr, "{}: {}\n", command.url, found.detail);
   return found.ok ? exit_ok : exit_failed;
+}
+
+int run(const verify_command& command) {
+  verify_run how{.database_url = command.database_url, .users = {}, .show_progress = ::isatty(STDERR_FILENO) == 1};
+  if (command.user) {
+    how.users = {*command.user, *command.user};
+  }
+  try {
+    const verified done = verify_books(how);
+    fmt::print("{}", command.json ? done.to_json() : done.to_text());
+    return done.report.violations() == 0 ? exit_ok : exit_failed;
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "coffer: the books could not be read: {}\n", e.what());
+    return exit_unchecked;
+  }
 }
 
 int run(const version_command&) {

@@ -127,15 +127,29 @@ TEST_CASE("without a command the help is shown as a usage error") {
 
 TEST_CASE("the help lists the commands, examples and exit codes") {
   const std::string help = help_of({"--help"});
-  for (const char* part : {"serve", "migrate", "seed", "healthcheck", "version", "Examples:", "coffer migrate up",
-                           "Exit codes: 0 done, 1 failed", "2 wrong usage"}) {
+  for (const char* part : {"serve", "migrate", "seed", "verify", "healthcheck", "version",
+                           "Examples:", "coffer migrate up", "Exit codes: 0 done, 1 failed", "2 wrong usage"}) {
     CAPTURE(part);
     CHECK(says(help, part));
   }
-  for (const char* part : {"verify", "doctor", " key"}) {
+  for (const char* part : {"doctor", " key"}) {
     CAPTURE(part);
     CHECK(!says(help, part));
   }
+}
+
+TEST_CASE("verify takes one user and a format") {
+  const auto all = parsed_as<app::verify_command>({"verify", "--database-url", "postgresql://h/d"});
+  CHECK(all.database_url == "postgresql://h/d");
+  CHECK(!all.user);
+  CHECK(!all.json);
+  const auto one = parsed_as<app::verify_command>({"verify", "--user", "42", "--format", "json"});
+  CHECK(one.user == 42);
+  CHECK(one.json);
+  CHECK(refusal({"verify", "--user", "x"}) ==
+        "coffer: --user 'x' is not valid: it must be a whole number from 1 to 9007199254740991");
+  CHECK(refusal({"verify", "--format", "xml"}) == "coffer: --format 'xml' is not valid: it must be text or json");
+  CHECK(says(help_of({"verify", "--help"}), "3 they could not be read"));
 }
 
 TEST_CASE("serve's help names every flag, range, variable and default") {

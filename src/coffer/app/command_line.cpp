@@ -9,6 +9,7 @@
 
 #include "coffer/app/command_line_suggest.hpp"
 #include "coffer/app/settings_values.hpp"
+#include "coffer/base/ids.hpp"
 
 namespace coffer::app {
 
@@ -69,6 +70,7 @@ class parser {
     add_serve();
     add_migrate();
     add_seed();
+    add_verify();
     add_healthcheck();
     version_ = app_.add_subcommand("version", "Print the version");
   }
@@ -94,6 +96,7 @@ class parser {
   void add_serve();
   void add_migrate();
   void add_seed();
+  void add_verify();
   void add_healthcheck();
 
   /// The innermost command that was named.
@@ -103,8 +106,15 @@ class parser {
 
   command build();
   migrate_command build_migrate();
+  verify_command build_verify();
   std::string healthcheck_url();
 
+  [[nodiscard]] bool wants_json() const {
+    if (format_ != "text" && format_ != "json") {
+      throw usage_error{fmt::format("--format '{}' is not valid: it must be text or json", format_)};
+    }
+    return format_ == "json";
+  }
   [[nodiscard]] std::string database_url() const {
     return resolve_one("--database-url", given_, env_, &settings::database_url);
   }
@@ -118,6 +128,7 @@ class parser {
   CLI::App* migrate_status_ = nullptr;
   CLI::App* migrate_new_ = nullptr;
   CLI::App* seed_ = nullptr;
+  CLI::App* verify_ = nullptr;
   CLI::App* healthcheck_ = nullptr;
   CLI::App* version_ = nullptr;
 
@@ -127,6 +138,7 @@ class parser {
   bool all_ = false;
   std::string steps_;
   std::string format_ = "text";
+  std::string user_;
   std::string url_;
 };
 
@@ -231,6 +243,17 @@ void parser::add_seed() {
   seed_->footer(fmt::format("Running it again adds nothing.\n\n{}", exit_codes));
 }
 
+void parser::add_verify() {
+  verify_ = app_.add_subcommand("verify", "Prove that the books are right: replay the journal against what is stored");
+  offer(*verify_, find_setting("--database-url"), given_);
+  verify_->add_option("--user", user_, "this user's books only, default everybody's")->type_name("ID");
+  verify_->add_option("--format", format_, "what is printed, default text")->type_name("text|json");
+  verify_->footer(
+      "It reads one snapshot, writes nothing and may run beside busy servers.\n\nExamples:\n  coffer verify\n"
+      "  coffer verify --user 42 --format json\n\nExit codes: 0 the books are right, 1 they are wrong, 2 wrong usage,"
+      " 3 they could not be read.");
+}
+
 void parser::add_healthcheck() {
   healthcheck_ = app_.add_subcommand("healthcheck", "Ask a running server whether it is ready (for containers)");
   offer(*healthcheck_, find_setting("--listen"), given_);
@@ -267,6 +290,18 @@ migrate_command parser::build_migrate() {
   return how;
 }
 
+verify_command parser::build_verify() {
+  verify_command how{.database_url = database_url(), .user = std::nullopt, .json = wants_json()};
+  if (!user_.empty()) {
+    how.user = parse_integer(user_);
+    if (!how.user || *how.user < 1 || *how.user > max_json_integer) {
+      throw usage_error{
+          fmt::format("--user '{}' is not valid: it must be a whole number from 1 to {}", user_, max_json_integer)};
+    }
+  }
+  return how;
+}
+
 std::string parser::healthcheck_url() {
   if (!url_.empty()) {
     return url_;
@@ -293,10 +328,10 @@ command parser::build() {
     return build_migrate();
   }
   if (seed_->parsed()) {
-    if (format_ != "text" && format_ != "json") {
-      throw usage_error{fmt::format("--format '{}' is not valid: it must be text or json", format_)};
-    }
-    return seed_command{.database_url = database_url(), .json = format_ == "json"};
+    return seed_command{.database_url = database_url(), .json = wants_json()};
+  }
+  if (verify_->parsed()) {
+    return build_verify();
   }
   if (healthcheck_->parsed()) {
     return healthcheck_command{healthcheck_url()};

@@ -17,6 +17,8 @@ namespace coffer::app {
 inline constexpr int exit_ok = 0;
 inline constexpr int exit_failed = 1;
 inline constexpr int exit_usage = 2;
+/// Of verify alone: whether the books are right could not be found out.
+inline constexpr int exit_unchecked = 3;
 
 struct serve_command {
   settings how;
@@ -44,6 +46,12 @@ struct healthcheck_command {
   std::string url;  ///< http://ADDRESS:PORT/PATH
 };
 
+struct verify_command {
+  std::string database_url;
+  std::optional<std::int64_t> user;  ///< nullopt: everybody
+  bool json = false;
+};
+
 struct version_command {};
 
 /// Nothing to run: help was asked for, or the arguments are wrong.
@@ -53,8 +61,8 @@ struct print_and_exit {
   std::string err;
 };
 
-using command =
-    std::variant<serve_command, migrate_command, seed_command, healthcheck_command, version_command, print_and_exit>;
+using command = std::variant<serve_command, migrate_command, seed_command, healthcheck_command, verify_command,
+                             version_command, print_and_exit>;
 
 /// Reads the arguments (without the program's name), then `env`, then defaults. Pure.
 command parse_command_line(std::vector<std::string> arguments, const variables& env);

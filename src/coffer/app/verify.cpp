@@ -1,0 +1,151 @@
+#include "coffer/app/verify.hpp"
+
+#include <cstdio>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include "coffer/app/migrate_state.hpp"
+#include "coffer/app/run_blocking.hpp"
+#include "coffer/json/writer.hpp"
+
+namespace coffer::app {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// For one page of rows; a page is read in milliseconds, a disk that is busy may need longer.
+constexpr auto page_time = 60s;
+
+net::task<service::audit_report> audit(verify_run how) {
+  pg::options options{std::move(how.database_url)};
+  options.application_name = "coffer verify";
+  options.statement_timeout = page_time * 10;
+  options.idle_in_transaction_timeout = page_time;
+  options.settings.emplace_back("default_transaction_read_only", "on");
+  auto db =
+      co_await pg::connection::open(co_await asio::this_coro::executor, std::move(options), net::deadline_in(10s));
+  const schema_report schema = co_await check_schema(*db, net::deadline_in(10s));
+  if (schema.state != schema_state::ready) {
+    throw std::runtime_error(schema.message);
+  }
+  std::function<void(std::int64_t)> progress;
+  if (how.show_progress) {
+    progress = [](std::int64_t rows) { fmt::print(stderr, "\r{} transactions", rows); };
+  }
+  auto report = co_await service::audit_books(*db, how.users, page_time, std::move(progress));
+  if (how.show_progress) {
+    fmt::print(stderr, "\r{:40}\r", "");
+  }
+  co_return report;
+}
+
+std::string where(const domain::book_violation& v) {
+  std::string text;
+  const auto add = [&text](const char* name, std::int64_t value) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, value);
+  };
+  if (v.user) {
+    add("user", v.user->value);
+  }
+  if (v.at) {
+    add("version", v.at->value);
+  }
+  if (v.product) {
+    add("product", v.product->value);
+  }
+  return text;
+}
+
+void write_example(json::writer& out, const domain::book_violation& v) {
+  const auto number_or_null = [&out](const char* name, const auto& id) {
+    out.key(name);
+    if (id) {
+      out.value(id->value);
+    } else {
+      out.null();
+    }
+  };
+  out.begin_object();
+  number_or_null("user_id", v.user);
+  number_or_null("version", v.at);
+  number_or_null("product_id", v.product);
+  out.key("expected");
+  out.value(v.expected);
+  out.key("found");
+  out.value(v.found);
+  out.end_object();
+}
+
+}  // namespace
+
+std::string verified::to_text() const {
+  std::string out = fmt::format("{} users, {} transactions, {} lines of inventory, {} products in {:.1f} s\n\n",
+                                report.users, report.transactions, report.holdings, report.products, seconds);
+  std::size_t broken = 0;
+  for (const auto& [name, rule] : report.rules) {
+    if (rule.count == 0) {
+      out += fmt::format("ok      {}\n", name);
+      continue;
+    }
+    ++broken;
+    out += fmt::format("BROKEN  {}: {} times\n", name, rule.count);
+    for (const domain::book_violation& v : rule.examples) {
+      out += fmt::format("          {}: expected {}, found {}\n", where(v), v.expected, v.found);
+    }
+  }
+  out += broken == 0 ? "\nThe books are right.\n"
+                     : fmt::format("\nThe books are wrong: {} violations of {} rules.\n", report.violations(), broken);
+  return out;
+}
+
+std::string verified::to_json() const {
+  std::string text;
+  json::writer out{text};
+  out.begin_object();
+  out.key("books_right");
+  out.value(report.violations() == 0);
+  out.key("violations");
+  out.value(report.violations());
+  out.key("milliseconds");
+  out.value(static_cast<std::int64_t>(seconds * 1000));
+  for (const auto& [name, count] : {std::pair{"users", report.users}, std::pair{"transactions", report.transactions},
+                                    std::pair{"holdings", report.holdings}, std::pair{"products", report.products}}) {
+    out.key(name);
+    out.value(count);
+  }
+  out.key("rules");
+  out.begin_object();
+  for (const auto& [name, rule] : report.rules) {
+    out.key(name);
+    out.begin_object();
+    out.key("violations");
+    out.value(rule.count);
+    out.key("examples");
+    out.begin_array();
+    for (const domain::book_violation& v : rule.examples) {
+      write_example(out, v);
+    }
+    out.end_array();
+    out.end_object();
+  }
+  out.end_object();
+  out.end_object();
+  return text + "\n";
+}
+
+verified verify_books(const verify_run& how) {
+  const auto begin = std::chrono::steady_clock::now();
+  try {
+    verified done;
+    done.report = run_blocking(audit(how));
+    done.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return done;
+  } catch (const pg::error& e) {
+    throw std::runtime_error(
+        fmt::format("{}. Check --database-url or DATABASE_URL, and that the server runs", e.what()));
+  }
+}
+
+}  // namespace coffer::app

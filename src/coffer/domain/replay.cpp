@@ -1,0 +1,139 @@
+#include "coffer/domain/replay.hpp"
+
+#include <limits>
+#include <utility>
+
+namespace coffer::domain {
+
+namespace {
+
+std::int64_t saturating_add(std::int64_t a, std::int64_t b) noexcept {
+  std::int64_t sum = 0;
+  if (!__builtin_add_overflow(a, b, &sum)) {
+    return sum;
+  }
+  return b > 0 ? std::numeric_limits<std::int64_t>::max() : std::numeric_limits<std::int64_t>::min();
+}
+
+/// -1, 0 or 1: what a completed row of this kind does to the balance and to the units owned.
+struct direction {
+  int credits;
+  int units;
+};
+
+direction direction_of(transaction_kind kind) noexcept {
+  switch (kind) {
+    case transaction_kind::deposit:
+      return {1, 0};
+    case transaction_kind::purchase:
+      return {-1, 1};
+    case transaction_kind::use:
+      return {0, -1};
+    case transaction_kind::refund:
+      return {1, -1};
+    case transaction_kind::grant:
+      return {1, 1};
+  }
+  return {0, 0};
+}
+
+}  // namespace
+
+void replay::begin(user_id user, std::optional<stored_wallet> stored) {
+  user_ = user;
+  stored_ = stored;
+  balance_ = 0;
+  at_ = 0;
+  items_.clear();
+  if (!stored_) {
+    violated(rule::user_exists, std::nullopt, std::nullopt, "a user", "none");
+  } else if (stored_->balance < 0) {
+    violated(rule::no_negative_balance, std::nullopt, std::nullopt, "0 or more", std::to_string(stored_->balance));
+  }
+}
+
+void replay::entry(const journal_entry& row) {
+  const version at{row.at};
+  compare(rule::versions, at, std::nullopt, saturating_add(at_, 1), row.at);
+  at_ = row.at;
+  if (row.status == transaction_status::completed) {
+    apply(row);
+  } else if (row.status == transaction_status::pending) {
+    violated(rule::no_pending, at, row.product, "completed or failed", "pending");
+  }
+  compare(rule::balance_after, at, std::nullopt, balance_, row.balance_after);
+  if (row.product) {
+    check_product(*row.product, at);
+    const std::int64_t owned = items_[*row.product].quantity;
+    if (row.item_quantity_after) {
+      compare(rule::item_quantity_after, at, row.product, owned, *row.item_quantity_after);
+    } else {
+      violated(rule::item_quantity_after, at, row.product, std::to_string(owned), "nothing");
+    }
+  }
+}
+
+void replay::apply(const journal_entry& row) {
+  const version at{row.at};
+  const direction to = direction_of(row.kind);
+  balance_ = saturating_add(balance_, to.credits * row.amount);
+  if (balance_ < 0) {
+    violated(rule::no_negative_balance, at, std::nullopt, "0 or more", std::to_string(balance_));
+  }
+  if (!row.product) {
+    return;
+  }
+  std::int64_t& owned = items_[*row.product].quantity;
+  owned = saturating_add(owned, to.units * row.quantity);
+  if (owned < 0) {
+    violated(rule::no_negative_quantity, at, row.product, "0 or more", std::to_string(owned));
+  }
+  const auto known = products_.find(*row.product);
+  if (known != products_.end() && known->second == product_type::permanent && owned > 1) {
+    violated(rule::permanent_once, at, row.product, "1 at most", std::to_string(owned));
+  }
+}
+
+void replay::check_product(product_id product, std::optional<version> at) {
+  if (!products_.contains(product)) {
+    violated(rule::product_exists, at, product, "a product", "none");
+  }
+}
+
+void replay::holding(const stored_holding& line) {
+  check_product(line.product, std::nullopt);
+  item& known = items_[line.product];
+  known.seen = true;
+  compare(rule::inventory, std::nullopt, line.product, known.quantity, line.quantity);
+}
+
+void replay::end() {
+  for (const auto& [product, known] : items_) {
+    if (!known.seen && known.quantity != 0) {
+      violated(rule::inventory, std::nullopt, product, std::to_string(known.quantity), "no line");
+    }
+  }
+  if (stored_) {
+    compare(rule::balance, std::nullopt, std::nullopt, balance_, stored_->balance);
+    compare(rule::versions, std::nullopt, std::nullopt, at_, stored_->at);
+  }
+}
+
+void replay::compare(std::string_view rule, std::optional<version> at, std::optional<product_id> product,
+                     std::int64_t expected, std::int64_t found) const {
+  if (expected != found) {
+    violated(rule, at, product, std::to_string(expected), std::to_string(found));
+  }
+}
+
+void replay::violated(std::string_view rule, std::optional<version> at, std::optional<product_id> product,
+                      std::string expected, std::string found) const {
+  report_({.rule = rule,
+           .user = user_,
+           .at = at,
+           .product = product,
+           .expected = std::move(expected),
+           .found = std::move(found)});
+}
+
+}  // namespace coffer::domain

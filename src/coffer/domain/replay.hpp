@@ -1,0 +1,108 @@
+// Replays the journal of one user after the other and compares the result with what is stored. Shares no code with
+// decide(): a second opinion. Pure.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "coffer/domain/product.hpp"
+#include "coffer/domain/transaction.hpp"
+
+namespace coffer::domain {
+
+/// One place where the books are wrong.
+struct book_violation {
+  std::string_view rule;  ///< a literal, e.g. "versions_dense"
+  std::optional<user_id> user;
+  std::optional<version> at;
+  std::optional<product_id> product;
+  std::string expected;
+  std::string found;
+};
+
+/// The rules that a replay can find broken.
+namespace rule {
+inline constexpr std::string_view balance = "balance_is_journal_sum";
+inline constexpr std::string_view balance_after = "balance_after_is_running_sum";
+inline constexpr std::string_view no_negative_balance = "no_negative_balance";
+inline constexpr std::string_view versions = "versions_dense";
+inline constexpr std::string_view inventory = "inventory_is_journal_sum";
+inline constexpr std::string_view item_quantity_after = "item_quantity_after_is_running_sum";
+inline constexpr std::string_view no_negative_quantity = "no_negative_quantity";
+inline constexpr std::string_view permanent_once = "permanent_owned_once";
+inline constexpr std::string_view no_pending = "no_pending_transaction";
+inline constexpr std::string_view user_exists = "user_exists";
+inline constexpr std::string_view product_exists = "product_exists";
+}  // namespace rule
+
+/// A user as stored.
+struct stored_wallet {
+  user_id user;
+  std::int64_t balance = 0;
+  std::int64_t at = 0;  ///< version
+};
+
+/// A row of the journal, as far as it changes anything.
+struct journal_entry {
+  user_id user;
+  std::int64_t at = 0;  ///< version
+  transaction_kind kind = transaction_kind::deposit;
+  transaction_status status = transaction_status::completed;
+  std::optional<product_id> product;
+  std::int64_t quantity = 0;
+  std::int64_t amount = 0;
+  std::int64_t balance_after = 0;
+  std::optional<std::int64_t> item_quantity_after;
+};
+
+/// A line of the inventory as stored.
+struct stored_holding {
+  user_id user;
+  product_id product;
+  std::int64_t quantity = 0;
+};
+
+/// Feed per user: begin(), then its journal by version, then its holdings, then end(). Keeps what it knows of one user
+/// only. Sums saturate instead of wrapping: absurd numbers are violations, not undefined behaviour.
+class replay {
+ public:
+  using catalogue = std::unordered_map<product_id, product_type>;
+  using sink = std::function<void(book_violation)>;
+
+  /// `products` must outlive this. `report` is called for every violation.
+  replay(const catalogue& products, sink report) : products_{products}, report_{std::move(report)} {}
+
+  /// `stored` is nullopt when rows of a user exist that does not.
+  void begin(user_id user, std::optional<stored_wallet> stored);
+  void entry(const journal_entry& row);
+  void holding(const stored_holding& line);
+  void end();
+
+ private:
+  struct item {
+    std::int64_t quantity = 0;
+    bool seen = false;  ///< among the holdings
+  };
+
+  void apply(const journal_entry& row);
+  void check_product(product_id product, std::optional<version> at);
+  void violated(std::string_view rule, std::optional<version> at, std::optional<product_id> product,
+                std::string expected, std::string found) const;
+  void compare(std::string_view rule, std::optional<version> at, std::optional<product_id> product,
+               std::int64_t expected, std::int64_t found) const;
+
+  const catalogue& products_;
+  sink report_;
+  user_id user_;
+  std::optional<stored_wallet> stored_;
+  std::int64_t balance_ = 0;
+  std::int64_t at_ = 0;
+  std::map<product_id, item> items_;
+};
+
+}  // namespace coffer::domain

@@ -1,0 +1,151 @@
+#include "coffer/store/books_store.hpp"
+
+#include "coffer/base/assert.hpp"
+
+namespace coffer::store {
+
+namespace {
+
+constexpr pg::statement select_products{"books_products", "select id, type from products"};
+
+constexpr pg::statement page_of_wallets{"books_wallets",
+                                        "select id, balance, version from users where id > $1 and id <= $2"
+                                        " order by id limit $3"};
+
+constexpr pg::statement page_of_journal{
+    "books_journal",
+    "select user_id, version, kind, status, product_id, quantity, amount, balance_after, item_quantity_after"
+    " from transactions where (user_id, version) > ($1, $2) and user_id <= $3 order by user_id, version limit $4"};
+
+constexpr pg::statement page_of_holdings{
+    "books_holdings",
+    "select user_id, product_id, quantity from inventory where (user_id, product_id) > ($1, $2) and user_id <= $3"
+    " order by user_id, product_id limit $4"};
+
+// The three comparisons give: how many rows differ, user, product, what is expected, what is found. Ids of users are
+// unique in users only, so a full join on them finds entries that are missing, wrong or too many. The directories are
+// in lower case, for ASCII alone.
+constexpr pg::statement compare_usernames{
+    "books_usernames",
+    "select count(*) over (), coalesce(u.id, n.user_id), null::bigint,"
+    " coalesce(lower(u.username collate \"C\"), 'no entry'), coalesce(n.username, 'no entry')"
+    " from (select * from users where id between $1 and $2) u"
+    " full join (select * from usernames where user_id between $1 and $2) n on n.user_id = u.id"
+    " where lower(u.username collate \"C\") is distinct from n.username limit 10"};
+
+constexpr pg::statement compare_emails{
+    "books_emails",
+    "select count(*) over (), coalesce(u.id, e.user_id), null::bigint,"
+    " coalesce(lower(u.email collate \"C\"), 'no entry'), coalesce(e.email, 'no entry')"
+    " from (select * from users where id between $1 and $2) u"
+    " full join (select * from emails where user_id between $1 and $2) e on e.user_id = u.id"
+    " where lower(u.email collate \"C\") is distinct from e.email limit 10"};
+
+// A row's created_at is the time of its batch, whose hour its sales are counted in.
+constexpr pg::statement compare_sales{
+    "books_sales",
+    "select count(*) over (), null::bigint, product_id,"
+    " concat(j.hour, ': ', coalesce(j.purchases, 0), ' purchases, ', coalesce(j.units, 0), ' units, ',"
+    " coalesce(j.revenue, 0), ' credits'),"
+    " concat(c.hour, ': ', coalesce(c.purchases, 0), ' purchases, ', coalesce(c.units, 0), ' units, ',"
+    " coalesce(c.revenue, 0), ' credits')"
+    " from (select hour, product_id, sum(purchases) as purchases, sum(units) as units, sum(revenue) as revenue"
+    " from sales_counters group by hour, product_id) c"
+    " full join (select date_trunc('hour', created_at, 'UTC') as hour, product_id, count(*) as purchases,"
+    " sum(quantity) as units, sum(amount) as revenue from transactions where kind = 2 and status = 2"
+    " group by 1, 2) j using (hour, product_id)"
+    " where (c.purchases, c.units, c.revenue) is distinct from (j.purchases, j.units, j.revenue) limit 10"};
+
+}  // namespace
+
+net::task<domain::replay::catalogue> read_catalogue(pg::connection& db, net::deadline until) {
+  const pg::rows found = co_await db.query(select_products, pg::params{}, until);
+  domain::replay::catalogue all;
+  for (int r = 0; r < found.size(); ++r) {
+    all.emplace(product_id{found.int64(r, 0)}, static_cast<domain::product_type>(found.int16(r, 1)));
+  }
+  co_return all;
+}
+
+net::task<std::vector<domain::stored_wallet>> read_wallets(pg::connection& db, user_range users,
+                                                           std::optional<domain::stored_wallet> behind,
+                                                           net::deadline until) {
+  const std::int64_t after = behind ? behind->user.value : users.first - 1;
+  const pg::rows found = co_await db.query(page_of_wallets, pg::params::of(after, users.last, books_page), until);
+  std::vector<domain::stored_wallet> page;
+  page.reserve(static_cast<std::size_t>(found.size()));
+  for (int r = 0; r < found.size(); ++r) {
+    page.push_back({user_id{found.int64(r, 0)}, found.int64(r, 1), found.int64(r, 2)});
+  }
+  co_return page;
+}
+
+net::task<std::vector<domain::journal_entry>> read_journal(pg::connection& db, user_range users,
+                                                           std::optional<domain::journal_entry> behind,
+                                                           net::deadline until) {
+  const std::int64_t after_user = behind ? behind->user.value : users.first;
+  const std::int64_t after_version = behind ? behind->at : std::numeric_limits<std::int64_t>::min();
+  const pg::rows found =
+      co_await db.query(page_of_journal, pg::params::of(after_user, after_version, users.last, books_page), until);
+  std::vector<domain::journal_entry> page;
+  page.reserve(static_cast<std::size_t>(found.size()));
+  for (int r = 0; r < found.size(); ++r) {
+    domain::journal_entry& row = page.emplace_back();
+    row.user = user_id{found.int64(r, 0)};
+    row.at = found.int64(r, 1);
+    row.kind = static_cast<domain::transaction_kind>(found.int16(r, 2));
+    row.status = static_cast<domain::transaction_status>(found.int16(r, 3));
+    if (const auto product = found.optional_int64(r, 4)) {
+      row.product = product_id{*product};
+    }
+    row.quantity = found.int64(r, 5);
+    row.amount = found.int64(r, 6);
+    row.balance_after = found.int64(r, 7);
+    row.item_quantity_after = found.optional_int64(r, 8);
+  }
+  co_return page;
+}
+
+net::task<std::vector<domain::stored_holding>> read_holdings(pg::connection& db, user_range users,
+                                                             std::optional<domain::stored_holding> behind,
+                                                             net::deadline until) {
+  const std::int64_t after_user = behind ? behind->user.value : users.first;
+  const std::int64_t after_product = behind ? behind->product.value : std::numeric_limits<std::int64_t>::min();
+  const pg::rows found =
+      co_await db.query(page_of_holdings, pg::params::of(after_user, after_product, users.last, books_page), until);
+  std::vector<domain::stored_holding> page;
+  page.reserve(static_cast<std::size_t>(found.size()));
+  for (int r = 0; r < found.size(); ++r) {
+    page.push_back({user_id{found.int64(r, 0)}, product_id{found.int64(r, 1)}, found.int64(r, 2)});
+  }
+  co_return page;
+}
+
+net::task<table_findings> compare_tables(pg::connection& db, std::string_view which, user_range users,
+                                         net::deadline until) {
+  const bool sales = which == rule::sales_counters;
+  COFFER_ASSERT(sales || which == rule::usernames || which == rule::emails);
+  const pg::statement& what = sales ? compare_sales : which == rule::usernames ? compare_usernames : compare_emails;
+  pg::params with;
+  if (!sales) {
+    with.add(users.first).add(users.last);
+  }
+  const pg::rows found = co_await db.query(what, std::move(with), until);
+  table_findings all;
+  for (int r = 0; r < found.size(); ++r) {
+    all.count = found.int64(r, 0);
+    domain::book_violation& each = all.examples.emplace_back();
+    each.rule = which;
+    if (const auto user = found.optional_int64(r, 1)) {
+      each.user = user_id{*user};
+    }
+    if (const auto product = found.optional_int64(r, 2)) {
+      each.product = product_id{*product};
+    }
+    each.expected = found.text(r, 3);
+    each.found = found.text(r, 4);
+  }
+  co_return all;
+}
+
+}  // namespace coffer::store

@@ -1,0 +1,172 @@
+// `coffer verify` on books that are right, and on books that are wrong in every way it knows.
+#include <fmt/format.h>
+
+#include "coffer/store/books_store.hpp"
+#include "support/catch.hpp"
+#include "support/parallel.hpp"
+#include "support/process.hpp"
+#include "support/server_process.hpp"
+#include "support/shop.hpp"
+
+using namespace coffer;
+
+namespace {
+
+test::outcome verify(const test::database& db, std::vector<std::string> more = {}) {
+  std::vector<std::string> arguments{"verify", "--format", "json"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return test::run_coffer(arguments, {{"DATABASE_URL", db.url()}});
+}
+
+/// The rules that are broken, with their counts: "versions_dense=1 ...".
+std::string broken(const test::outcome& run) {
+  std::string all;
+  const auto report = test::json_value::parse(run.out);
+  for (const auto& [name, rule] : report["rules"].members()) {
+    if (!(rule["violations"] == 0)) {
+      all += fmt::format("{}{}={}", all.empty() ? "" : " ", name, rule["violations"].integer());
+    }
+  }
+  CHECK(report["books_right"].boolean() == all.empty());
+  CHECK(run.exit_code == (all.empty() ? 0 : 1));
+  return all;
+}
+
+/// A shop with a history of every kind, without the constraints that would keep the books from being falsified.
+struct corruptible {
+  corruptible() {
+    premium = test::make_product(s.client, "permanent", 50);
+    REQUIRE(s.buy(3, "key").status == 201);
+    REQUIRE(test::use(s.client, s.user, s.product).status == 201);
+    REQUIRE(test::buy(s.client, s.user, premium).status == 201);
+    REQUIRE(test::buy(s.client, s.user, premium).status == 409);
+    other = test::make_user(s.client, 10);
+    s.db.query(R"(do $$ declare c record; begin
+      for c in select conrelid::regclass as t, conname from pg_constraint
+        where contype in ('c', 'f') and conrelid in ('users'::regclass, 'transactions'::regclass, 'inventory'::regclass)
+      loop execute format('alter table %s drop constraint %I', c.t, c.conname); end loop; end $$)");
+  }
+  std::string after(const std::string& sql) {
+    const auto changed = s.db.query(sql, {std::to_string(s.user)});
+    REQUIRE(changed.affected == 1);
+    return broken(verify(s.db));
+  }
+
+  test::shop s;
+  std::int64_t premium = 0;
+  std::int64_t other = 0;
+};
+
+}  // namespace
+
+TEST_CASE("books are right after everybody has worked on them at once") {
+  test::shop s{{{"COFFER_THREADS", "2"}}, 100};
+  const auto premium = test::make_product(s.client, "permanent", 5);
+  test::parallel(8, [&](std::size_t i) {
+    auto client = s.server.client();
+    for (int n = 0; n < 25; ++n) {
+      test::buy(client, s.user, n % 5 == 0 ? premium : s.product);
+      test::use(client, s.user, s.product);
+      test::deposit(client, s.user, 1, fmt::format("{}-{}", i, n));
+    }
+  });
+  const auto run = verify(s.db);
+  CHECK(broken(run) == "");
+  const auto report = test::json_value::parse(run.out);
+  CHECK(report["transactions"] == s.db.integer("select count(*) from transactions"));
+  CHECK(report["users"] == 1);
+  CHECK(report["rules"].size() == 14);
+  const auto text = test::run_coffer({"verify"}, {{"DATABASE_URL", s.db.url()}});
+  CHECK(text.exit_code == 0);
+  CHECK(text.out.find("The books are right.") != std::string::npos);
+}
+
+TEST_CASE("books that were falsified are found, with the rule that is broken") {
+  corruptible c;
+  REQUIRE(broken(verify(c.s.db)) == "");
+  SECTION("a balance") {
+    CHECK(c.after("update users set balance = balance + 1 where id = $1") == "balance_is_journal_sum=1");
+    const auto example = test::json_value::parse(verify(c.s.db).out)["rules"]["balance_is_journal_sum"]["examples"][0];
+    CHECK(example["user_id"] == c.s.user);
+    CHECK(example["expected"] == "947");
+    CHECK(example["found"] == "948");
+    CHECK(broken(verify(c.s.db, {"--user", std::to_string(c.other)})) == "");
+    CHECK(broken(verify(c.s.db, {"--user", std::to_string(c.s.user)})) == "balance_is_journal_sum=1");
+  }
+  SECTION("a negative balance") {
+    CHECK(c.after("update users set balance = -1 where id = $1") == "balance_is_journal_sum=1 no_negative_balance=1");
+  }
+  SECTION("a version") { CHECK(c.after("update users set version = version + 1 where id = $1") == "versions_dense=1"); }
+  SECTION("a row that is gone from the middle") {
+    CHECK(c.after("delete from transactions where user_id = $1 and version = 3") ==
+          "inventory_is_journal_sum=1 versions_dense=1");
+  }
+  SECTION("an amount") {
+    CHECK(c.after("update transactions set amount = amount + 1 where user_id = $1 and version = 2") ==
+          "balance_after_is_running_sum=4 balance_is_journal_sum=1 sales_counters_are_journal_sum=1");
+  }
+  SECTION("a failed row that is called completed") {
+    CHECK(c.after("update transactions set status = 2, reason = null where user_id = $1 and status = 3") ==
+          "balance_after_is_running_sum=1 balance_is_journal_sum=1 inventory_is_journal_sum=1"
+          " item_quantity_after_is_running_sum=1 permanent_owned_once=1 sales_counters_are_journal_sum=1");
+  }
+  SECTION("a pending row") {
+    CHECK(c.after("update transactions set status = 1 where user_id = $1 and status = 3") ==
+          "no_pending_transaction=1");
+  }
+  SECTION("an inventory") {
+    CHECK(c.after("update inventory set quantity = quantity + 1 where user_id = $1 and quantity = 2") ==
+          "inventory_is_journal_sum=1");
+  }
+  SECTION("an inventory of nobody") {
+    CHECK(
+        c.after("insert into inventory (user_id, product_id, quantity) select 999999, id, 1 from products limit $1") ==
+        "inventory_is_journal_sum=1 user_exists=1");
+  }
+  SECTION("a journal of nobody") {
+    CHECK(c.after("delete from users where id = $1") == "emails_match_users=1 user_exists=1 usernames_match_users=1");
+  }
+  SECTION("a product that is gone") {
+    c.s.db.query("delete from products where id = $1", {std::to_string(c.premium)});
+    CHECK(broken(verify(c.s.db)) == "product_exists=3");
+  }
+  SECTION("a user name's entry") {
+    CHECK(c.after("update usernames set username = 'someone' where user_id = $1") == "usernames_match_users=1");
+  }
+  SECTION("an address without its user") {
+    CHECK(c.after("update emails set user_id = 999999 where user_id = $1") == "emails_match_users=2");
+  }
+  SECTION("a sales counter") {
+    c.s.db.query("update sales_counters set units = units + 1 where product_id = $1", {std::to_string(c.premium)});
+    CHECK(broken(verify(c.s.db)) == "sales_counters_are_journal_sum=1");
+  }
+}
+
+TEST_CASE("a journal longer than a page is read to its end") {
+  test::shop s;
+  // Further rows of one user, so that a page ends in the middle of a journal, twice.
+  const auto rows = 2 * store::books_page + 10;
+  s.db.query(
+      "insert into transactions (user_id, version, kind, status, quantity, amount, balance_after, request_id)"
+      " select $1, 1 + n, 1, 2, 0, 1, 1000 + n, 'test' from generate_series(1, $2::bigint) n",
+      {std::to_string(s.user), std::to_string(rows)});
+  s.db.query("update users set balance = balance + $2, version = version + $2 where id = $1",
+             {std::to_string(s.user), std::to_string(rows)});
+  const auto run = verify(s.db);
+  CHECK(broken(run) == "");
+  CHECK(test::json_value::parse(run.out)["transactions"] == rows + 1);
+  s.db.query("delete from transactions where user_id = $1 and version = $2",
+             {std::to_string(s.user), std::to_string(rows + 1)});
+  CHECK(broken(verify(s.db)) == "balance_is_journal_sum=1 versions_dense=1");
+}
+
+TEST_CASE("books that cannot be read are not called right or wrong") {
+  const auto nowhere = test::run_coffer({"verify"}, {{"DATABASE_URL", "postgresql://127.0.0.1:1/none"}});
+  CHECK(nowhere.exit_code == 3);
+  CHECK(nowhere.err.find("could not be read") != std::string::npos);
+  const test::database db = test::database::empty();
+  const auto empty = test::run_coffer({"verify"}, {{"DATABASE_URL", db.url()}});
+  CHECK(empty.exit_code == 3);
+  CHECK(empty.err.find("coffer migrate up") != std::string::npos);
+  CHECK(test::run_coffer({"verify", "--user", "0"}, {{"DATABASE_URL", db.url()}}).exit_code == 2);
+}
