@@ -24,6 +24,7 @@ constexpr std::string_view answer =
     "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nContent-Type: application/json\r\n"
     "Content-Length: 15\r\n\r\n{\"status\":\"ok\"}";
 
+/// The listening socket, or -1; prints its port.
 int listen_on(std::uint16_t port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   const int on = 1;
@@ -36,7 +37,7 @@ int listen_on(std::uint16_t port) {
   auto* any = reinterpret_cast<sockaddr*>(&address);
   if (::bind(fd, any, sizeof address) != 0 || ::listen(fd, SOMAXCONN) != 0) {
     std::perror("epoll_floor");
-    std::exit(1);
+    return -1;
   }
   socklen_t size = sizeof address;
   ::getsockname(fd, any, &size);
@@ -84,6 +85,9 @@ int main(int argc, char** argv) {
     return 2;
   }
   const int listener = listen_on(static_cast<std::uint16_t>(std::atoi(argv[1])));
+  if (listener < 0) {
+    return 1;
+  }
   const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
   watch(epoll, listener);
   std::unordered_map<int, std::string> pending;

@@ -65,7 +65,8 @@ def open_loop(env, port, table, rate, connections, seconds):
     of 200s and 201s."""
     command = [env.programs / "open_loop", str(port), table, f"{rate:.3f}", str(seconds), str(connections)]
     output, cpu = watched(command)
-    return json.loads(output), cpu
+    result = json.loads(output)
+    return result, max(0.0, cpu - result.pop("preparation"))
 
 
 def miss_storm(server, table, connections, seconds):

@@ -11,6 +11,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <deque>
 #include <fstream>
 #include <memory>
@@ -47,6 +48,7 @@ class schedule final : public owner {
   }
 
   void run() {
+    const double preparation = static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
     began_ = steady::now();
     tick();
     context_.run();
@@ -54,15 +56,16 @@ class schedule final : public owner {
     const double seconds = std::chrono::duration<double>(std::max<steady::duration>(last_ - began_, duration_)).count();
     const auto& due = totals_.from_schedule;
     const auto& sent = totals_.from_sending;
-    fmt::print(
-        R"({{"planned":{},"sent":{},"answers":{},"count":{},"refused":{},"overloaded":{},"other":{},"errors":{},)"
-        R"("unsent":{},"unanswered":{},"seconds":{:.4f},"per_second":{:.1f},"p50_ms":{:.3f},"p90_ms":{:.3f},)"
-        R"("p99_ms":{:.3f},"p999_ms":{:.3f},"max_ms":{:.3f},"p50_sent_ms":{:.3f},"p99_sent_ms":{:.3f}}})"
-        "\n",
-        planned_, totals_.sent, answers, totals_.done, totals_.refused, totals_.overloaded, totals_.other,
-        totals_.errors, unsent_, totals_.sent - answers, seconds, static_cast<double>(totals_.done) / seconds,
-        due.percentile_ms(0.5), due.percentile_ms(0.9), due.percentile_ms(0.99), due.percentile_ms(0.999),
-        due.percentile_ms(1), sent.percentile_ms(0.5), sent.percentile_ms(0.99));
+    fmt::print(R"({{"preparation":{:.3f},"planned":{},"sent":{},"answers":{},"count":{},"refused":{},"overloaded":{},)"
+               R"("other":{},"errors":{},)"
+               R"("unsent":{},"unanswered":{},"seconds":{:.4f},"per_second":{:.1f},"p50_ms":{:.3f},"p90_ms":{:.3f},)"
+               R"("p99_ms":{:.3f},"p999_ms":{:.3f},"max_ms":{:.3f},"p50_sent_ms":{:.3f},"p99_sent_ms":{:.3f}}})"
+               "\n",
+               preparation, planned_, totals_.sent, answers, totals_.done, totals_.refused, totals_.overloaded,
+               totals_.other, totals_.errors, unsent_, totals_.sent - answers, seconds,
+               static_cast<double>(totals_.done) / seconds, due.percentile_ms(0.5), due.percentile_ms(0.9),
+               due.percentile_ms(0.99), due.percentile_ms(0.999), due.percentile_ms(1), sent.percentile_ms(0.5),
+               sent.percentile_ms(0.99));
   }
 
  private:

@@ -46,8 +46,10 @@ class Rounds:
                 table = {"table": "grown" if run.contender == "growth" else "uniform"} if run.table else {}
                 seconds = 1 if run.contender != "growth" else 2 * self.seconds
                 few = min(run.connections, 64)
-                self.generate(dataclasses.replace(run, kind="purchases", rate=0, connections=few, **table), seconds)
+                warming = dataclasses.replace(run, kind="purchases", rate=0, connections=few, **table)
+                self.generate(warming, seconds)
                 self.env.settle(self.contenders.database(run.contender))
+                self.flush_statistics(warming, self.contenders.up.get(run.contender), time.monotonic())
                 self.contenders.release(run.contender)
 
     def generate(self, run, seconds):
@@ -91,7 +93,7 @@ class Rounds:
             loads = sum(probe.grown(f'coffer_cache_fills_total{{result="{what}"}}')
                         for what in ("stored", "refused", "failed"))
             result["loads_per_write"] = round(loads / max(1, result["writes"]), 2)
-        if writes and result["wal_syncs"] > nudges:
+        if writes and result["wal_syncs"] > nudges and (self.exact_syncs or run.script):
             result["wal_syncs"] -= nudges
             written = self.tables.writes_among(run.table, result["sent"]) if run.kind == "mix" else answers
             result["per_sync"] = round(written / result["wal_syncs"], 1)
