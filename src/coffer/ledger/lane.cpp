@@ -73,7 +73,9 @@ struct lane::batch {
 };
 
 lane::lane(net::executor ex, lane_options options, commit_listener on_commit)
-    : executor_{std::move(ex)}, options_{std::move(options)}, on_commit_{std::move(on_commit)} {}
+    : executor_{std::move(ex)}, options_{std::move(options)}, on_commit_{std::move(on_commit)} {
+  store::add_batch_settings(options_.database);
+}
 
 lane::~lane() = default;
 

@@ -112,6 +112,11 @@ using int64s = std::span<const std::int64_t>;
 
 }  // namespace
 
+void add_batch_settings(pg::options& session) {
+  session.settings.emplace_back("plan_cache_mode", "force_generic_plan");
+  session.settings.emplace_back("enable_seqscan", "off");
+}
+
 pg::pipeline load_batch(command_list commands) {
   const wanted ids{commands};
   pg::pipeline p;

@@ -6,12 +6,18 @@
 #include <vector>
 
 #include "coffer/domain/batch_state.hpp"
+#include "coffer/pg/options.hpp"
 #include "coffer/pg/pipeline.hpp"
 #include "coffer/pg/rows.hpp"
 
 namespace coffer::store {
 
 using command_list = std::span<const domain::command* const>;
+
+/// Settings for the sessions that run batches. Every statement here finds its rows by key, whatever the arrays hold:
+/// one plan for ever, by the indexes even while a table is new and small. Planning anew for each batch of few users,
+/// as the server would choose, costs as much as executing it (docs/adr/0010).
+void add_batch_settings(pg::options& session);
 
 /// Opens a transaction, locks the commands' users in id order and reads, each in a statement of its own so that it
 /// sees what was committed while the lock was waited for: holdings, keyed journal rows, product terms.
