@@ -9,11 +9,12 @@ RUNS = ("s1_64", "s6_256", "s7_256", "s8_64", "livez_64", "s9_hits_64", "s9_stor
 
 # The rule that must notice, and what it must notice.
 TAMPER = {
-    "balance is not the sum of the journal": "update users set balance = balance + 1 where id = 1",
-    "permanents owned twice": "insert into inventory (user_id, product_id, quantity) values (1, :permanent, 2)",
-    "sales counters are not what the journal says": "update sales_counters set units = units - 1 where product_id = 1",
-    "versions are not dense": "update users set version = version + 1 where id = 1",
-    "inventory is not what the journal says": "delete from inventory where user_id = 1",
+    "balance_is_journal_sum": "update users set balance = balance + 1 where id = 1",
+    "permanent_owned_once": "update products set type = 2 where id = 1;"
+                            " update transactions set quantity = 2 where user_id = 1 and product_id = 1",
+    "sales_counters_are_journal_sum": "update sales_counters set units = units - 1 where product_id = 1",
+    "versions_dense": "update users set version = version + 1 where id = 1",
+    "inventory_is_journal_sum": "delete from inventory where user_id = 1",
 }
 
 
@@ -37,8 +38,8 @@ def gate_refuses(env, contenders, tables, say):
     for number, (rule, statement) in enumerate(TAMPER.items()):
         database = f"bench_tampered_{number}"
         env.clone(database)
-        env.ask(statement.replace(":permanent", str(env.sizes.permanent)), database=database)
-        expect(rule, any(line.startswith(rule) for line in audit.books(env, database)))
+        env.ask(statement, database=database)
+        expect(f"books that break {rule}", any(line.startswith(rule) for line in audit.books(env, database)))
     run = scenarios.S1[0]
     for what, count, completed in (("a 201 without a row", 100, 99), ("a row nobody asked for", 100, 165)):
         counted = {"count": count, "errors": 0, "refused": 0}
