@@ -75,7 +75,7 @@ TEST_CASE("books are right after everybody has worked on them at once") {
   const auto report = test::json_value::parse(run.out);
   CHECK(report["transactions"] == s.db.integer("select count(*) from transactions"));
   CHECK(report["users"] == 1);
-  CHECK(report["rules"].size() == 14);
+  CHECK(report["rules"].size() == 15);
   const auto text = test::run_coffer({"verify"}, {{"DATABASE_URL", s.db.url()}});
   CHECK(text.exit_code == 0);
   CHECK(text.out.find("The books are right.") != std::string::npos);
@@ -111,8 +111,47 @@ TEST_CASE("books that were falsified are found, with the rule that is broken") {
           " item_quantity_after_is_running_sum=1 permanent_owned_once=1 sales_counters_are_journal_sum=1");
   }
   SECTION("a pending row") {
-    CHECK(c.after("update transactions set status = 1 where user_id = $1 and status = 3") ==
+    CHECK(c.after("update transactions set status = 1, reason = null where user_id = $1 and status = 3") ==
           "no_pending_transaction=1");
+  }
+  SECTION("a failed row without its reason") {
+    CHECK(c.after("update transactions set reason = null where user_id = $1 and status = 3") ==
+          "reason_only_of_failed=1");
+  }
+  SECTION("a failed row that changes the balance") {
+    CHECK(c.after("update transactions set balance_after = 0 where user_id = $1 and status = 3") ==
+          "balance_after_is_running_sum=1");
+  }
+  SECTION("a completed row with a reason") {
+    CHECK(c.after("update transactions set reason = 'sold_out' where user_id = $1 and version = 1") ==
+          "reason_only_of_failed=1");
+  }
+  SECTION("the units after a row") {
+    CHECK(c.after("update transactions set item_quantity_after = 7 where user_id = $1 and version = 3") ==
+          "item_quantity_after_is_running_sum=1");
+  }
+  SECTION("the units after a deposit") {
+    CHECK(c.after("update transactions set item_quantity_after = 0 where user_id = $1 and version = 1") ==
+          "item_quantity_after_is_running_sum=1");
+  }
+  SECTION("a use of nothing") {
+    CHECK(c.after("with wallet as (update users set version = version + 1 where id = $1 returning id, version, balance)"
+                  " insert into transactions (user_id, version, kind, status, quantity, amount, balance_after,"
+                  " request_id) select id, version, 3, 2, 1, 0, balance, 'test' from wallet") == "product_exists=1");
+  }
+  SECTION("a line of inventory that nothing explains, even of no units") {
+    test::make_product(c.s.client, "consumable", 1);
+    CHECK(c.after("insert into inventory (user_id, product_id, quantity)"
+                  " select $1, id, 0 from products where id not in (select product_id from inventory)") ==
+          "inventory_is_journal_sum=1");
+  }
+  SECTION("a permanent that is held twice") {
+    CHECK(c.after("update inventory set quantity = 2 where user_id = $1 and product_id in"
+                  " (select id from products where type = 2)") == "inventory_is_journal_sum=1 permanent_owned_once=1");
+  }
+  SECTION("a user whose id nobody should have") {
+    CHECK(c.after("update users set balance = balance + 1, id = -5 where id = $1").find("balance_is_journal_sum=1") !=
+          std::string::npos);
   }
   SECTION("an inventory") {
     CHECK(c.after("update inventory set quantity = quantity + 1 where user_id = $1 and quantity = 2") ==
@@ -168,5 +207,10 @@ TEST_CASE("books that cannot be read are not called right or wrong") {
   const auto empty = test::run_coffer({"verify"}, {{"DATABASE_URL", db.url()}});
   CHECK(empty.exit_code == 3);
   CHECK(empty.err.find("coffer migrate up") != std::string::npos);
+  const test::database users;
+  const auto unknown = test::run_coffer({"verify", "--user", "99"}, {{"DATABASE_URL", users.url()}});
+  CHECK(unknown.exit_code == 3);
+  CHECK(unknown.out.empty());
+  CHECK(unknown.err.find("there is no user 99") != std::string::npos);
   CHECK(test::run_coffer({"verify", "--user", "0"}, {{"DATABASE_URL", db.url()}}).exit_code == 2);
 }

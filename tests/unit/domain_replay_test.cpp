@@ -24,6 +24,7 @@ struct books {
     journal.push_back(row(4, transaction_kind::purchase, 1, 50, 30, premium, 1));
     journal.push_back(row(5, transaction_kind::purchase, 9, 90, 30, potion, 1));
     journal.back().status = transaction_status::failed;
+    journal.back().has_reason = true;
     wallet = stored_wallet{alice, 30, 5};
     holdings = {{alice, potion, 1}, {alice, premium, 1}};
   }
@@ -101,7 +102,9 @@ TEST_CASE("a stored number that the journal does not give is found") {
     b.journal.resize(1);
     b.wallet = stored_wallet{alice, 100, 1};
     b.holdings = {{alice, potion, 3}};
-    CHECK(b.check() == "inventory_is_journal_sum@0/10 0->3\n");
+    CHECK(b.check() == "inventory_is_journal_sum@0/10 no line->3\n");
+    b.holdings[0].quantity = 0;
+    CHECK(b.check() == "inventory_is_journal_sum@0/10 no line->0\n");
   }
   SECTION("a negative balance") {
     b.wallet->balance = -1;
@@ -121,6 +124,27 @@ TEST_CASE("a journal that contradicts itself is found at the row") {
     b.journal[4].item_quantity_after.reset();
     CHECK(b.check() == "item_quantity_after_is_running_sum@5/10 1->nothing\n");
   }
+  SECTION("item_quantity_after without a product") {
+    b.journal[0].item_quantity_after = 0;
+    CHECK(b.check() == "item_quantity_after_is_running_sum@1/0 nothing->0\n");
+  }
+  SECTION("what a failed row leaves") {
+    b.journal[4].balance_after = 20;
+    CHECK(b.check() == "balance_after_is_running_sum@5/0 30->20\n");
+  }
+  SECTION("a failed row without a reason") {
+    b.journal[4].has_reason = false;
+    CHECK(b.check() == "reason_only_of_failed@5/10 a reason->none\n");
+  }
+  SECTION("a completed row with a reason") {
+    b.journal[1].has_reason = true;
+    CHECK(b.check() == "reason_only_of_failed@2/10 none->a reason\n");
+  }
+  SECTION("a purchase of nothing") {
+    b.journal[4].product.reset();
+    b.journal[4].item_quantity_after.reset();
+    CHECK(b.check() == "product_exists@5/0 a product->none\n");
+  }
   SECTION("a gap") {
     for (std::size_t i = 3; i < b.journal.size(); ++i) {
       ++b.journal[i].at;
@@ -130,6 +154,7 @@ TEST_CASE("a journal that contradicts itself is found at the row") {
   }
   SECTION("a row that is pending") {
     b.journal[4].status = transaction_status::pending;
+    b.journal[4].has_reason = false;
     CHECK(b.check() == "no_pending_transaction@5/10 completed or failed->pending\n");
   }
   SECTION("a product that does not exist") {
@@ -145,7 +170,7 @@ TEST_CASE("what no rule of the shop allows is found even where all sums agree") 
     b.journal[4] = books::row(5, transaction_kind::purchase, 1, 20, 10, premium, 2);
     b.wallet = stored_wallet{alice, 10, 5};
     b.holdings[1].quantity = 2;
-    CHECK(b.check() == "permanent_owned_once@5/20 1 at most->2\n");
+    CHECK(b.check() == "permanent_owned_once@5/20 1 at most->2\npermanent_owned_once@0/20 1 at most->2\n");
   }
   SECTION("credits spent before they came") {
     b.journal = {books::row(1, transaction_kind::purchase, 1, 10, -10, potion, 1),
@@ -166,12 +191,17 @@ TEST_CASE("what no rule of the shop allows is found even where all sums agree") 
   }
 }
 
-TEST_CASE("absurd numbers do not overflow") {
+TEST_CASE("a sum that leaves 64 bits is a violation, even where the stored numbers repeat its end") {
   books b;
   const auto most = std::numeric_limits<std::int64_t>::max();
   b.journal = {books::row(1, transaction_kind::deposit, 0, most, most),
                books::row(2, transaction_kind::deposit, 0, most, most)};
   b.wallet = stored_wallet{alice, most, 2};
   b.holdings.clear();
-  CHECK(b.check() == "");
+  CHECK(b.check() == "balance_after_is_running_sum@2/0 a sum of 64 bits->more\n");
+  b.journal = {books::row(1, transaction_kind::grant, most, 0, 0, potion, most),
+               books::row(2, transaction_kind::grant, 1, 0, 0, potion, most)};
+  b.wallet = stored_wallet{alice, 0, 2};
+  b.holdings = {{alice, potion, most}};
+  CHECK(b.check() == "item_quantity_after_is_running_sum@2/10 a sum of 64 bits->more\n");
 }

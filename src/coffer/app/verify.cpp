@@ -38,6 +38,9 @@ net::task<service::audit_report> audit(verify_run how) {
   if (how.show_progress) {
     fmt::print(stderr, "\r{:40}\r", "");
   }
+  if (how.users.first == how.users.last && report.users == 0 && report.violations() == 0) {
+    throw std::runtime_error(fmt::format("there is no user {}", how.users.first));
+  }
   co_return report;
 }
 

@@ -37,6 +37,8 @@ direction direction_of(transaction_kind kind) noexcept {
   return {0, 0};
 }
 
+std::string spell(std::optional<std::int64_t> number) { return number ? std::to_string(*number) : "nothing"; }
+
 }  // namespace
 
 void replay::begin(user_id user, std::optional<stored_wallet> stored) {
@@ -62,35 +64,60 @@ void replay::entry(const journal_entry& row) {
     violated(rule::no_pending, at, row.product, "completed or failed", "pending");
   }
   compare(rule::balance_after, at, std::nullopt, balance_, row.balance_after);
+  const bool failed = row.status == transaction_status::failed;
+  if (failed != row.has_reason) {
+    violated(rule::reason, at, row.product, failed ? "a reason" : "none", failed ? "none" : "a reason");
+  }
+  check_item(row);
+}
+
+void replay::check_item(const journal_entry& row) {
+  const version at{row.at};
+  std::optional<std::int64_t> owned;
   if (row.product) {
     check_product(*row.product, at);
-    const std::int64_t owned = items_[*row.product].quantity;
-    if (row.item_quantity_after) {
-      compare(rule::item_quantity_after, at, row.product, owned, *row.item_quantity_after);
-    } else {
-      violated(rule::item_quantity_after, at, row.product, std::to_string(owned), "nothing");
-    }
+    owned = items_[*row.product].quantity;
+  } else if (row.kind == transaction_kind::purchase || row.kind == transaction_kind::use) {
+    violated(rule::product_exists, at, std::nullopt, "a product", "none");
   }
+  if (row.item_quantity_after != owned) {
+    violated(rule::item_quantity_after, at, row.product, spell(owned), spell(row.item_quantity_after));
+  }
+}
+
+void replay::add(std::int64_t& sum, std::int64_t change, std::string_view rule, const journal_entry& row) const {
+  std::int64_t exact = 0;
+  if (__builtin_add_overflow(sum, change, &exact)) {
+    violated(rule, version{row.at}, rule == domain::rule::item_quantity_after ? row.product : std::nullopt,
+             "a sum of 64 bits", "more");
+  }
+  sum = saturating_add(sum, change);
 }
 
 void replay::apply(const journal_entry& row) {
   const version at{row.at};
   const direction to = direction_of(row.kind);
-  balance_ = saturating_add(balance_, to.credits * row.amount);
+  add(balance_, to.credits * row.amount, rule::balance_after, row);
   if (balance_ < 0) {
     violated(rule::no_negative_balance, at, std::nullopt, "0 or more", std::to_string(balance_));
   }
   if (!row.product) {
     return;
   }
-  std::int64_t& owned = items_[*row.product].quantity;
-  owned = saturating_add(owned, to.units * row.quantity);
+  item& known = items_[*row.product];
+  known.recorded = true;
+  std::int64_t& owned = known.quantity;
+  add(owned, to.units * row.quantity, rule::item_quantity_after, row);
   if (owned < 0) {
     violated(rule::no_negative_quantity, at, row.product, "0 or more", std::to_string(owned));
   }
-  const auto known = products_.find(*row.product);
+  check_owned_once(*row.product, at, owned);
+}
+
+void replay::check_owned_once(product_id product, std::optional<version> at, std::int64_t owned) {
+  const auto known = products_.find(product);
   if (known != products_.end() && known->second == product_type::permanent && owned > 1) {
-    violated(rule::permanent_once, at, row.product, "1 at most", std::to_string(owned));
+    violated(rule::permanent_once, at, product, "1 at most", std::to_string(owned));
   }
 }
 
@@ -104,7 +131,13 @@ void replay::holding(const stored_holding& line) {
   check_product(line.product, std::nullopt);
   item& known = items_[line.product];
   known.seen = true;
-  compare(rule::inventory, std::nullopt, line.product, known.quantity, line.quantity);
+  // A line of quantity 0 is a used-up consumable, so it has a history too.
+  if (known.recorded) {
+    compare(rule::inventory, std::nullopt, line.product, known.quantity, line.quantity);
+  } else {
+    violated(rule::inventory, std::nullopt, line.product, "no line", std::to_string(line.quantity));
+  }
+  check_owned_once(line.product, std::nullopt, line.quantity);
 }
 
 void replay::end() {

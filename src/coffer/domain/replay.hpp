@@ -35,6 +35,7 @@ inline constexpr std::string_view inventory = "inventory_is_journal_sum";
 inline constexpr std::string_view item_quantity_after = "item_quantity_after_is_running_sum";
 inline constexpr std::string_view no_negative_quantity = "no_negative_quantity";
 inline constexpr std::string_view permanent_once = "permanent_owned_once";
+inline constexpr std::string_view reason = "reason_only_of_failed";
 inline constexpr std::string_view no_pending = "no_pending_transaction";
 inline constexpr std::string_view user_exists = "user_exists";
 inline constexpr std::string_view product_exists = "product_exists";
@@ -58,6 +59,7 @@ struct journal_entry {
   std::int64_t amount = 0;
   std::int64_t balance_after = 0;
   std::optional<std::int64_t> item_quantity_after;
+  bool has_reason = false;
 };
 
 /// A line of the inventory as stored.
@@ -86,10 +88,15 @@ class replay {
  private:
   struct item {
     std::int64_t quantity = 0;
-    bool seen = false;  ///< among the holdings
+    bool recorded = false;  ///< by a completed row
+    bool seen = false;      ///< among the holdings
   };
 
   void apply(const journal_entry& row);
+  /// Adds to a running sum, and reports one that leaves 64 bits.
+  void add(std::int64_t& sum, std::int64_t change, std::string_view rule, const journal_entry& row) const;
+  void check_item(const journal_entry& row);
+  void check_owned_once(product_id product, std::optional<version> at, std::int64_t owned);
   void check_product(product_id product, std::optional<version> at);
   void violated(std::string_view rule, std::optional<version> at, std::optional<product_id> product,
                 std::string expected, std::string found) const;

@@ -79,6 +79,7 @@ constexpr std::string_view replay_rules[] = {
     domain::rule::item_quantity_after,
     domain::rule::no_negative_quantity,
     domain::rule::permanent_once,
+    domain::rule::reason,
     domain::rule::no_pending,
     domain::rule::user_exists,
     domain::rule::product_exists,
@@ -156,7 +157,7 @@ net::task<audit_report> audit_books(pg::connection& db, store::user_range users,
   co_await replay_all(db, users, page_time, progress, report);
   std::vector<std::string_view> tables = {store::rule::usernames, store::rule::emails};
   // Counters do not tell whose purchases they count.
-  if (users.first == 1 && users.last == max_json_integer) {
+  if (users == store::user_range{}) {
     tables.push_back(store::rule::sales_counters);
   }
   for (const std::string_view which : tables) {

@@ -14,7 +14,8 @@ constexpr pg::statement page_of_wallets{"books_wallets",
 
 constexpr pg::statement page_of_journal{
     "books_journal",
-    "select user_id, version, kind, status, product_id, quantity, amount, balance_after, item_quantity_after"
+    "select user_id, version, kind, status, product_id, quantity, amount, balance_after, item_quantity_after,"
+    " reason is not null"
     " from transactions where (user_id, version) > ($1, $2) and user_id <= $3 order by user_id, version limit $4"};
 
 constexpr pg::statement page_of_holdings{
@@ -102,6 +103,7 @@ net::task<std::vector<domain::journal_entry>> read_journal(pg::connection& db, u
     row.amount = found.int64(r, 6);
     row.balance_after = found.int64(r, 7);
     row.item_quantity_after = found.optional_int64(r, 8);
+    row.has_reason = found.boolean(r, 9);
   }
   co_return page;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,10 +13,13 @@
 
 namespace coffer::store {
 
-/// The users whose books are read: ids from `first` to `last`.
+/// The users whose books are read: ids from `first`, which is not the smallest integer, to `last`. By default all that
+/// can be stored, those included that nobody should have.
 struct user_range {
-  std::int64_t first = 1;
-  std::int64_t last = max_json_integer;
+  std::int64_t first = std::numeric_limits<std::int64_t>::min() + 1;
+  std::int64_t last = std::numeric_limits<std::int64_t>::max();
+
+  friend bool operator==(const user_range&, const user_range&) = default;
 };
 
 /// Rows of one page; a shorter page is the last one.
