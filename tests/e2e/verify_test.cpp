@@ -1,4 +1,6 @@
 // `coffer verify` on books that are right, and on books that are wrong in every way it knows.
+#include <atomic>
+
 #include <fmt/format.h>
 
 #include "coffer/store/books_store.hpp"
@@ -79,6 +81,34 @@ TEST_CASE("books are right after everybody has worked on them at once") {
   const auto text = test::run_coffer({"verify"}, {{"DATABASE_URL", s.db.url()}});
   CHECK(text.exit_code == 0);
   CHECK(text.out.find("The books are right.") != std::string::npos);
+}
+
+TEST_CASE("books are right at every moment of a busy server's life") {
+  test::shop s{{{"COFFER_THREADS", "2"}}, 500};
+  const auto premium = test::make_product(s.client, "permanent", 50);
+  constexpr std::size_t clients = 4;
+  std::atomic<std::size_t> busy{clients};
+  std::vector<int> exit_codes;
+  test::parallel(clients + 1, [&](std::size_t i) {
+    if (i == clients) {
+      do {
+        exit_codes.push_back(test::run_coffer({"verify"}, {{"DATABASE_URL", s.db.url()}}).exit_code);
+      } while (busy > 0);
+      return;
+    }
+    auto client = s.server.client();
+    const auto own = test::make_user(client, 500);
+    for (std::size_t n = 0; n < 100; ++n) {
+      test::buy(client, n % 2 == 0 ? s.user : own, n % 5 == 0 ? premium : s.product);
+      test::use(client, n % 2 == 0 ? s.user : own, s.product);
+    }
+    --busy;
+  });
+  CHECK(exit_codes == std::vector<int>(exit_codes.size(), 0));
+  const auto run = verify(s.db);
+  CHECK(broken(run) == "");
+  CHECK(test::json_value::parse(run.out)["transactions"] == 5 + 2 * 100 * static_cast<std::int64_t>(clients));
+  CHECK(test::audit(s.db) == "");
 }
 
 TEST_CASE("books that were falsified are found, with the rule that is broken") {
@@ -175,6 +205,18 @@ TEST_CASE("books that were falsified are found, with the rule that is broken") {
   SECTION("an address without its user") {
     CHECK(c.after("update emails set user_id = 999999 where user_id = $1") == "emails_match_users=2");
   }
+  SECTION("capitals in a name, which its entry has not") {
+    CHECK(c.after("update users set username = upper(username), email = upper(email) where id = $1") == "");
+  }
+  SECTION("a sales counter that is gone") {
+    c.s.db.query("delete from sales_counters where product_id = $1", {std::to_string(c.premium)});
+    CHECK(broken(verify(c.s.db)) == "sales_counters_are_journal_sum=1");
+  }
+  SECTION("a sale counted in another hour") {
+    c.s.db.query("update sales_counters set hour = hour - interval '1 hour' where product_id = $1",
+                 {std::to_string(c.premium)});
+    CHECK(broken(verify(c.s.db)) == "sales_counters_are_journal_sum=2");
+  }
   SECTION("a sales counter") {
     c.s.db.query("update sales_counters set units = units + 1 where product_id = $1", {std::to_string(c.premium)});
     CHECK(broken(verify(c.s.db)) == "sales_counters_are_journal_sum=1");
@@ -194,6 +236,17 @@ TEST_CASE("a journal longer than a page is read to its end") {
   const auto run = verify(s.db);
   CHECK(broken(run) == "");
   CHECK(test::json_value::parse(run.out)["transactions"] == rows + 1);
+  // The last row of a page and the first of the next.
+  s.db.query("update transactions set balance_after = 0 where user_id = $1 and version - $2::bigint in (0, 1)",
+             {std::to_string(s.user), std::to_string(store::books_page)});
+  const auto seam = verify(s.db);
+  CHECK(broken(seam) == "balance_after_is_running_sum=2");
+  const auto examples = test::json_value::parse(seam.out)["rules"]["balance_after_is_running_sum"]["examples"];
+  CHECK(examples[0]["version"] == store::books_page);
+  CHECK(examples[1]["version"] == store::books_page + 1);
+  s.db.query(
+      "update transactions set balance_after = 999 + version where user_id = $1 and version - $2::bigint in (0, 1)",
+      {std::to_string(s.user), std::to_string(store::books_page)});
   s.db.query("delete from transactions where user_id = $1 and version = $2",
              {std::to_string(s.user), std::to_string(rows + 1)});
   CHECK(broken(verify(s.db)) == "balance_is_journal_sum=1 versions_dense=1");
