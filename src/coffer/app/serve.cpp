@@ -61,6 +61,7 @@ class serving {
     }
     lanes_.emplace(make_lanes());
     std::vector<service::inventory_reader*> readers;
+    readers.reserve(shards_.size());
     for (const auto& each : shards_) {
       readers.push_back(&each->inventory_reader());
     }

@@ -77,7 +77,7 @@ setting_spec as_secret(setting_spec spec) {
 }
 
 // A reference to a member, for const and mutable settings alike.
-#define COFFER_MEMBER(name) [](auto& s) -> auto& { return s.name; }
+#define COFFER_MEMBER(name) ([](auto& s) -> auto& { return s.name; })
 
 void add_network(std::vector<setting_spec>& all) {
   all.push_back(text(named("--listen", "COFFER_LISTEN", network, "address of the API"), COFFER_MEMBER(listen),

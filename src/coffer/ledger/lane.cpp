@@ -218,6 +218,7 @@ net::task<lane::next_step> lane::attempt(batch& b) {
 /// so that afterwards the journal holds either this batch's rows or none of them.
 net::task<bool> lane::was_committed(batch& b) {
   std::vector<std::int64_t> users;
+  users.reserve(b.state.wallets.size());
   for (const domain::wallet& w : b.state.wallets) {
     users.push_back(w.user.value);
   }

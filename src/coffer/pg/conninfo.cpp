@@ -32,7 +32,7 @@ std::vector<std::string> split(const std::string& list) {
 }
 
 std::string from_environment(const char* name) {
-  const char* value = std::getenv(name);
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody here sets variables
   return value == nullptr ? std::string{} : std::string{value};
 }
 
