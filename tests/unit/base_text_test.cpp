@@ -1,5 +1,7 @@
 #include "coffer/base/text.hpp"
 
+#include <algorithm>
+
 #include "support/catch.hpp"
 #include "support/json_value.hpp"
 
@@ -57,15 +59,16 @@ TEST_CASE("text is cut between characters") {
 
 TEST_CASE("every byte becomes valid JSON, and everything but what is not UTF-8 comes back") {
   for (int c = 0; c < 256; ++c) {
-    const std::string text = std::string{"x"} + static_cast<char>(c) + "y";
-    std::string json = "\"";
-    coffer::append_json_escaped(json, text);
-    json += '"';
-    CAPTURE(c, json);
-    const std::string back = coffer::test::json_value::parse(json).text();
-    CHECK(back == (c < 0x80 ? text : "x\xEF\xBF\xBDy"));
-    for (const char plain : json) {
-      CHECK((static_cast<unsigned char>(plain) >= 0x20 && plain != 0x7F));
+    for (std::size_t before = 0; before < 18; ++before) {
+      const std::string text = std::string(before, 'x') + static_cast<char>(c) + std::string(9, 'y');
+      std::string json = "\"";
+      coffer::append_json_escaped(json, text);
+      json += '"';
+      CAPTURE(c, before, json);
+      const std::string back = coffer::test::json_value::parse(json).text();
+      REQUIRE(back == (c < 0x80 ? text : std::string(before, 'x') + "\xEF\xBF\xBD" + std::string(9, 'y')));
+      REQUIRE(std::none_of(json.begin(), json.end(),
+                           [](char plain) { return static_cast<unsigned char>(plain) < 0x20 || plain == 0x7F; }));
     }
   }
 }

@@ -50,7 +50,7 @@ TEST_CASE("a string of any bytes is written as valid JSON, in names as well") {
     std::string out = "before ";
     json::writer w{out};
     w.begin_object();
-    w.key(text);
+    w.dynamic_key(text);
     w.value(text);
     w.end_object();
     CAPTURE(c, out);

@@ -94,7 +94,7 @@ void write_fields(json::writer& out, const std::vector<field_error>& fields) {
     out.key("params");
     out.begin_object();
     for (const auto& [name, value] : f.params) {
-      out.key(name);
+      out.dynamic_key(name);
       out.value(value);
     }
     out.end_object();
@@ -128,7 +128,7 @@ std::string problem_body(const error& what, std::string_view request_id) {
   out.value(request_id);
   for (const error::number& n : what.numbers) {
     if (!n.name.empty()) {
-      out.key(n.name);
+      out.dynamic_key(n.name);
       out.value(n.value);
     }
   }

@@ -7,12 +7,12 @@ namespace coffer::api {
 namespace {
 
 template <typename T>
-void member(json::writer& out, std::string_view name, const T& value) {
+void member(json::writer& out, json::name name, const T& value) {
   out.key(name);
   out.value(value);
 }
 
-void text_or_null(json::writer& out, std::string_view name, std::string_view text) {
+void text_or_null(json::writer& out, json::name name, std::string_view text) {
   out.key(name);
   if (text.empty()) {
     out.null();

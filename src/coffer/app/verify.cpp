@@ -62,7 +62,7 @@ std::string where(const domain::book_violation& v) {
 }
 
 void write_example(json::writer& out, const domain::book_violation& v) {
-  const auto number_or_null = [&out](const char* name, const auto& id) {
+  const auto number_or_null = [&out](json::name name, const auto& id) {
     out.key(name);
     if (id) {
       out.value(id->value);
@@ -115,13 +115,13 @@ std::string verified::to_json() const {
   out.value(static_cast<std::int64_t>(seconds * 1000));
   for (const auto& [name, count] : {std::pair{"users", report.users}, std::pair{"transactions", report.transactions},
                                     std::pair{"holdings", report.holdings}, std::pair{"products", report.products}}) {
-    out.key(name);
+    out.dynamic_key(name);
     out.value(count);
   }
   out.key("rules");
   out.begin_object();
   for (const auto& [name, rule] : report.rules) {
-    out.key(name);
+    out.dynamic_key(name);
     out.begin_object();
     out.key("violations");
     out.value(rule.count);

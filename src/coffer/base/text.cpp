@@ -1,6 +1,8 @@
 #include "coffer/base/text.hpp"
 
 #include <array>
+#include <cstdint>
+#include <cstring>
 
 namespace coffer {
 
@@ -96,9 +98,34 @@ std::string_view truncate(std::string_view text, std::size_t max_bytes) noexcept
   return text.substr(0, end);
 }
 
+namespace {
+
+/// How many bytes from the start of `text`, in eights, stand for themselves in a JSON string.
+std::size_t plain_prefix(std::string_view text) {
+  constexpr std::uint64_t ones = 0x0101010101010101;
+  constexpr std::uint64_t highs = 0x8080808080808080;
+  // Sets the high bit of the bytes that are zero, and of none below the first of them.
+  const auto zeros = [](std::uint64_t v) { return (v - ones) & ~v; };
+  std::size_t done = 0;
+  while (text.size() - done >= 8) {
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, text.data() + done, 8);
+    // Not ASCII, a control character (its upper three bits are zero, or DEL), a quote, a backslash.
+    const std::uint64_t special = eight | zeros(eight & (ones * 0xE0)) | zeros(eight ^ (ones * '"')) |
+                                  zeros(eight ^ (ones * '\\')) | zeros(eight ^ (ones * 0x7F));
+    if ((special & highs) != 0) {
+      break;
+    }
+    done += 8;
+  }
+  return done;
+}
+
+}  // namespace
+
 void append_json_escaped(std::string& out, std::string_view text) {
   std::size_t done = 0;
-  std::size_t i = 0;
+  std::size_t i = plain_prefix(text);
   while (i < text.size()) {
     const unsigned char c = byte_at(text, i);
     if (plain[c]) {

@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -12,6 +13,23 @@ namespace coffer::json {
 /// Appends `text` as a JSON string with its quotes (RFC 8259 section 7). What is not UTF-8 becomes U+FFFD, so that the
 /// document stays valid.
 void append_string(std::string& out, std::string_view text);
+
+/// A member's name that was written in this program: checked by the compiler to need no escape (RFC 8259 section 7).
+class name {
+ public:
+  template <std::size_t Size>
+  consteval name(const char (&text)[Size]) : text_{text, Size - 1} {  // NOLINT: a literal is meant to become one
+    for (const char c : text_) {
+      if (c < ' ' || c > '~' || c == '"' || c == '\\') {
+        throw "a member's name must not need an escape";
+      }
+    }
+  }
+  [[nodiscard]] constexpr std::string_view text() const noexcept { return text_; }
+
+ private:
+  std::string_view text_;
+};
 
 /// Writes values in document order; commas come by themselves. It allocates nothing but the target's own growth. The
 /// caller keeps the nesting balanced.
@@ -25,9 +43,18 @@ class writer {
   void end_array() { close(']'); }
 
   /// The name of the next member.
-  void key(std::string_view name) {
+  void key(name known) {
     separate();
-    append_string(out_, name);
+    out_ += '"';
+    out_ += known.text();
+    out_ += "\":";
+    pending_comma_ = false;
+  }
+
+  /// The name of the next member, when it is not known before the program runs.
+  void dynamic_key(std::string_view text) {
+    separate();
+    append_string(out_, text);
     out_ += ':';
     pending_comma_ = false;
   }
