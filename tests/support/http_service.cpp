@@ -4,6 +4,8 @@
 #include <future>
 #include <stdexcept>
 
+#include "coffer/http/body_source.hpp"
+
 namespace coffer::test {
 
 namespace {
@@ -12,6 +14,30 @@ net::task<http::response> wait(std::chrono::milliseconds time) {
   co_await net::sleep_for(time);
   co_return http::response{200, http::text_type, "waited"};
 }
+
+/// Pieces of one letter each, a, b, c, ...
+class letters final : public http::body_source {
+ public:
+  letters(int count, bool broken, std::atomic<int>& asked) : count_{count}, broken_{broken}, asked_{asked} {}
+
+  net::task<std::string> next(net::deadline) override {
+    ++asked_;
+    co_await net::sleep_for(std::chrono::milliseconds{1});
+    if (made_ == count_) {
+      if (broken_) {
+        throw std::runtime_error("on purpose");
+      }
+      co_return std::string{};
+    }
+    co_return std::string(100'000, static_cast<char>('a' + made_++ % 26));
+  }
+
+ private:
+  int count_;
+  bool broken_;
+  std::atomic<int>& asked_;
+  int made_ = 0;
+};
 
 }  // namespace
 
@@ -27,6 +53,12 @@ http::eventual_response path_handler::handle(http::request& r) {
   }
   if (path == "/size") {
     return http::response{200, http::text_type, std::string(static_cast<std::size_t>(number), 'x')};
+  }
+  if (path == "/stream" || path == "/broken") {
+    http::response made{200};
+    made.content_type = http::text_type;
+    made.source = std::make_shared<letters>(number, path == "/broken", pieces);
+    return made;
   }
   if (path == "/echo" || path == "/close") {
     std::string text{to_string(r.verb)};

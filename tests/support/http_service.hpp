@@ -19,6 +19,8 @@ namespace coffer::test {
 ///   /wait?N      200 "waited" after N milliseconds
 ///   /throw       throws
 ///   /size?N      200 with N bytes
+///   /stream?N    200 with N pieces of 100 000 bytes, made while they are sent
+///   /broken?N    as /stream, but the piece after the last throws
 ///   /close       200, and asks for the end of the connection
 ///   others       404
 /// reject() answers the code as plain text.
@@ -29,6 +31,8 @@ class path_handler : public http::handler {
 
   /// Requests that handle() was called for.
   std::atomic<int> handled{0};
+  /// Pieces that streamed answers were asked for.
+  std::atomic<int> pieces{0};
 };
 
 /// A server on 127.0.0.1 that runs until stop() or the end of its scope.
@@ -40,6 +44,7 @@ class http_service {
   [[nodiscard]] std::uint16_t port() const { return server_->port(); }
   [[nodiscard]] std::size_t connections() const { return server_->connections(); }
   [[nodiscard]] int handled() const { return handler_.handled; }
+  [[nodiscard]] int pieces() const { return handler_.pieces; }
   /// Starts stop() with this much time; false when connections had to be cut. Call once.
   bool stop(std::chrono::milliseconds limit = std::chrono::seconds{10});
   /// Waits until that many connections are open.

@@ -139,3 +139,26 @@ TEST_CASE("all routes can be listed in the order of their making") {
   CHECK(all.starts_with("POST /users create user\nGET /users/{user_id} user\n"));
   CHECK(all.ends_with("GET /livez alive\n"));
 }
+
+TEST_CASE("a parameter whose name ends in _key takes any segment, as it was sent") {
+  router<int> table;
+  table.add(method::get, "/users/{user_id}/operations/{idempotency_key}", 1);
+  table.add(method::get, "/users/{user_id}/operations/{idempotency_key}/more", 2);
+  table.compile();
+  const auto found = table.match(method::get, "/v1/users/7/operations/a%2Fb%25c");
+  REQUIRE(found.outcome == route_outcome::found);
+  CHECK(found.params.size() == 1);
+  CHECK(found.params[0] == 7);
+  CHECK(found.params.text() == "a%2Fb%25c");
+  CHECK(table.match(method::get, "/users/7/operations/12").params.text() == "12");
+  CHECK(*table.match(method::get, "/users/7/operations/12/more").handler == 2);
+  for (const std::string path : {"/users/7/operations/", "/users/7/operations/a/b", "/users/x/operations/a",
+                                 "/users/7/operations/a%2", "/users/7/operations/a%00"}) {
+    CAPTURE(path);
+    CHECK(table.match(method::get, path).outcome == route_outcome::not_found);
+  }
+}
+
+TEST_CASE("two texts in one pattern are refused") {
+  CHECK(compile_error("/a/{a_key}/{b_key}") == "route /a/{a_key}/{b_key}: too many segments or parameters");
+}

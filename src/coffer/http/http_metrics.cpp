@@ -30,6 +30,8 @@ const http_metrics& http_metrics::get() {
       timeout("idle"),
       timeout("write"),
       metrics::make_counter("coffer_http_handler_failures_total", "Requests whose handler threw"),
+      metrics::make_counter("coffer_http_stream_failures_total",
+                            "Answers cut off because their body could not be made"),
   };
   return instance;
 }

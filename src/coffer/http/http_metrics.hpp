@@ -17,6 +17,7 @@ struct http_metrics {
   metrics::counter timeout_idle;
   metrics::counter timeout_write;
   metrics::counter handler_failures;
+  metrics::counter stream_failures;
 
   static const http_metrics& get();
 

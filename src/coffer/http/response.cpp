@@ -114,7 +114,10 @@ void serialise(const response& answer, const serialise_options& how, std::string
   if (!answer.content_type.empty()) {
     out.append("Content-Type: ").append(answer.content_type).append("\r\n");
   }
-  if (has_body) {
+  if (answer.source) {
+    COFFER_ASSERT(has_body && (how.close || !how.http_1_0));
+    out += how.http_1_0 ? "" : "Transfer-Encoding: chunked\r\n";
+  } else if (has_body) {
     out += "Content-Length: ";
     append_number(out, answer.body.size());
     out += "\r\n";

@@ -1,6 +1,7 @@
 // One answer and its bytes on the wire. Knows no sockets.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,8 @@ namespace coffer::http {
 inline constexpr std::string_view json_type = "application/json";
 inline constexpr std::string_view problem_type = "application/problem+json";
 inline constexpr std::string_view text_type = "text/plain; charset=utf-8";
+
+class body_source;
 
 /// An answer. Header names and content types are literals.
 struct response {
@@ -30,6 +33,8 @@ struct response {
   int status = 200;
   std::string_view content_type;  ///< empty: no body is announced
   std::string body;
+  /// Makes the body while it is sent, in place of `body`. HEAD does not touch it.
+  std::shared_ptr<body_source> source;
   std::vector<std::pair<std::string_view, std::string>> headers;
   bool close = false;  ///< end the connection after this answer
 };
@@ -52,8 +57,9 @@ struct serialise_options {
   bool http_1_0 = false;  ///< the client speaks HTTP/1.0: staying open must be said
 };
 
-/// Appends status line, headers and body. Adds Date, Content-Length, X-Request-Id, X-Content-Type-Options, and
-/// Cache-Control: no-store unless the response has its own.
+/// Appends status line, headers and body, or the head alone when the body comes from a source: then it is chunked, or
+/// ends with the connection for HTTP/1.0 (`how.close` must be set). Adds Date, Content-Length, X-Request-Id,
+/// X-Content-Type-Options, and Cache-Control: no-store unless the response has its own.
 void serialise(const response& answer, const serialise_options& how, std::string& out);
 
 }  // namespace coffer::http

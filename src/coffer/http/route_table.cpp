@@ -64,6 +64,7 @@ route_table::literals route_table::split(std::string_view pattern) {
   }
   literals segments;
   std::size_t parameters = 0;
+  std::size_t texts = 0;
   for (std::string_view rest = pattern; !rest.empty();) {
     rest.remove_prefix(1);
     const std::string_view segment = rest.substr(0, rest.find('/'));
@@ -77,9 +78,11 @@ route_table::literals route_table::split(std::string_view pattern) {
       throw malformed("a literal number cannot be told from a parameter");
     }
     parameters += parameter ? 1U : 0U;
-    segments.push_back(parameter ? std::string_view{} : segment);
+    const bool is_text = parameter && name.ends_with("_key");
+    texts += is_text ? 1U : 0U;
+    segments.push_back(is_text ? text_parameter : parameter ? std::string_view{} : segment);
   }
-  if (segments.size() > max_segments || parameters > path_params::capacity) {
+  if (segments.size() > max_segments || parameters - texts > path_params::capacity || texts > 1) {
     throw malformed("too many segments or parameters");
   }
   return segments;
@@ -129,11 +132,14 @@ void route_table::compile() {
   compiled_ = true;
 }
 
-bool route_table::fit(const resource& candidate, const std::string_view* segments, path_params& params) {
+bool route_table::fit(const resource& candidate, const std::string_view* segments, const std::string_view* sent,
+                      path_params& params) {
   params = path_params{};
   for (std::size_t i = 0; i < candidate.segments.size(); ++i) {
     const std::string_view literal = candidate.segments[i];
-    if (!literal.empty()) {
+    if (literal == text_parameter) {
+      params.set_text(sent[i]);
+    } else if (!literal.empty()) {
       if (segments[i] != literal) {
         return false;
       }
@@ -153,6 +159,7 @@ const route_table::resource* route_table::find(std::string_view path, path_param
   path = without_version(path);
   const std::size_t whole = path.size();
   std::array<std::string_view, max_segments> segments;
+  std::array<std::string_view, max_segments> sent;
   std::string decoded;  // segments that were encoded; never grows beyond what it reserves
   std::size_t count = 0;
   while (!path.empty()) {
@@ -162,6 +169,7 @@ const route_table::resource* route_table::find(std::string_view path, path_param
     if (segment.empty() || count == max_segments) {
       return nullptr;
     }
+    sent[count] = segment;
     if (segment.find('%') != std::string_view::npos) {
       auto plain = percent_decode(segment, false);
       if (!plain) {
@@ -175,7 +183,7 @@ const route_table::resource* route_table::find(std::string_view path, path_param
     segments[count++] = segment;
   }
   for (const resource& candidate : by_size_[count]) {
-    if (fit(candidate, segments.data(), params)) {
+    if (fit(candidate, segments.data(), sent.data(), params)) {
       return &candidate;
     }
   }

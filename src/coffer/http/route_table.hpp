@@ -24,7 +24,7 @@ enum class route_outcome : std::uint8_t {
   method_not_allowed,  ///< routes have this path, but not this method: 405 with Allow
 };
 
-/// The integers of a path in order, at most three.
+/// The integers of a path in order, at most three, and the text of a path that has one.
 class path_params {
  public:
   static constexpr std::size_t capacity = 3;
@@ -39,9 +39,14 @@ class path_params {
   }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
+  void set_text(std::string_view segment) { text_ = segment; }
+  /// The segment of a text parameter as sent, percent-encoded. Points into the path.
+  [[nodiscard]] std::string_view text() const noexcept { return text_; }
+
  private:
   std::array<std::int64_t, capacity> values_{};
   std::size_t size_ = 0;
+  std::string_view text_;
 };
 
 /// Maps methods and paths to the numbers that add() was given. See router, which adds the handlers.
@@ -69,9 +74,10 @@ class route_table {
 
  private:
   static constexpr std::size_t max_segments = 8;
+  static constexpr std::string_view text_parameter = "{}";
   static constexpr std::size_t none = static_cast<std::size_t>(-1);
 
-  /// A segment of a pattern; an empty literal stands for a parameter.
+  /// A segment of a pattern; an empty literal stands for an integer parameter, text_parameter for a text.
   using literals = std::vector<std::string_view>;
 
   /// All routes of one path.
@@ -83,7 +89,9 @@ class route_table {
   };
 
   static literals split(std::string_view pattern);
-  static bool fit(const resource& candidate, const std::string_view* segments, path_params& params);
+  /// `segments` are decoded, `sent` are not.
+  static bool fit(const resource& candidate, const std::string_view* segments, const std::string_view* sent,
+                  path_params& params);
   resource& resource_for(const route& r);
   const resource* find(std::string_view path, path_params& params) const;
 

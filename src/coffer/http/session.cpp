@@ -41,6 +41,7 @@ session::session(net::tcp_socket socket, std::string peer, handler& requests, co
 
 net::task<> session::run() {
   while (ending_ == ending::keep) {
+    std::shared_ptr<body_source> source;
     const step todo = next_step();
     if (todo == step::read) {
       watch(deadline_);
@@ -79,7 +80,11 @@ net::task<> session::run() {
         made = handler_failed(failure);
       }
       compose(made);
-      finish_request();
+      if (made.source && request_.verb != method::head) {
+        source = std::move(made.source);
+      } else {
+        finish_request();
+      }
     }
     sent outcome = send();
     if (outcome == sent::some) {
@@ -90,6 +95,12 @@ net::task<> session::run() {
     }
     out_.clear();
     out_sent_ = 0;
+    if (source) {
+      if (!co_await stream(std::move(source))) {
+        co_return;
+      }
+      finish_request();
+    }
   }
   if (ending_ == ending::linger) {
     co_await linger();
@@ -204,7 +215,7 @@ response session::handler_failed(const std::exception_ptr& failure) {
 void session::compose(const response& made) {
   if (made.close || (draining_ && !more_received())) {
     ending_ = ending::linger;
-  } else if (!request_.keep_alive) {
+  } else if (!request_.keep_alive || (made.source && request_.minor_version == 0)) {
     ending_ = more_received() ? ending::linger : ending::close;
   }
   serialise_options how;

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <string>
 #include <string_view>
 
+#include "coffer/http/body_source.hpp"
 #include "coffer/http/handler.hpp"
 #include "coffer/http/input_buffer.hpp"
 #include "coffer/http/limits.hpp"
@@ -55,6 +57,10 @@ class session {
   void compose_refusal(const rejection& why);
   sent send();
   net::task<bool> send_rest();
+  /// Sends out_, waiting for the client. False when it cannot be sent.
+  net::task<bool> send_all();
+  /// Sends what `source` gives until its end. False when the connection is of no use any more.
+  net::task<bool> stream(std::shared_ptr<body_source> source);
   net::task<> linger();
   void finish_request();
   [[nodiscard]] bool more_received();
