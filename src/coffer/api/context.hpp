@@ -12,6 +12,8 @@
 #include "coffer/service/health.hpp"
 #include "coffer/service/history.hpp"
 #include "coffer/service/inventory.hpp"
+#include "coffer/service/outcomes.hpp"
+#include "coffer/service/statements.hpp"
 #include "coffer/service/users.hpp"
 #include "coffer/service/wallet.hpp"
 
@@ -24,6 +26,8 @@ struct context {
   service::wallet& wallet;
   service::history& history;
   service::inventory& inventory;
+  service::outcomes& outcomes;
+  service::statements& statements;
   service::analytics& analytics;
   service::health& health;
   json::object<add_funds_body> add_funds;

@@ -24,6 +24,8 @@ net::task<http::response> use(context& with, call c);
 net::task<http::response> get_inventory(context& with, call c);
 net::task<http::response> list_transactions(context& with, call c);
 net::task<http::response> get_transaction(context& with, call c);
+net::task<http::response> get_operation(context& with, call c);
+net::task<http::response> get_statement(context& with, call c);
 net::task<http::response> popular_products(context& with, call c);
 
 // probes

@@ -46,7 +46,11 @@ result<std::string> idempotency_key(const http::request& r) {
   if (r.count("Idempotency-Key") > 1) {
     return invalid("there is more than one Idempotency-Key header");
   }
-  std::string key{*value};
+  return parse_idempotency_key(*value);
+}
+
+result<std::string> parse_idempotency_key(std::string_view text) {
+  std::string key{text};
   if (key.starts_with('"')) {
     if (key.size() < 2 || !key.ends_with('"')) {
       return invalid("the quoted Idempotency-Key has no closing quote");

@@ -16,6 +16,9 @@ namespace coffer::api {
 /// quotes, several headers).
 result<std::string> idempotency_key(const http::request& r);
 
+/// The key that the value of the header, or a decoded path segment, spells. Refusal: invalid_idempotency_key.
+result<std::string> parse_idempotency_key(std::string_view text);
+
 /// Digest of an operation on a path with the canonical form of its body: every member's value with defaults applied,
 /// in a fixed order. -1 stands for an absent optional member.
 domain::fingerprint fingerprint_of(std::string_view operation, std::int64_t path_id,

@@ -43,19 +43,33 @@ std::optional<std::string> list_query::text(std::string_view name) {
   return found;
 }
 
-std::int64_t list_query::limit() {
-  const auto value = text("limit");
+std::int64_t list_query::limit() { return integer("limit", 1, largest_page).value_or(default_page); }
+
+std::optional<std::int64_t> list_query::integer(std::string_view name, std::int64_t minimum, std::int64_t maximum) {
+  const auto value = text(name);
   if (!value) {
-    return default_page;
+    return std::nullopt;
   }
   std::int64_t number = 0;
   const auto read = std::from_chars(value->data(), value->data() + value->size(), number);
-  if (read.ec != std::errc{} || read.ptr != value->data() + value->size() || number < 1 || number > largest_page) {
-    add("limit", "range", fmt::format("must be an integer from 1 to {}", largest_page),
-        {{"minimum", 1}, {"maximum", largest_page}});
-    return default_page;
+  if (read.ec != std::errc{} || read.ptr != value->data() + value->size() || number < minimum || number > maximum) {
+    add(name, "range", fmt::format("must be an integer from {} to {}", minimum, maximum),
+        {{"minimum", minimum}, {"maximum", maximum}});
+    return std::nullopt;
   }
   return number;
+}
+
+std::optional<timestamp> list_query::time(std::string_view name) {
+  const auto value = text(name);
+  if (!value) {
+    return std::nullopt;
+  }
+  const auto time = from_rfc3339(*value);
+  if (!time) {
+    add(name, "format", "must be a time as in RFC 3339, like 2026-11-22T23:13:50Z (a plus sign is %2B)");
+  }
+  return time;
 }
 
 std::optional<bool> list_query::boolean(std::string_view name) {

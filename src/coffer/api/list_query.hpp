@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "coffer/base/clock.hpp"
 #include "coffer/base/error.hpp"
 #include "coffer/http/request.hpp"
 
@@ -44,13 +45,19 @@ class list_query {
     return result;
   }
 
+  /// An integer from `minimum` to `maximum`, nullopt when absent.
+  std::optional<std::int64_t> integer(std::string_view name, std::int64_t minimum, std::int64_t maximum);
+  /// An RFC 3339 time, nullopt when absent.
+  std::optional<timestamp> time(std::string_view name);
+
+  /// Adds a violation of a rule that the caller checks.
+  void add(std::string_view name, std::string code, std::string detail,
+           std::vector<std::pair<std::string, std::int64_t>> params = {});
+
   /// Refusal: invalid_parameter with every violation. Call after all parameters have been asked for.
   [[nodiscard]] result<void> finish() const;
 
  private:
-  void add(std::string_view name, std::string code, std::string detail,
-           std::vector<std::pair<std::string, std::int64_t>> params = {});
-
   struct parameter {
     std::string name;
     std::string value;

@@ -13,6 +13,8 @@ http::router<route_handler> make_routes() {
   routes.add(get, "/users/{user_id}/inventory", get_inventory);
   routes.add(get, "/users/{user_id}/transactions", list_transactions);
   routes.add(get, "/users/{user_id}/transactions/{version}", get_transaction);
+  routes.add(get, "/users/{user_id}/operations/{idempotency_key}", get_operation);
+  routes.add(get, "/users/{user_id}/statement", get_statement);
   routes.add(post, "/products", create_product);
   routes.add(get, "/products", list_products);
   routes.add(get, "/products/{product_id}", get_product);

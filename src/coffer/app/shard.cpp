@@ -79,12 +79,14 @@ net::task<> shard::forget_inventories() {
 }
 
 void shard::open(ledger::ledger& lanes, std::vector<service::inventory_reader*> readers) {
-  services_.emplace(lanes, std::move(readers));
+  services_.emplace(lanes, std::move(readers), reads_);
   api::context with{.users = users_,
                     .catalogue = catalogue_,
                     .wallet = services_->wallet,
                     .history = history_,
                     .inventory = services_->inventory,
+                    .outcomes = services_->outcomes,
+                    .statements = statements_,
                     .analytics = analytics_,
                     .health = health_,
                     .add_funds = api::make_add_funds_schema(settings_.max_deposit)};

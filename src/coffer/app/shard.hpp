@@ -42,10 +42,11 @@ class shard {
 
   /// The services that need the ledger.
   struct services {
-    services(ledger::ledger& lanes, std::vector<service::inventory_reader*> readers)
-        : wallet{lanes}, inventory{lanes, std::move(readers)} {}
+    services(ledger::ledger& lanes, std::vector<service::inventory_reader*> readers, pg::pool& reads)
+        : wallet{lanes}, inventory{lanes, std::move(readers)}, outcomes{lanes, reads} {}
     service::wallet wallet;
     service::inventory inventory;
+    service::outcomes outcomes;
   };
 
   const settings& settings_;
@@ -58,6 +59,7 @@ class shard {
   service::users users_{reads_};
   service::catalogue catalogue_;
   service::history history_{reads_};
+  service::statements statements_{reads_};
   service::inventory_reader reader_;
   service::analytics analytics_;
   service::health health_;

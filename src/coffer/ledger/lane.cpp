@@ -93,6 +93,15 @@ void lane::push(pending& p) {
   }
 }
 
+bool lane::holds(user_id user, std::string_view key) const {
+  const auto matches = [user, key](const pending* p) {
+    return p->command.user == user && p->command.idempotency_key == key;
+  };
+  return std::any_of(queue_.begin(), queue_.end(), matches) ||
+         std::any_of(running_.begin(), running_.end(),
+                     [&](const batch* b) { return std::any_of(b->commands.begin(), b->commands.end(), matches); });
+}
+
 void lane::stop() {
   stopping_ = true;
   if (idle_ && !woken_) {
@@ -135,6 +144,12 @@ std::vector<pending*> lane::take() {
 net::task<> lane::execute(std::vector<pending*> commands) {
   batch b;
   b.commands = std::move(commands);
+  running_.push_back(&b);
+  co_await carry_out(b);
+  running_.pop_back();
+}
+
+net::task<> lane::carry_out(batch& b) {
   for (;;) {
     drop_expired(b);
     if (b.commands.empty()) {
@@ -146,8 +161,9 @@ net::task<> lane::execute(std::vector<pending*> commands) {
     }
     if (step == next_step::isolate) {
       ledger_metrics::get().isolated.add();
-      for (pending* p : b.commands) {
-        std::vector<pending*> alone{p};
+      while (!b.commands.empty()) {
+        std::vector<pending*> alone{b.commands.front()};
+        b.commands.erase(b.commands.begin());
         co_await execute(std::move(alone));
       }
       co_return;

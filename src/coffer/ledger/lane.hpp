@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -46,6 +47,9 @@ class lane {
   /// Queues `p`, or answers it `overloaded` when the queue is full or the lane is stopping. On the lane's thread.
   void push(pending& p);
 
+  /// Whether a command of `user` with this idempotency key is queued or in a batch. On the lane's thread.
+  [[nodiscard]] bool holds(user_id user, std::string_view key) const;
+
   /// Works until stop() was called and the queue is empty. Spawn once.
   net::task<> run();
 
@@ -59,6 +63,7 @@ class lane {
   net::task<> wait_for_work();
   std::vector<pending*> take();
   net::task<> execute(std::vector<pending*> commands);
+  net::task<> carry_out(batch& b);
   net::task<next_step> attempt(batch& b);
   net::task<next_step> recover(batch& b, pg::error failure);
   net::task<bool> was_committed(batch& b);
@@ -73,6 +78,7 @@ class lane {
   lane_options options_;
   commit_listener on_commit_;
   std::deque<pending*> queue_;
+  std::vector<const batch*> running_;       ///< the one in flight, below it those that wait for parts of theirs
   std::optional<net::oneshot<bool>> idle_;  ///< engaged while run() waits for work
   bool woken_ = false;
   bool stopping_ = false;

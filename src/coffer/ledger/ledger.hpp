@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "coffer/ledger/lane.hpp"
@@ -25,6 +26,9 @@ class ledger {
   /// Hands `c` to its user's lane and waits for what became of it. Ends at the latest shortly after `until`; is not
   /// cancellable, because a command that was handed over may be applied.
   net::task<domain::verdict> submit(domain::command c, net::deadline until);
+
+  /// Whether a command of `user` with this idempotency key is queued or in flight in this process.
+  net::task<bool> in_progress(user_id user, std::string key) const;
 
   /// The lane that writes `user`.
   const owned_lane& lane_for(user_id user) const;

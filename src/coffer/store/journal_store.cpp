@@ -21,6 +21,13 @@ constexpr pg::statement select_page{
     " and ($4::smallint is null or status = $4) order by version desc limit $5) t on true"
     " where u.id = $1 order by t.version desc"};
 
+// One row of NULLs for a user without this key, none for an unknown user.
+constexpr pg::statement select_keyed{
+    "journal_outcome",
+    "select t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"
+    " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at"
+    " from users u left join transactions t on t.user_id = $1 and t.idempotency_key = $2 where u.id = $1"};
+
 template <typename Enum>
 std::optional<std::int16_t> stored(std::optional<Enum> value) {
   return value ? std::optional{static_cast<std::int16_t>(*value)} : std::nullopt;
@@ -35,6 +42,18 @@ net::task<std::optional<domain::transaction>> find_transaction(pg::connection& d
   const pg::rows found = co_await db.query(select_row, std::move(with), until);
   if (found.empty()) {
     co_return std::nullopt;
+  }
+  co_return read_transaction(found, 0);
+}
+
+net::task<result<domain::transaction>> find_outcome(pg::connection& db, user_id user, std::string key,
+                                                    net::deadline until) {
+  const pg::rows found = co_await db.query(select_keyed, pg::params::of(user, key), until);
+  if (found.empty()) {
+    co_return std::unexpected(error{errc::user_not_found});
+  }
+  if (found.is_null(0, 0)) {
+    co_return std::unexpected(error{errc::transaction_not_found, "Nothing has been decided under this key so far."});
   }
   co_return read_transaction(found, 0);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "coffer/domain/transaction.hpp"
@@ -21,6 +22,10 @@ struct history_query {
 /// The row, or nullopt.
 net::task<std::optional<domain::transaction>> find_transaction(pg::connection& db, user_id user, version at,
                                                                net::deadline until);
+
+/// What became of an idempotency key. Refusals: user_not_found, transaction_not_found. One query.
+net::task<result<domain::transaction>> find_outcome(pg::connection& db, user_id user, std::string key,
+                                                    net::deadline until);
 
 /// Rows newest first; nullopt when there is no such user. One query.
 net::task<std::optional<std::vector<domain::transaction>>> list_transactions(pg::connection& db, history_query query,

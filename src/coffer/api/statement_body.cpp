@@ -1,0 +1,198 @@
+#include "coffer/api/statement_body.hpp"
+
+#include <charconv>
+
+#include "coffer/api/csv.hpp"
+#include "coffer/http/request.hpp"
+#include "coffer/json/writer.hpp"
+
+namespace coffer::api {
+
+namespace {
+
+constexpr std::string_view csv_header =
+    "version,created_at,kind,status,product_id,product_name,quantity,amount,change,balance_after,reason,"
+    "idempotency_key,request_id\r\n";
+
+std::string_view trimmed(std::string_view text) {
+  while (text.starts_with(' ') || text.starts_with('\t')) {
+    text.remove_prefix(1);
+  }
+  while (text.ends_with(' ') || text.ends_with('\t')) {
+    text.remove_suffix(1);
+  }
+  return text;
+}
+
+/// Cuts off what is in front of the next `mark`.
+std::string_view take(std::string_view& rest, char mark) {
+  const std::string_view part = rest.substr(0, rest.find(mark));
+  rest.remove_prefix(std::min(part.size() + 1, rest.size()));
+  return trimmed(part);
+}
+
+/// The weight that an Accept value gives to a media range as it is spelled (RFC 9110 section 12.5.1), in thousandths; 0
+/// when it does not name it.
+int weight_of(std::string_view accept, std::string_view range) {
+  while (!accept.empty()) {
+    std::string_view element = take(accept, ',');
+    if (!http::equal_ignoring_case(take(element, ';'), range)) {
+      continue;
+    }
+    int weight = 1000;
+    while (!element.empty()) {
+      const std::string_view parameter = take(element, ';');
+      if (parameter.starts_with("q=") || parameter.starts_with("Q=")) {
+        double q = 0;
+        std::from_chars(parameter.data() + 2, parameter.data() + parameter.size(), q);
+        weight = static_cast<int>(q * 1000);
+      }
+    }
+    return weight;
+  }
+  return 0;
+}
+
+template <typename T>
+void member(json::writer& out, json::name name, const T& value) {
+  out.key(name);
+  out.value(value);
+}
+
+void text_or_null(json::writer& out, json::name name, std::string_view text) {
+  out.key(name);
+  if (text.empty()) {
+    out.null();
+  } else {
+    out.value(text);
+  }
+}
+
+void append_json(std::string& to, const store::statement_row& line, std::int64_t change) {
+  const domain::transaction& row = line.row;
+  json::writer out{to};
+  out.begin_object();
+  member(out, "version", row.at.value);
+  member(out, "created_at", to_rfc3339(row.created_at));
+  member(out, "kind", to_string(row.kind));
+  member(out, "status", to_string(row.status));
+  out.key("product_id");
+  if (row.product) {
+    out.value(row.product->value);
+  } else {
+    out.null();
+  }
+  text_or_null(out, "product_name", line.product_name);
+  member(out, "quantity", row.quantity);
+  member(out, "amount", on_the_wire(row.amount));
+  member(out, "change", change);
+  member(out, "balance_after", row.balance_after.value);
+  text_or_null(out, "reason", row.reason ? to_string(*row.reason) : std::string_view{});
+  text_or_null(out, "idempotency_key", row.idempotency_key);
+  member(out, "request_id", row.request_id);
+  out.end_object();
+}
+
+void append_csv(std::string& to, const store::statement_row& line, std::int64_t change) {
+  const domain::transaction& row = line.row;
+  csv_writer out{to};
+  out.number(row.at.value);
+  out.text(to_rfc3339(row.created_at));
+  out.text(to_string(row.kind));
+  out.text(to_string(row.status));
+  if (row.product) {
+    out.number(row.product->value);
+  } else {
+    out.empty();
+  }
+  out.text(line.product_name);
+  out.number(row.quantity);
+  out.number(on_the_wire(row.amount));
+  out.number(change);
+  out.number(row.balance_after.value);
+  out.text(row.reason ? to_string(*row.reason) : std::string_view{});
+  out.text(row.idempotency_key);
+  out.text(row.request_id);
+  out.end_record();
+}
+
+}  // namespace
+
+statement_format accepted_format(std::string_view accept) {
+  const int csv = weight_of(accept, "text/csv");
+  return csv > 0 && csv >= weight_of(accept, "application/json") ? statement_format::csv : statement_format::json;
+}
+
+statement_body::statement_body(service::statements& from, service::statement what, statement_format how,
+                               std::string next_cursor)
+    : from_{from},
+      what_{what},
+      how_{how},
+      next_cursor_{std::move(next_cursor)},
+      at_{what.range.first},
+      balance_{what.opening} {}
+
+net::task<std::string> statement_body::next(net::deadline until) {
+  std::string piece;
+  if (ended_) {
+    co_return piece;
+  }
+  if (!begun_) {
+    begin(piece);
+  }
+  if (at_ <= what_.range.last) {
+    const std::vector<store::statement_row> rows = co_await from_.read(what_, at_, until);
+    for (const store::statement_row& line : rows) {
+      append(piece, line);
+    }
+  }
+  begun_ = true;
+  if (at_ > what_.range.last) {
+    end(piece);
+    ended_ = true;
+  }
+  co_return piece;
+}
+
+void statement_body::begin(std::string& out) const {
+  if (how_ == statement_format::csv) {
+    out += csv_header;
+    return;
+  }
+  json::writer json{out};
+  json.begin_object();
+  member(json, "user_id", what_.user.value);
+  member(json, "opening_balance", what_.opening.value);
+  member(json, "closing_balance", what_.closing.value);
+  json.key("items");
+  json.begin_array();
+}
+
+void statement_body::append(std::string& out, const store::statement_row& line) {
+  const std::int64_t change = line.row.balance_after.value - balance_.value;
+  if (how_ == statement_format::csv) {
+    append_csv(out, line, change);
+  } else {
+    if (at_ != what_.range.first) {
+      out += ',';
+    }
+    append_json(out, line, change);
+  }
+  balance_ = line.row.balance_after;
+  at_ = version{line.row.at.value + 1};
+}
+
+void statement_body::end(std::string& out) const {
+  if (how_ == statement_format::csv) {
+    return;
+  }
+  out += R"(],"next_cursor":)";
+  if (next_cursor_.empty()) {
+    out += "null}";
+  } else {
+    json::append_string(out, next_cursor_);
+    out += '}';
+  }
+}
+
+}  // namespace coffer::api

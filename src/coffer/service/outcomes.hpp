@@ -1,0 +1,27 @@
+// What became of a request whose answer was lost.
+#pragma once
+
+#include <string>
+
+#include "coffer/ledger/ledger.hpp"
+#include "coffer/service/database.hpp"
+#include "coffer/store/journal_store.hpp"
+
+namespace coffer::service {
+
+/// One instance per thread. Throws pg::error for infrastructure failures.
+class outcomes {
+ public:
+  outcomes(const ledger::ledger& l, pg::pool& db) : ledger_{l}, db_{db} {}
+
+  /// The journal row that holds `key`. Refusals: idempotency_in_progress while a command with the key is queued or in
+  /// flight in this process, user_not_found, transaction_not_found. A request that has not reached its lane yet, or
+  /// runs in another process, may still come after transaction_not_found: sending it again with its key settles that.
+  net::task<result<domain::transaction>> find(user_id user, std::string key, net::deadline until);
+
+ private:
+  const ledger::ledger& ledger_;
+  pg::pool& db_;
+};
+
+}  // namespace coffer::service
