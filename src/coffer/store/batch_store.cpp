@@ -72,8 +72,7 @@ constexpr pg::statement insert_journal{
 constexpr pg::statement count_sales{
     "batch_count_sales",
     "insert into sales_counters as c (hour, product_id, lane, purchases, units, revenue)"
-    " select $1, new.product_id, $2, new.purchases, new.units, new.revenue"
-    " from unnest($3, $4, $5, $6) as new (product_id, purchases, units, revenue)"
+    " select $1, unnest($3), $2, unnest($4), unnest($5), unnest($6)"
     " on conflict (hour, product_id, lane) do update set purchases = c.purchases + excluded.purchases,"
     " units = c.units + excluded.units, revenue = c.revenue + excluded.revenue"};
 
