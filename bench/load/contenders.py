@@ -30,7 +30,9 @@ class Contenders:
                 database, began = "bench_growth", time.monotonic()
                 self.env.fill(database, "growth.sql", {"users": sizes.grown_users, "rows": sizes.grown_rows,
                                                        "products": sizes.products, "price": sizes.price,
-                                                       "funds": sizes.funds})
+                                                       "funds": sizes.funds},
+                              loader=("grown_journal", sizes.grown_users, sizes.grown_rows, sizes.products,
+                                      sizes.price, sizes.funds))
                 self.say(f"the grown database: {sizes.grown_users * sizes.grown_rows} journal rows in "
                          f"{time.monotonic() - began:.0f} s")
             else:

@@ -62,10 +62,10 @@ class Environment:
         parts = urllib.parse.urlsplit(self.maintenance_url)
         return urllib.parse.urlunsplit(parts._replace(path="/" + database))
 
-    def psql(self, *arguments, database=None):
+    def psql(self, *arguments, database=None, stdin=subprocess.DEVNULL):
         url = self.url(database) if database else self.maintenance_url
         command = [self.pg_bin / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, text=True, stdin=stdin)
         if done.returncode:
             raise RuntimeError(f"psql: {done.stderr.strip()}")
         return done.stdout.strip()
@@ -80,13 +80,21 @@ class Environment:
         lines = self.ask("select pg_read_file('postmaster.pid')").splitlines()
         return int(lines[0])
 
-    def fill(self, database, script, variables):
-        """A new database with the server's schema and what the script puts there."""
+    def fill(self, database, script, variables, loader=()):
+        """A new database with the server's schema and what the script puts there. It reads what the loader, a program
+        of the benchmark with its arguments, writes."""
         self.ask(f"create database {database}")
         subprocess.run([self.coffer, "migrate", "up"], check=True, stdout=subprocess.DEVNULL,
                        env={**os.environ, "DATABASE_URL": self.url(database)})
         words = [word for name, value in variables.items() for word in ("-v", f"{name}={value}")]
-        self.psql(*words, "-f", HERE / "sql" / script, database=database)
+        if not loader:
+            self.psql(*words, "-f", HERE / "sql" / script, database=database)
+            return
+        name, *arguments = loader
+        with subprocess.Popen([self.programs / name, *map(str, arguments)], stdout=subprocess.PIPE) as loading:
+            self.psql(*words, "-f", HERE / "sql" / script, database=database, stdin=loading.stdout)
+        if loading.returncode:
+            raise RuntimeError(f"{name} ended with status {loading.returncode}")
 
     def make_template(self):
         """The database that the contenders' databases are copies of."""

@@ -1,6 +1,6 @@
--- A shop that has been open for a month: `users` users with `rows` journal rows each, written in the order of time, so
--- that a user's rows lie far apart. Each starts with a deposit and then buys of four products in turn. The keys and
--- indexes are made anew after the load, as the schema has them. Variables: users, rows, products, price, funds.
+-- A shop that has been open for a month: `users` users with `rows` journal rows each. The rows come from the loader
+-- grown_journal through standard input; the keys and indexes are made anew after the load, as the schema has them.
+-- Variables: users, rows, products, price, funds.
 \set bought (:rows - 1)
 set session_replication_role = replica;
 set maintenance_work_mem = '512MB';
@@ -22,14 +22,8 @@ insert into users (id, username, email, balance, version)
 insert into usernames (username, user_id) select username, id from users order by username collate "C";
 insert into emails (email, user_id) select email, id from users order by email collate "C";
 
-insert into transactions (user_id, version, kind, status, quantity, amount, balance_after, request_id, created_at)
-  select n, 1, 1, 2, 0, :funds, :funds, 'bench', now() - interval '30 days' from generate_series(1, :users) n;
--- The v-th row of a user is its purchase number v - 1, of product 1 + (user + (v - 2) % 4) % products.
-insert into transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after,
-                          item_quantity_after, request_id, created_at)
-  select u, v, 2, 2, 1 + (u + (v - 2) % 4) % :products, 1, :price, :funds - (v - 1) * :price, (v - 2) / 4 + 1, 'bench',
-         now() - interval '30 days' * (1 - ((v - 2) * :users + u)::float8 / (:bought * :users::bigint))
-  from generate_series(2, :rows) v, generate_series(1, :users) u;
+\copy transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after, item_quantity_after, request_id, created_at) from pstdin
+-- Purchase number n of a user, from 0, is of product 1 + (user + n % 4) % products.
 insert into inventory (user_id, product_id, quantity)
   select u, 1 + (u + k) % :products, (:bought - k + 3) / 4
   from generate_series(1, :users) u, generate_series(0, 3) k where (:bought - k + 3) / 4 > 0;
