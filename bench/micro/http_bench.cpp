@@ -40,7 +40,7 @@ void parse(benchmark::State& state, std::string_view bytes) {
 }
 
 void find_route(benchmark::State& state, http::method verb, std::string_view path) {
-  const http::router<api::route_handler> routes = api::make_routes();
+  const http::router<api::endpoint> routes = api::make_routes();
   for (auto _ : state) {
     const auto found = routes.match(verb, path);
     if (found.outcome != http::route_outcome::found) {

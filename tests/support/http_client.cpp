@@ -13,6 +13,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "support/exchange_log.hpp"
+
 namespace coffer::test {
 
 namespace {
@@ -247,6 +249,14 @@ std::string http_client::read_body(const http_response& answer, clock::time_poin
 }
 
 http_response http_client::read_response(bool to_head) {
+  http_response answer = receive_response(to_head);
+  if (!to_head && answer.status >= 200) {
+    record_exchange(port_, std::nullopt, answer);
+  }
+  return answer;
+}
+
+http_response http_client::receive_response(bool to_head) {
   const auto end = clock::now() + timeout_;
   http_response answer;
   read_head(answer, end);
@@ -302,7 +312,9 @@ http_response http_client::request(std::string_view method, std::string_view tar
   text.append("\r\n").append(body.value_or(""));
   try {
     send_raw(text);
-    return read_response(method == "HEAD");
+    http_response answer = receive_response(method == "HEAD");
+    record_exchange(port_, recorded_request{method, target, headers, body.value_or("")}, answer);
+    return answer;
   } catch (...) {
     // What is left of a failed exchange must not be taken for the next answer.
     close();

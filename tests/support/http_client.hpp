@@ -95,6 +95,9 @@ class http_client {
  private:
   using clock = std::chrono::steady_clock;
 
+  /// read_response, unrecorded.
+  http_response receive_response(bool to_head);
+
   /// Reads what is there into the buffer, waiting until `end`. False at the end of the stream.
   bool receive(clock::time_point end);
   bool wait_for(short events, clock::time_point end) const;

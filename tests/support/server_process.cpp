@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "support/exchange_log.hpp"
+
 namespace coffer::test {
 
 namespace {
@@ -46,6 +48,8 @@ void server_process::start() {
   }
   port_ = port_of(*line, "address");
   admin_port_ = port_of(*line, "admin_address");
+  set_recorded(port_, true);
+  set_recorded(admin_port_, false);
 }
 
 std::optional<json_value> server_process::wait_for_event(const std::string& event, std::chrono::milliseconds limit) {

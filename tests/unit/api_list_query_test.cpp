@@ -19,8 +19,8 @@ api::list_query query_of(std::string_view query) {
 std::string violations_of(std::string_view query) {
   auto q = query_of(query);
   q.limit();
-  q.text("cursor");
-  q.boolean("active");
+  q.text(api::cursor_parameter);
+  q.boolean(api::active_parameter);
   const auto finished = q.finish();
   if (finished) {
     return "ok";
@@ -50,9 +50,9 @@ TEST_CASE("a page has 50 items unless asked otherwise, and 1 to 100") {
 
 TEST_CASE("parameters are read by name, decoded once") {
   auto q = query_of("cursor=a%2Bb%2520c+d&active=false");
-  CHECK(q.text("cursor") == "a+b%20c d");
-  CHECK(q.boolean("active") == false);
-  CHECK(!q.text("missing"));
+  CHECK(q.text(api::cursor_parameter) == "a+b%20c d");
+  CHECK(q.boolean(api::active_parameter) == false);
+  CHECK(!q.text(api::kind_parameter));
   CHECK(q.finish());
 }
 

@@ -3,6 +3,7 @@
 
 #include <variant>
 
+#include "coffer/api/document.hpp"
 #include "coffer/api/dto.hpp"
 #include "coffer/http/request.hpp"
 #include "coffer/http/response.hpp"
@@ -31,6 +32,7 @@ struct context {
   service::analytics& analytics;
   service::health& health;
   json::object<add_funds_body> add_funds;
+  const documents& described;
 };
 
 /// A request and the integers of its path.

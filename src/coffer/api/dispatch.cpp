@@ -1,7 +1,6 @@
 #include "coffer/api/dispatch.hpp"
 
 #include "coffer/api/problem.hpp"
-#include "coffer/api/routes.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/cache/wait_error.hpp"
 
@@ -39,10 +38,10 @@ dispatch::dispatch(context with, dispatch_options options)
 http::eventual_response dispatch::handle(http::request& r) {
   const auto route = routes_.match(r.verb, r.path());
   if (route.outcome == http::route_outcome::found) {
-    if (const auto* waiting = std::get_if<waiting_handler>(route.handler)) {
+    if (const auto* waiting = std::get_if<waiting_handler>(&route.handler->serve)) {
       return run(*waiting, r, route.params, route.pattern);
     }
-    http::response answer = std::get<1>(*route.handler)(with_, call{r, route.params});
+    http::response answer = std::get<1>(route.handler->serve)(with_, call{r, route.params});
     record(r, route.pattern, answer.status);
     return answer;
   }

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <variant>
 
-#include "coffer/api/context.hpp"
+#include "coffer/api/routes.hpp"
 #include "coffer/base/metrics.hpp"
 #include "coffer/http/handler.hpp"
 
@@ -40,7 +40,7 @@ class dispatch final : public http::handler {
 
   context with_;
   dispatch_options options_;
-  http::router<route_handler> routes_;
+  http::router<endpoint> routes_;
   std::map<std::string_view, route_metrics> metrics_;
 };
 

@@ -46,11 +46,7 @@ const json::object<change_product_body>& change_product_schema() {
           .optional("price", &change_product_body::price, any_price, price_help)
           .optional("is_active", &change_product_body::is_active, json::boolean{}, active_help)
           .fixed("type", "cannot be changed; make another product instead")
-          .rule([](const change_product_body& body, json::violations& found) {
-            if (!body.name && !body.description && !body.price && !body.is_active) {
-              found.add("", "min_members", "must name at least one member to change", {{"minimum", 1}});
-            }
-          });
+          .at_least_one();
   return schema;
 }
 

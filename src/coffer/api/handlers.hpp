@@ -33,4 +33,7 @@ http::response livez(context& with, call c);
 net::task<http::response> readyz(context& with, call c);
 net::task<http::response> healthz(context& with, call c);
 
+// documents
+http::response get_openapi(context& with, call c);
+
 }  // namespace coffer::api

@@ -44,8 +44,8 @@ net::task<http::response> change_product(context& with, call c) {
 net::task<http::response> list_products(context& with, call c) {
   list_query query{c.request};
   const std::int64_t limit = query.limit();
-  const auto cursor = query.text("cursor");
-  const auto active = query.boolean("active");
+  const auto cursor = query.text(cursor_parameter);
+  const auto active = query.boolean(active_parameter);
   if (const auto valid = query.finish(); !valid) {
     co_return refuse(valid.error(), c.request);
   }

@@ -49,9 +49,9 @@ net::task<http::response> list_transactions(context& with, call c) {
   store::history_query wanted;
   wanted.user = user_id{c.params[0]};
   const std::int64_t limit = query.limit();
-  const auto cursor = query.text("cursor");
-  wanted.kind = query.parsed("kind", domain::transaction_kind_from_string, "deposit, purchase, use, refund, grant");
-  wanted.status = query.parsed("status", domain::transaction_status_from_string, "pending, completed, failed");
+  const auto cursor = query.text(cursor_parameter);
+  wanted.kind = query.parsed(kind_parameter, domain::transaction_kind_from_string);
+  wanted.status = query.parsed(status_parameter, domain::transaction_status_from_string);
   if (const auto valid = query.finish(); !valid) {
     co_return refuse(valid.error(), c.request);
   }

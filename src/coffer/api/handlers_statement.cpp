@@ -25,14 +25,14 @@ net::task<http::response> get_statement(context& with, call c) {
   list_query query{c.request};
   service::statement_query wanted;
   wanted.user = user_id{c.params[0]};
-  wanted.from = query.time("from");
-  wanted.to = query.time("to");
+  wanted.from = query.time(from_parameter);
+  wanted.to = query.time(to_parameter);
   if (wanted.from && wanted.to && *wanted.to < *wanted.from) {
-    query.add("to", "range", "must not be before from");
+    query.add(to_parameter, "range", "must not be before from");
   }
-  wanted.limit = query.integer("limit", 1, max_json_integer);
-  const auto cursor = query.text("cursor");
-  auto format = query.parsed("format", format_from_string, "json, csv");
+  wanted.limit = query.integer(rows_parameter);
+  const auto cursor = query.text(cursor_parameter);
+  auto format = query.parsed(format_parameter, format_from_string);
   if (const auto valid = query.finish(); !valid) {
     co_return refuse(valid.error(), c.request);
   }

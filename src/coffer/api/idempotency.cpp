@@ -38,6 +38,18 @@ result<std::string> unquote(std::string_view text) {
 
 }  // namespace
 
+parameter key_parameter(bool required) {
+  parameter made{.in = parameter::place::header, .info = {}, .example = R"("order-1001")"};
+  made.info.name = "Idempotency-Key";
+  made.info.type = "string";
+  made.info.required = required;
+  made.info.description =
+      "1 to 255 visible ASCII characters, bare or as a quoted structured-field string. The same key with the same "
+      "request gives the same answer for ever.";
+  made.info.pattern = R"(^(?:[!#-~][!-~]{0,254}|"(?:[!#-\[\]-~]|\\["\\]){1,255}")$)";
+  return made;
+}
+
 result<std::string> idempotency_key(const http::request& r) {
   const auto value = r.header("Idempotency-Key");
   if (!value) {

@@ -5,11 +5,15 @@
 #include <string>
 #include <string_view>
 
+#include "coffer/api/operation.hpp"
 #include "coffer/base/error.hpp"
 #include "coffer/domain/transaction.hpp"
 #include "coffer/http/request.hpp"
 
 namespace coffer::api {
+
+/// The header Idempotency-Key for documents.
+parameter key_parameter(bool required);
 
 /// The key of a request: empty when there is none. A quoted structured-field string (RFC 8941 section 3.3.3) is the
 /// same key as its bare content. Refusal: invalid_idempotency_key (not 1 to 255 visible ASCII characters, malformed

@@ -10,6 +10,37 @@
 
 namespace coffer::api {
 
+namespace {
+
+constexpr std::string_view truths[] = {"true", "false"};
+
+std::string one_of(std::span<const std::string_view> names) {
+  std::string list = "must be one of: ";
+  for (const std::string_view name : names) {
+    list.append(name == names.front() ? "" : ", ").append(name);
+  }
+  return list;
+}
+
+}  // namespace
+
+parameter documented(const query_parameter& of) {
+  parameter made;
+  made.info.name = of.name;
+  made.info.type = of.type;
+  made.info.description = of.text;
+  made.info.names.assign(of.names.begin(), of.names.end());
+  made.info.format = of.format;
+  if (of.type == "integer") {
+    made.info.minimum = of.minimum;
+    made.info.maximum = of.maximum;
+  }
+  if (of.initial) {
+    made.info.initial = std::to_string(*of.initial);
+  }
+  return made;
+}
+
 list_query::list_query(const http::request& r) {
   const auto parsed = http::query_string::parse(r.query());
   if (!parsed) {
@@ -26,68 +57,71 @@ void list_query::add(std::string_view name, std::string code, std::string detail
   violations_.push_back({std::string{truncate(name, 64)}, std::move(code), std::move(detail), std::move(params)});
 }
 
-std::optional<std::string> list_query::text(std::string_view name) {
+void list_query::add_unknown_name(const query_parameter& wanted) { add(wanted.name, "enum", one_of(wanted.names)); }
+
+std::optional<std::string> list_query::text(const query_parameter& wanted) {
   std::optional<std::string> found;
   bool repeated = false;
-  for (parameter& p : parameters_) {
-    if (p.name == name) {
+  for (given& p : parameters_) {
+    if (p.name == wanted.name) {
       p.asked = true;
       repeated = found.has_value();
       found = p.value;
     }
   }
   if (repeated) {
-    add(name, "repeated", "is given more than once");
+    add(wanted.name, "repeated", "is given more than once");
     return std::nullopt;
   }
   return found;
 }
 
-std::int64_t list_query::limit() { return integer("limit", 1, largest_page).value_or(default_page); }
+std::int64_t list_query::limit() { return integer(limit_parameter).value_or(default_page); }
 
-std::optional<std::int64_t> list_query::integer(std::string_view name, std::int64_t minimum, std::int64_t maximum) {
-  const auto value = text(name);
+std::optional<std::int64_t> list_query::integer(const query_parameter& wanted) {
+  const auto value = text(wanted);
   if (!value) {
     return std::nullopt;
   }
   std::int64_t number = 0;
   const auto read = std::from_chars(value->data(), value->data() + value->size(), number);
-  if (read.ec != std::errc{} || read.ptr != value->data() + value->size() || number < minimum || number > maximum) {
-    add(name, "range", fmt::format("must be an integer from {} to {}", minimum, maximum),
-        {{"minimum", minimum}, {"maximum", maximum}});
+  if (read.ec != std::errc{} || read.ptr != value->data() + value->size() || number < wanted.minimum ||
+      number > wanted.maximum) {
+    add(wanted.name, "range", fmt::format("must be an integer from {} to {}", wanted.minimum, wanted.maximum),
+        {{"minimum", wanted.minimum}, {"maximum", wanted.maximum}});
     return std::nullopt;
   }
   return number;
 }
 
-std::optional<timestamp> list_query::time(std::string_view name) {
-  const auto value = text(name);
+std::optional<timestamp> list_query::time(const query_parameter& wanted) {
+  const auto value = text(wanted);
   if (!value) {
     return std::nullopt;
   }
   const auto time = from_rfc3339(*value);
   if (!time) {
-    add(name, "format", "must be a time as in RFC 3339, like 2026-11-22T23:13:50Z (a plus sign is %2B)");
+    add(wanted, "format", "must be a time as in RFC 3339, like 2026-11-22T23:13:50Z (a plus sign is %2B)");
   }
   return time;
 }
 
-std::optional<bool> list_query::boolean(std::string_view name) {
-  return parsed(
-      name,
-      [](std::string_view v) -> std::optional<bool> {
-        if (v != "true" && v != "false") {
-          return std::nullopt;
-        }
-        return v == "true";
-      },
-      "true, false");
+std::optional<bool> list_query::boolean(const query_parameter& wanted) {
+  const auto value = text(wanted);
+  if (!value) {
+    return std::nullopt;
+  }
+  if (*value != truths[0] && *value != truths[1]) {
+    add(wanted.name, "enum", one_of(truths));
+    return std::nullopt;
+  }
+  return *value == truths[0];
 }
 
 result<void> list_query::finish() const {
   error refusal{errc::invalid_parameter};
   refusal.fields = violations_;
-  for (const parameter& p : parameters_) {
+  for (const given& p : parameters_) {
     if (!p.asked && refusal.fields.size() < json::max_violations) {
       refusal.fields.push_back({std::string{truncate(p.name, 64)}, "unknown_parameter", "is not known here", {}});
     }

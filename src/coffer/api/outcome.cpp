@@ -2,6 +2,7 @@
 
 #include "coffer/api/problem.hpp"
 #include "coffer/api/render.hpp"
+#include "coffer/api/samples.hpp"
 
 namespace coffer::api {
 
@@ -32,6 +33,20 @@ void render_outcome(json::writer& out, const domain::verdict& v, std::string_vie
   out.value(201);
   out.key("receipt");
   out.raw(render_receipt(row));
+}
+
+void add_outcome_shape(shapes& all) {
+  std::string example = R"({"status":201,"receipt":)";
+  example += render_receipt(samples::purchase());
+  example += '}';
+  all.add(
+      "Outcome",
+      R"({"type":"object","description":"Either a receipt, or a problem and the row that recorded it.","properties":{)"
+      R"("status":{"type":"integer","minimum":200,"maximum":599,"description":"Of the request's own answer."},)"
+      R"("receipt":{"$ref":"#/components/schemas/Receipt"},"problem":{"$ref":"#/components/schemas/Problem"},)"
+      R"("transaction":{"$ref":"#/components/schemas/Transaction"}},"required":["status"],)"
+      R"("oneOf":[{"required":["receipt"]},{"required":["problem"]}],"additionalProperties":false})",
+      std::move(example));
 }
 
 }  // namespace coffer::api

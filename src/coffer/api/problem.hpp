@@ -4,20 +4,11 @@
 #include <string>
 #include <string_view>
 
+#include "coffer/api/problem_table.hpp"
 #include "coffer/base/error.hpp"
 #include "coffer/http/response.hpp"
 
 namespace coffer::api {
-
-/// What a code means over HTTP.
-struct problem_kind {
-  int status;
-  std::string_view title;
-  std::string_view detail;  ///< used when the error brings no sentence of its own
-};
-
-/// The one table.
-const problem_kind& kind_of(errc code) noexcept;
 
 /// The problem document. A pure function, so that a replayed refusal is the same bytes.
 std::string problem_body(const error& what, std::string_view request_id);

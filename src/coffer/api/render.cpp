@@ -2,23 +2,182 @@
 
 #include <fmt/format.h>
 
+#include "coffer/api/list_query.hpp"
+#include "coffer/api/samples.hpp"
+#include "coffer/api/vocabulary.hpp"
+
 namespace coffer::api {
 
 namespace {
 
-template <typename T>
-void member(json::writer& out, json::name name, const T& value) {
-  out.key(name);
-  out.value(value);
+constexpr note any_id{.minimum = 1, .maximum = max_json_integer};
+constexpr note any_version{.text = "Place in the user's history: dense, from 1 on; 0 is a user without history.",
+                           .minimum = 0,
+                           .maximum = max_json_integer};
+constexpr note any_credits{.text = "Whole credits.", .minimum = 0, .maximum = domain::max_credits.value};
+constexpr note any_balance{
+    .text = "Whole credits owned afterwards.", .minimum = 0, .maximum = domain::max_credits.value};
+constexpr note any_count{.minimum = 0, .maximum = max_json_integer};
+constexpr note any_time{.text = "RFC 3339, UTC, microseconds.", .format = "date-time"};
+constexpr note any_type{.text = "Consumables stack and are used up; a permanent is owned once.",
+                        .names = product_types};
+constexpr note product_name{.text = "Shown to players."};
+
+/// A page of a list.
+template <typename Resource>
+struct page {
+  std::span<const Resource> items;
+  std::string_view next_cursor;
+};
+
+/// What the user has of the product that a receipt is about.
+struct receipt_item {
+  std::int64_t product = 0;
+  std::int64_t quantity = 0;
+};
+
+/// A completed row as the answer to its request.
+struct receipt {
+  const domain::transaction& row;
+};
+
+std::optional<std::int64_t> id_of(const std::optional<product_id>& product) {
+  return product ? std::optional{product->value} : std::nullopt;
 }
 
-void text_or_null(json::writer& out, json::name name, std::string_view text) {
-  out.key(name);
-  if (text.empty()) {
-    out.null();
-  } else {
-    out.value(text);
+}  // namespace
+
+// These are found by their first argument, hence not in the unnamed namespace.
+
+template <typename Sink>
+static void members_of(Sink& out, const store::user_row& user) {
+  out.called("User");
+  out.member("id", user.id.value, any_id);
+  out.member("username", user.username, {.text = "Unique regardless of case."});
+  out.member("email", user.email, {.text = "Unique regardless of case."});
+  out.member("balance", user.balance.value, any_credits);
+  out.member("version", user.at.value, any_version);
+  out.member("created_at", to_rfc3339(user.created_at), any_time);
+}
+
+template <typename Sink>
+static void members_of(Sink& out, const domain::product& product) {
+  out.called("Product");
+  out.member("id", product.terms.id.value, any_id);
+  out.member("name", product.name, product_name);
+  out.member("description", product.description, {.text = "Shown to players."});
+  out.member("price", product.terms.price.value, {.text = "Whole credits per unit.", .minimum = 0});
+  out.member("type", to_string(product.terms.type), any_type);
+  out.member("is_active", product.terms.is_active, {.text = "Whether the product can be bought."});
+}
+
+template <typename Sink>
+static void members_of(Sink& out, const domain::transaction& row) {
+  out.called("Transaction");
+  out.member("id", transaction_id(row), {.text = "<user_id>-<version>", .pattern = "^[1-9][0-9]*-[1-9][0-9]*$"});
+  out.member("user_id", row.user.value, any_id);
+  out.member("version", row.at.value, any_version);
+  out.member("kind", to_string(row.kind), {.text = "What was asked for.", .names = transaction_kinds});
+  out.nullable("product_id", id_of(row.product), {.text = "Null where no product is concerned.", .minimum = 1});
+  out.member("quantity", row.quantity, {.text = "Units; 0 where no product is concerned.", .minimum = 0});
+  out.member("amount", on_the_wire(row.amount), {.text = "Whole credits that moved, or would have.", .minimum = 0});
+  out.member("status", to_string(row.status),
+             {.text = "A failed row changed nothing and says why.", .names = transaction_statuses});
+  out.nullable("reason", row.reason ? to_string(*row.reason) : std::string_view{},
+               {.text = "Error code of a failed row."});
+  out.member("balance_after", row.balance_after.value, any_balance);
+  out.nullable("idempotency_key", row.idempotency_key, {.text = "The key of the request, without quotes."});
+  out.member("request_id", row.request_id, {.text = "X-Request-Id of the request that was decided."});
+  out.member("created_at", to_rfc3339(row.created_at), any_time);
+}
+
+template <typename Sink>
+static void members_of(Sink& out, const receipt_item& item) {
+  out.called("ReceiptItem");
+  out.member("product_id", item.product, any_id);
+  out.member("quantity", item.quantity, {.text = "Units owned afterwards.", .minimum = 0});
+}
+
+template <typename Sink>
+static void members_of(Sink& out, const receipt& of) {
+  std::optional<receipt_item> item;
+  if (of.row.product) {
+    item = receipt_item{.product = of.row.product->value, .quantity = of.row.item_quantity_after.value_or(0)};
   }
+  out.called("Receipt");
+  out.nested("transaction", of.row, {});
+  out.member("balance", of.row.balance_after.value, any_balance);
+  out.nested_or_null("item", item, {.text = "What the user has of the product; null where none is concerned."});
+  out.member("version", of.row.at.value, any_version);
+}
+
+template <typename Sink>
+static void members_of(Sink& out, const store::inventory_item& item) {
+  out.called("InventoryItem");
+  out.member("product_id", item.product.value, any_id);
+  out.member("name", item.name, product_name);
+  out.member("type", to_string(item.type), any_type);
+  out.member("quantity", item.quantity, {.text = "Units owned.", .minimum = 1});
+  out.member("purchased_at", to_rfc3339(item.purchased_at), {.text = "The latest purchase.", .format = "date-time"});
+}
+
+template <typename Sink>
+static void members_of(Sink& out, const store::inventory& inventory) {
+  out.called("Inventory");
+  out.member("user_id", inventory.user.value, any_id);
+  out.member("version", inventory.at.value, any_version);
+  out.list("items", std::span<const store::inventory_item>{inventory.items},
+           {.text = "By product_id; what has been used up is left out."});
+}
+
+template <typename Sink>
+static void members_of(Sink& out, const store::product_sales& sales) {
+  out.called("ProductSales");
+  out.member("product_id", sales.product.value, any_id);
+  out.member("name", sales.name, product_name);
+  out.member("type", to_string(sales.type), any_type);
+  out.member("purchases", sales.purchases, any_count);
+  out.member("units", sales.units, any_count);
+  out.member("revenue", sales.revenue, {.text = "Whole credits.", .minimum = 0});
+}
+
+template <typename Sink>
+static void members_of(Sink& out, const store::best_sellers& best) {
+  out.called("PopularProducts");
+  out.member("from", to_rfc3339(best.from), any_time);
+  out.member("to", to_rfc3339(best.to), any_time);
+  out.list("products", std::span<const store::product_sales>{best.products},
+           {.text = "By number of completed purchases, then by product_id.", .maximum = 5});
+}
+
+template <typename Sink>
+static void members_of(Sink& out, const service::health_report& report) {
+  static constexpr std::string_view states[] = {"ready", "not ready", "draining"};
+  static constexpr std::string_view database_states[] = {"up", "down"};
+  static constexpr std::string_view cache_states[] = {"up", "down", "off"};
+  out.called("Health");
+  out.member("status", report.ready ? states[0] : states[report.draining ? 2 : 1], {.names = states});
+  out.member("database", database_states[report.database ? 0 : 1], {.names = database_states});
+  out.member("cache", report.cache, {.text = "Never a reason not to be ready.", .names = cache_states});
+  out.nullable("message", report.message, {.text = "Why not ready, with the next step."});
+}
+
+template <typename Sink, typename Resource>
+static void members_of(Sink& out, const page<Resource>& of) {
+  out.called(std::same_as<Resource, domain::product> ? "ProductPage" : "TransactionPage");
+  out.list("items", of.items, {.maximum = largest_page});
+  out.nullable("next_cursor", of.next_cursor, {.text = "For the next page; null at the end."});
+}
+
+namespace {
+
+template <typename Resource>
+std::string rendered(const Resource& resource, std::size_t usual_size = 0) {
+  std::string body;
+  body.reserve(usual_size);
+  json::writer out{body};
+  render_sink{out}.object(resource);
+  return body;
 }
 
 }  // namespace
@@ -27,116 +186,35 @@ std::string transaction_id(const domain::transaction& row) {
   return fmt::format("{}-{}", row.user.value, row.at.value);
 }
 
-void render(json::writer& out, const store::user_row& user) {
-  out.begin_object();
-  member(out, "id", user.id.value);
-  member(out, "username", std::string_view{user.username});
-  member(out, "email", std::string_view{user.email});
-  member(out, "balance", user.balance.value);
-  member(out, "version", user.at.value);
-  member(out, "created_at", std::string_view{to_rfc3339(user.created_at)});
-  out.end_object();
-}
-
-void render(json::writer& out, const domain::product& product) {
-  out.begin_object();
-  member(out, "id", product.terms.id.value);
-  member(out, "name", std::string_view{product.name});
-  member(out, "description", std::string_view{product.description});
-  member(out, "price", product.terms.price.value);
-  member(out, "type", to_string(product.terms.type));
-  member(out, "is_active", product.terms.is_active);
-  out.end_object();
-}
-
-void render(json::writer& out, const domain::transaction& row) {
-  out.begin_object();
-  member(out, "id", std::string_view{transaction_id(row)});
-  member(out, "user_id", row.user.value);
-  member(out, "version", row.at.value);
-  member(out, "kind", to_string(row.kind));
-  out.key("product_id");
-  if (row.product) {
-    out.value(row.product->value);
-  } else {
-    out.null();
-  }
-  member(out, "quantity", row.quantity);
-  member(out, "amount", on_the_wire(row.amount));
-  member(out, "status", to_string(row.status));
-  text_or_null(out, "reason", row.reason ? to_string(*row.reason) : std::string_view{});
-  member(out, "balance_after", row.balance_after.value);
-  text_or_null(out, "idempotency_key", row.idempotency_key);
-  member(out, "request_id", std::string_view{row.request_id});
-  member(out, "created_at", std::string_view{to_rfc3339(row.created_at)});
-  out.end_object();
-}
-
-std::string render_inventory(const store::inventory& inventory) {
-  std::string body;
-  json::writer out{body};
-  out.begin_object();
-  member(out, "user_id", inventory.user.value);
-  member(out, "version", inventory.at.value);
-  out.key("items");
-  out.begin_array();
-  for (const store::inventory_item& item : inventory.items) {
-    out.begin_object();
-    member(out, "product_id", item.product.value);
-    member(out, "name", std::string_view{item.name});
-    member(out, "type", to_string(item.type));
-    member(out, "quantity", item.quantity);
-    member(out, "purchased_at", std::string_view{to_rfc3339(item.purchased_at)});
-    out.end_object();
-  }
-  out.end_array();
-  out.end_object();
-  return body;
-}
-
-std::string render_best_sellers(const store::best_sellers& best) {
-  std::string body;
-  json::writer out{body};
-  out.begin_object();
-  member(out, "from", std::string_view{to_rfc3339(best.from)});
-  member(out, "to", std::string_view{to_rfc3339(best.to)});
-  out.key("products");
-  out.begin_array();
-  for (const store::product_sales& p : best.products) {
-    out.begin_object();
-    member(out, "product_id", p.product.value);
-    member(out, "name", std::string_view{p.name});
-    member(out, "type", to_string(p.type));
-    member(out, "purchases", p.purchases);
-    member(out, "units", p.units);
-    member(out, "revenue", p.revenue);
-    out.end_object();
-  }
-  out.end_array();
-  out.end_object();
-  return body;
-}
-
+std::string render_body(const store::user_row& user) { return rendered(user); }
+std::string render_body(const domain::product& product) { return rendered(product); }
+std::string render_body(const domain::transaction& row) { return rendered(row); }
+std::string render_body(const service::health_report& report) { return rendered(report); }
+std::string render_inventory(const store::inventory& inventory) { return rendered(inventory); }
+std::string render_best_sellers(const store::best_sellers& best) { return rendered(best); }
 std::string render_receipt(const domain::transaction& row) {
-  std::string body;
-  body.reserve(512);
-  json::writer out{body};
-  out.begin_object();
-  out.key("transaction");
-  render(out, row);
-  member(out, "balance", row.balance_after.value);
-  out.key("item");
-  if (row.product) {
-    out.begin_object();
-    member(out, "product_id", row.product->value);
-    member(out, "quantity", row.item_quantity_after.value_or(0));
-    out.end_object();
-  } else {
-    out.null();
-  }
-  member(out, "version", row.at.value);
-  out.end_object();
-  return body;
+  constexpr std::size_t usual_receipt = 512;
+  return rendered(receipt{row}, usual_receipt);
+}
+std::string render_page(std::span<const domain::product> items, std::string_view next_cursor) {
+  return rendered(page<domain::product>{items, next_cursor});
+}
+std::string render_page(std::span<const domain::transaction> items, std::string_view next_cursor) {
+  return rendered(page<domain::transaction>{items, next_cursor});
+}
+
+void add_shapes(shapes& all) {
+  const domain::product products[] = {samples::product()};
+  const domain::transaction rows[] = {samples::purchase()};
+  all.add(samples::user());
+  all.add(products[0]);
+  all.add(rows[0]);
+  all.add(receipt{rows[0]});
+  all.add(samples::inventory());
+  all.add(samples::best_sellers());
+  all.add(samples::health());
+  all.add(page<domain::product>{products, "1-6f2b0c9d4e1a"});
+  all.add(page<domain::transaction>{rows, "2-6f2b0c9d4e1a"});
 }
 
 }  // namespace coffer::api

@@ -4,19 +4,21 @@
 #include <span>
 #include <string>
 
+#include "coffer/api/shape.hpp"
 #include "coffer/domain/product.hpp"
 #include "coffer/domain/transaction.hpp"
-#include "coffer/json/writer.hpp"
+#include "coffer/service/health.hpp"
 #include "coffer/store/inventory_store.hpp"
 #include "coffer/store/sales_store.hpp"
 #include "coffer/store/users_store.hpp"
 
 namespace coffer::api {
 
-/// Each appends one object to `out`.
-void render(json::writer& out, const store::user_row& user);
-void render(json::writer& out, const domain::product& product);
-void render(json::writer& out, const domain::transaction& row);
+/// A single resource as a body.
+std::string render_body(const store::user_row& user);
+std::string render_body(const domain::product& product);
+std::string render_body(const domain::transaction& row);
+std::string render_body(const service::health_report& report);
 
 /// {"user_id", "version", "items": [...]}.
 std::string render_inventory(const store::inventory& inventory);
@@ -30,35 +32,11 @@ std::string render_receipt(const domain::transaction& row);
 /// "<user_id>-<version>".
 std::string transaction_id(const domain::transaction& row);
 
-/// Any single resource as a body.
-template <typename Resource>
-std::string render_body(const Resource& resource) {
-  std::string body;
-  json::writer out{body};
-  render(out, resource);
-  return body;
-}
-
 /// {"items": [...], "next_cursor": "..." or null}; an empty cursor is the end.
-template <typename Resource>
-std::string render_page(std::span<const Resource> items, std::string_view next_cursor) {
-  std::string body;
-  json::writer out{body};
-  out.begin_object();
-  out.key("items");
-  out.begin_array();
-  for (const Resource& item : items) {
-    render(out, item);
-  }
-  out.end_array();
-  out.key("next_cursor");
-  if (next_cursor.empty()) {
-    out.null();
-  } else {
-    out.value(next_cursor);
-  }
-  out.end_object();
-  return body;
-}
+std::string render_page(std::span<const domain::product> items, std::string_view next_cursor);
+std::string render_page(std::span<const domain::transaction> items, std::string_view next_cursor);
+
+/// What each of these looks like, with an example, from the same functions that write it.
+void add_shapes(shapes& all);
 
 }  // namespace coffer::api

@@ -1,30 +1,34 @@
 #include "coffer/api/routes.hpp"
 
 #include "coffer/api/handlers.hpp"
+#include "coffer/api/operations.hpp"
 
 namespace coffer::api {
 
-http::router<route_handler> make_routes() {
+http::router<endpoint> make_routes() {
   using enum http::method;
-  http::router<route_handler> routes;
-  routes.add(post, "/users", create_user);
-  routes.add(get, "/users/{user_id}", get_user);
-  routes.add(post, "/users/{user_id}/add-funds", add_funds);
-  routes.add(get, "/users/{user_id}/inventory", get_inventory);
-  routes.add(get, "/users/{user_id}/transactions", list_transactions);
-  routes.add(get, "/users/{user_id}/transactions/{version}", get_transaction);
-  routes.add(get, "/users/{user_id}/operations/{idempotency_key}", get_operation);
-  routes.add(get, "/users/{user_id}/statement", get_statement);
-  routes.add(post, "/products", create_product);
-  routes.add(get, "/products", list_products);
-  routes.add(get, "/products/{product_id}", get_product);
-  routes.add(patch, "/products/{product_id}", change_product);
-  routes.add(post, "/products/{product_id}/purchase", purchase);
-  routes.add(post, "/products/{product_id}/use", use);
-  routes.add(get, "/analytics/popular-products", popular_products);
-  routes.add(get, "/livez", livez);
-  routes.add(get, "/readyz", readyz);
-  routes.add(get, "/healthz", healthz);
+  http::router<endpoint> routes;
+  const auto add = [&routes](http::method verb, std::string_view pattern, route_handler serve,
+                             describe_operation describe) { routes.add(verb, pattern, {serve, describe}); };
+  add(post, "/users", create_user, operations::create_user);
+  add(get, "/users/{user_id}", get_user, operations::get_user);
+  add(post, "/users/{user_id}/add-funds", add_funds, operations::add_funds);
+  add(get, "/users/{user_id}/inventory", get_inventory, operations::get_inventory);
+  add(get, "/users/{user_id}/transactions", list_transactions, operations::list_transactions);
+  add(get, "/users/{user_id}/transactions/{version}", get_transaction, operations::get_transaction);
+  add(get, "/users/{user_id}/operations/{idempotency_key}", get_operation, operations::get_operation);
+  add(get, "/users/{user_id}/statement", get_statement, operations::get_statement);
+  add(post, "/products", create_product, operations::create_product);
+  add(get, "/products", list_products, operations::list_products);
+  add(get, "/products/{product_id}", get_product, operations::get_product);
+  add(patch, "/products/{product_id}", change_product, operations::change_product);
+  add(post, "/products/{product_id}/purchase", purchase, operations::purchase);
+  add(post, "/products/{product_id}/use", use, operations::use);
+  add(get, "/analytics/popular-products", popular_products, operations::popular_products);
+  add(get, "/livez", livez, operations::livez);
+  add(get, "/readyz", readyz, operations::readyz);
+  add(get, "/healthz", healthz, operations::healthz);
+  add(get, "/openapi.json", get_openapi, operations::openapi);
   routes.compile();
   return routes;
 }

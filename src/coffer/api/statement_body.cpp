@@ -3,10 +3,42 @@
 #include <charconv>
 
 #include "coffer/api/csv.hpp"
+#include "coffer/api/samples.hpp"
 #include "coffer/http/request.hpp"
 #include "coffer/json/writer.hpp"
 
 namespace coffer::api {
+
+namespace {
+
+/// A row as a statement shows it.
+struct statement_line {
+  const store::statement_row& line;
+  std::int64_t change = 0;
+};
+
+}  // namespace
+
+// Found by its first argument, hence not in the unnamed namespace.
+template <typename Sink>
+static void members_of(Sink& out, const statement_line& of) {
+  const domain::transaction& row = of.line.row;
+  out.called("StatementItem");
+  out.member("version", row.at.value, {.minimum = 1, .maximum = max_json_integer});
+  out.member("created_at", to_rfc3339(row.created_at), {.format = "date-time"});
+  out.member("kind", to_string(row.kind), {.names = transaction_kinds});
+  out.member("status", to_string(row.status), {.names = transaction_statuses});
+  out.nullable("product_id", row.product ? std::optional{row.product->value} : std::nullopt, {.minimum = 1});
+  out.nullable("product_name", of.line.product_name, {.text = "The product's name now."});
+  out.member("quantity", row.quantity, {.minimum = 0});
+  out.member("amount", on_the_wire(row.amount), {.text = "Whole credits that moved, or would have.", .minimum = 0});
+  out.member("change", of.change, {.text = "What the row did to the balance."});
+  out.member("balance_after", row.balance_after.value, {.text = "The running balance.", .minimum = 0});
+  out.nullable("reason", row.reason ? to_string(*row.reason) : std::string_view{},
+               {.text = "Error code of a failed row."});
+  out.nullable("idempotency_key", row.idempotency_key, {.text = "The key of the request, without quotes."});
+  out.member("request_id", row.request_id, {.text = "X-Request-Id of the request that was decided."});
+}
 
 namespace {
 
@@ -53,46 +85,6 @@ int weight_of(std::string_view accept, std::string_view range) {
   return 0;
 }
 
-template <typename T>
-void member(json::writer& out, json::name name, const T& value) {
-  out.key(name);
-  out.value(value);
-}
-
-void text_or_null(json::writer& out, json::name name, std::string_view text) {
-  out.key(name);
-  if (text.empty()) {
-    out.null();
-  } else {
-    out.value(text);
-  }
-}
-
-void append_json(std::string& to, const store::statement_row& line, std::int64_t change) {
-  const domain::transaction& row = line.row;
-  json::writer out{to};
-  out.begin_object();
-  member(out, "version", row.at.value);
-  member(out, "created_at", to_rfc3339(row.created_at));
-  member(out, "kind", to_string(row.kind));
-  member(out, "status", to_string(row.status));
-  out.key("product_id");
-  if (row.product) {
-    out.value(row.product->value);
-  } else {
-    out.null();
-  }
-  text_or_null(out, "product_name", line.product_name);
-  member(out, "quantity", row.quantity);
-  member(out, "amount", on_the_wire(row.amount));
-  member(out, "change", change);
-  member(out, "balance_after", row.balance_after.value);
-  text_or_null(out, "reason", row.reason ? to_string(*row.reason) : std::string_view{});
-  text_or_null(out, "idempotency_key", row.idempotency_key);
-  member(out, "request_id", row.request_id);
-  out.end_object();
-}
-
 void append_csv(std::string& to, const store::statement_row& line, std::int64_t change) {
   const domain::transaction& row = line.row;
   csv_writer out{to};
@@ -117,6 +109,25 @@ void append_csv(std::string& to, const store::statement_row& line, std::int64_t 
 }
 
 }  // namespace
+
+void add_statement_shape(shapes& all) {
+  store::statement_row sample;
+  sample.row = samples::purchase();
+  sample.product_name = samples::product().name;
+  const statement_line item{sample, -sample.row.amount.value};
+  all.add(item);
+  const std::string items = all.find("StatementItem")->example;
+  all.add(
+      "Statement",
+      R"({"type":"object","properties":{"user_id":{"type":"integer","format":"int64","minimum":1},)"
+      R"("opening_balance":{"type":"integer","format":"int64","minimum":0,"description":"Before the first item."},)"
+      R"("closing_balance":{"type":"integer","format":"int64","minimum":0,"description":"After the last item."},)"
+      R"("items":{"type":"array","items":{"$ref":"#/components/schemas/StatementItem"}},)"
+      R"("next_cursor":{"type":["string","null"],"description":"Goes on behind a limit; null at the end."}},)"
+      R"("required":["user_id","opening_balance","closing_balance","items","next_cursor"],)"
+      R"("additionalProperties":false})",
+      R"({"user_id":1,"opening_balance":10000,"closing_balance":9800,"items":[)" + items + R"(],"next_cursor":null})");
+}
 
 statement_format accepted_format(std::string_view accept) {
   const int csv = weight_of(accept, "text/csv");
@@ -161,9 +172,12 @@ void statement_body::begin(std::string& out) const {
   }
   json::writer json{out};
   json.begin_object();
-  member(json, "user_id", what_.user.value);
-  member(json, "opening_balance", what_.opening.value);
-  member(json, "closing_balance", what_.closing.value);
+  json.key("user_id");
+  json.value(what_.user.value);
+  json.key("opening_balance");
+  json.value(what_.opening.value);
+  json.key("closing_balance");
+  json.value(what_.closing.value);
   json.key("items");
   json.begin_array();
 }
@@ -176,7 +190,8 @@ void statement_body::append(std::string& out, const store::statement_row& line) 
     if (at_ != what_.range.first) {
       out += ',';
     }
-    append_json(out, line, change);
+    json::writer json{out};
+    render_sink{json}.object(statement_line{line, change});
   }
   balance_ = line.row.balance_after;
   at_ = version{line.row.at.value + 1};

@@ -1,15 +1,32 @@
 // The body of a statement, made page by page while it is sent.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 
+#include "coffer/api/list_query.hpp"
+#include "coffer/api/shape.hpp"
 #include "coffer/http/body_source.hpp"
 #include "coffer/service/statements.hpp"
 
 namespace coffer::api {
 
 inline constexpr std::string_view csv_type = "text/csv; charset=utf-8; header=present";
+
+inline constexpr std::array<std::string_view, 2> statement_formats = {"json", "csv"};
+
+inline constexpr query_parameter from_parameter{
+    .name = "from", .type = "string", .text = "RFC 3339: rows of this time and later.", .format = "date-time"};
+inline constexpr query_parameter to_parameter{
+    .name = "to", .type = "string", .text = "RFC 3339: rows before this time.", .format = "date-time"};
+inline constexpr query_parameter rows_parameter{
+    .name = "limit", .type = "integer", .text = "At most so many rows. Absent: all of the period."};
+inline constexpr query_parameter format_parameter{
+    .name = "format", .type = "string", .text = "Absent: what the header Accept prefers.", .names = statement_formats};
+
+/// What an item of a statement looks like.
+void add_statement_shape(shapes& all);
 
 /// The formats of a statement.
 enum class statement_format : std::uint8_t { json, csv };

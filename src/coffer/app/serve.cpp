@@ -11,6 +11,7 @@
 #include "coffer/app/admin.hpp"
 #include "coffer/app/daily_reset.hpp"
 #include "coffer/app/shard.hpp"
+#include "coffer/app/version.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/http/server.hpp"
 
@@ -68,7 +69,7 @@ class serving {
     std::vector<http::shard> http_shards;
     http_shards.reserve(shards_.size());
     for (const auto& each : shards_) {
-      each->open(*lanes_, readers);
+      each->open(*lanes_, readers, described_);
       http_shards.emplace_back(each->executor(), each->handler());
     }
     daily_reset_.emplace(shards_.front()->executor(), shards_.front()->database(), shards_.front()->inventory_cache(),
@@ -182,6 +183,7 @@ class serving {
   }
 
   const settings& settings_;
+  const api::documents described_{{.version = version_text, .max_deposit = settings_.max_deposit}};
   std::atomic<bool> draining_ = false;
   bool clean_ = false;
   asio::io_context control_{1};

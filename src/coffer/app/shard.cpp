@@ -78,7 +78,8 @@ net::task<> shard::forget_inventories() {
   }
 }
 
-void shard::open(ledger::ledger& lanes, std::vector<service::inventory_reader*> readers) {
+void shard::open(ledger::ledger& lanes, std::vector<service::inventory_reader*> readers,
+                 const api::documents& described) {
   services_.emplace(lanes, std::move(readers), reads_);
   api::context with{.users = users_,
                     .catalogue = catalogue_,
@@ -89,7 +90,8 @@ void shard::open(ledger::ledger& lanes, std::vector<service::inventory_reader*> 
                     .statements = statements_,
                     .analytics = analytics_,
                     .health = health_,
-                    .add_funds = api::make_add_funds_schema(settings_.max_deposit)};
+                    .add_funds = api::make_add_funds_schema(settings_.max_deposit),
+                    .described = described};
   api_ = std::make_unique<api::dispatch>(std::move(with), api::dispatch_options{});
 }
 

@@ -21,7 +21,7 @@ class shard {
   shard(const settings& s, const std::atomic<bool>& draining);
 
   /// Puts the API together, once the ledger and the other threads' readers exist.
-  void open(ledger::ledger& lanes, std::vector<service::inventory_reader*> readers);
+  void open(ledger::ledger& lanes, std::vector<service::inventory_reader*> readers, const api::documents& described);
 
   /// Serves until close() has ended and nothing is left to do. The thread's main function.
   void run();

@@ -92,26 +92,30 @@ bool is_email(std::string_view s) {
 struct charset_rule {
   bool (*holds)(std::string_view);
   std::string_view detail;
+  std::string_view pattern;  ///< the same as a regular expression, for documents
 };
 
 charset_rule rule_of(charset chars) {
   switch (chars) {
     case charset::line:
       return {[](std::string_view s) { return std::none_of(s.begin(), s.end(), is_control); },
-              "must not contain control characters"};
+              "must not contain control characters", R"(^[^\u0000-\u001f\u007f]*$)"};
     case charset::text:
       return {[](std::string_view s) {
                 return std::none_of(s.begin(), s.end(),
                                     [](char c) { return is_control(c) && c != '\n' && c != '\r' && c != '\t'; });
               },
-              "must not contain control characters other than tab and line breaks"};
+              "must not contain control characters other than tab and line breaks",
+              R"(^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$)"};
     case charset::username:
       return {[](std::string_view s) { return std::all_of(s.begin(), s.end(), is_username_char); },
-              "may contain only letters A-Z a-z, digits, '.', '_' and '-'"};
+              "may contain only letters A-Z a-z, digits, '.', '_' and '-'", "^[A-Za-z0-9._-]*$"};
     case charset::email:
-      return {is_email, "must be an e-mail address like name@example.com"};
+      return {is_email, "must be an e-mail address like name@example.com",
+              "^[!#-;=?A-~]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+              R"((?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$)"};
   }
-  return {[](std::string_view) { return false; }, ""};
+  return {[](std::string_view) { return false; }, "", ""};
 }
 
 void add_type_error(violations& found, std::string_view member, std::string_view wanted, const value& v) {
@@ -220,6 +224,7 @@ member_info describe(const text& rule) {
   info.type = "string";
   info.minimum = static_cast<std::int64_t>(rule.min_length);
   info.maximum = static_cast<std::int64_t>(rule.max_length);
+  info.pattern = rule_of(rule.chars).pattern;
   return info;
 }
 

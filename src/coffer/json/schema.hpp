@@ -16,6 +16,7 @@
 #include "coffer/base/error.hpp"
 #include "coffer/base/strong.hpp"
 #include "coffer/json/reader.hpp"
+#include "coffer/json/writer.hpp"
 
 namespace coffer::json {
 
@@ -71,9 +72,13 @@ struct member_info {
   std::string_view name;
   std::string_view type;  ///< "integer", "boolean", "string"
   bool required = false;
+  bool nullable = false;  ///< null is allowed
   std::string_view description;
   std::optional<std::int64_t> minimum, maximum;  ///< of an integer's value or a string's length
   std::vector<std::string_view> names;           ///< of a choice
+  std::string_view pattern;                      ///< of a string (ECMA-262, Unicode); empty: any
+  std::string_view format;                       ///< of a string, e.g. "date-time"
+  std::string initial;                           ///< as JSON: what an absent member means; empty: nothing
 };
 
 namespace detail {
@@ -107,6 +112,20 @@ template <typename T>
 struct remove_optional<std::optional<T>> {
   using type = T;
 };
+
+/// The initial value of a field as JSON: what leaving the member out means.
+template <typename Rule, typename Field>
+std::string initial_json(const Rule& rule, const Field& initial) {
+  std::string json;
+  if constexpr (std::same_as<Rule, choice>) {
+    append_string(json, rule.names.at(static_cast<std::size_t>(initial) - 1));
+  } else if constexpr (std::same_as<Field, std::string>) {
+    append_string(json, initial);
+  } else {
+    writer{json}.value(initial);
+  }
+  return json;
+}
 
 template <typename T>
 struct is_strong : std::false_type {};
@@ -159,11 +178,18 @@ class object {
     return *this;
   }
 
+  /// A body without any member that says something is refused with the code "min_members".
+  object& at_least_one() {
+    at_least_one_ = true;
+    return *this;
+  }
+
   /// Reads a parsed document. Refusal: validation_failed with every violation.
   [[nodiscard]] result<Body> read(const value& root) const {
     Body body{};
     violations found;
     if (detail::check_object(root, names_, fixed_, found)) {
+      std::size_t given = 0;
       for (const entry& e : entries_) {
         const value* v = root.find(e.info.name);
         if (v == nullptr) {
@@ -172,7 +198,11 @@ class object {
           }
           continue;
         }
+        given += v->kind() == kind::null ? 0U : 1U;
         e.read(*v, body, found);
+      }
+      if (found.empty() && at_least_one_ && given == 0) {
+        found.add("", "min_members", "must name at least one member to change", {{"minimum", 1}});
       }
       if (found.empty()) {
         for (const auto& check : rules_) {
@@ -200,11 +230,13 @@ class object {
   [[nodiscard]] std::string_view name() const { return name_; }
   [[nodiscard]] std::vector<member_info> members() const {
     std::vector<member_info> all;
+    all.reserve(entries_.size());
     for (const entry& e : entries_) {
       all.push_back(e.info);
     }
     return all;
   }
+  [[nodiscard]] bool needs_one() const { return at_least_one_; }
 
  private:
   struct entry {
@@ -218,6 +250,13 @@ class object {
     info.name = name;
     info.required = required;
     info.description = description;
+    info.nullable = !std::same_as<typename detail::remove_optional<Field>::type, Field>;
+    if constexpr (std::same_as<typename detail::remove_optional<Field>::type, Field> &&
+                  !detail::is_strong<Field>::value) {
+      if (!required) {
+        info.initial = detail::initial_json(rule, Body{}.*field);
+      }
+    }
     names_.push_back(name);
     auto read = [name, field, rule = std::move(rule)](const value& v, Body& body, violations& found) {
       using target = typename detail::remove_optional<Field>::type;
@@ -239,6 +278,7 @@ class object {
   std::vector<detail::fixed_member> fixed_;
   std::vector<entry> entries_;
   std::vector<std::function<void(const Body&, violations&)>> rules_;
+  bool at_least_one_ = false;
 };
 
 }  // namespace coffer::json

@@ -1,0 +1,26 @@
+// The documents that the server gives about itself. Made once, at start; constant and shared by all threads.
+#pragma once
+
+#include <string>
+
+#include "coffer/api/operation.hpp"
+
+namespace coffer::api {
+
+/// A text with its entity tag.
+struct document {
+  std::string text;
+  std::string etag;  ///< strong: of the bytes
+};
+
+/// Adds the tag.
+document make_document(std::string text);
+
+/// What context refers to.
+struct documents {
+  explicit documents(const document_facts& facts);
+
+  document openapi;
+};
+
+}  // namespace coffer::api

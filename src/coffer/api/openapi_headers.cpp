@@ -1,0 +1,78 @@
+// The headers of answers.
+#include <stdexcept>
+
+#include "coffer/api/openapi_parts.hpp"
+
+namespace coffer::api::openapi {
+
+namespace {
+
+struct header {
+  std::string_view name;
+  bool always;  ///< wherever it is listed
+  std::string_view text;
+  std::string_view schema;
+  std::string_view example;
+};
+
+constexpr header table[] = {
+    {"X-Request-Id", true, "Names this request in the server's log: the client's own, or a new one.",
+     R"({"type":"string","pattern":"^[!-~]+$"})", R"("_gkWSeLU6OFB4fA-g7R0iF")"},
+    {"X-Content-Type-Options", true, "Always nosniff.", R"({"type":"string","const":"nosniff"})", R"("nosniff")"},
+    {"Cache-Control", true, "no-store unless the answer may be kept.", R"({"type":"string"})", R"("no-store")"},
+    {"Location", true, "Path of what was made.", R"({"type":"string","pattern":"^/"})", R"("/users/1/transactions/2")"},
+    {"Idempotent-Replayed", false, "Present when the answer is that of an earlier request with this key.",
+     R"({"type":"string","const":"true"})", R"("true")"},
+    {"ETag", true, "Entity tag for If-None-Match.", R"({"type":"string","pattern":"^\"[!-~]+\"$"})", R"("\"7\"")"},
+    {"Cache-Status", true, "Whether it came from the cache (RFC 9211).", R"({"type":"string","pattern":"^coffer; "})",
+     R"("coffer; hit")"},
+    {"Vary", true, "The request header that the answer depends on.", R"({"type":"string","const":"Accept"})",
+     R"("Accept")"},
+    {"Content-Disposition", false, "A name to save a CSV file under.", R"({"type":"string"})",
+     R"("attachment; filename=\"statement-1.csv\"")"},
+    {"X-Next-Cursor", false, "next_cursor of a CSV file that a limit cut off.", R"({"type":"string"})",
+     R"("2-6f2b0c9d4e1a")"},
+    {"Retry-After", true, "Seconds to wait.", R"({"type":"integer","minimum":1})", "1"},
+};
+
+}  // namespace
+
+std::set<std::string_view> headers_of_status(int status) {
+  return status == 503 ? std::set<std::string_view>{"Retry-After"} : std::set<std::string_view>{};
+}
+
+void write_headers(json::writer& out, const std::set<std::string_view>& names) {
+  std::set<std::string_view> left = names;
+  left.insert({"X-Request-Id", "X-Content-Type-Options", "Cache-Control"});
+  out.key("headers");
+  out.begin_object();
+  for (const header& h : table) {
+    if (left.erase(h.name) != 0) {
+      out.dynamic_key(h.name);
+      refer(out, "headers", h.name);
+    }
+  }
+  out.end_object();
+  if (!left.empty()) {
+    throw std::logic_error("a description names the unknown header " + std::string{*left.begin()});
+  }
+}
+
+void write_header_components(json::writer& out) {
+  out.key("headers");
+  out.begin_object();
+  for (const header& h : table) {
+    out.dynamic_key(h.name);
+    out.begin_object();
+    member(out, "description", h.text);
+    member(out, "required", h.always);
+    out.key("schema");
+    out.raw(h.schema);
+    out.key("example");
+    out.raw(h.example);
+    out.end_object();
+  }
+  out.end_object();
+}
+
+}  // namespace coffer::api::openapi

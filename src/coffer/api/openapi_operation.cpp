@@ -1,0 +1,243 @@
+// One operation object.
+#include <algorithm>
+#include <map>
+#include <stdexcept>
+
+#include "coffer/api/openapi_parts.hpp"
+#include "coffer/api/problem_table.hpp"
+#include "coffer/base/ids.hpp"
+
+namespace coffer::api::openapi {
+
+namespace {
+
+struct path_parameter {
+  std::string_view name;
+  std::string_view text;
+  bool is_text = false;  ///< an integer otherwise
+};
+
+constexpr path_parameter path_parameters[] = {
+    {"user_id", "Id of a user."},
+    {"product_id", "Id of a product."},
+    {"version", "Place of a transaction in the user's history."},
+    {"idempotency_key", "The key of a write, spelt as in the header Idempotency-Key.", true},
+};
+
+/// The names in braces.
+std::vector<std::string_view> names_in(std::string_view pattern) {
+  std::vector<std::string_view> names;
+  names.reserve(3);
+  for (std::size_t open = pattern.find('{'); open != std::string_view::npos; open = pattern.find('{', open + 1)) {
+    names.push_back(pattern.substr(open + 1, pattern.find('}', open) - open - 1));
+  }
+  return names;
+}
+
+bool is_query(const parameter& p) { return p.in == parameter::place::query; }
+
+/// The codes of an operation: its own, and those that follow from what it is made of.
+std::set<errc> codes_of(http::method verb, std::string_view pattern, bool waits, const operation& what) {
+  using enum errc;
+  std::set<errc> codes = {malformed_request, request_timeout,    content_too_large,
+                          uri_too_long,      expectation_failed, header_fields_too_large,
+                          internal,          overloaded,         http_version_not_supported};
+  codes.insert(what.errors.begin(), what.errors.end());
+  if (waits) {
+    codes.insert(unavailable);
+    if (verb != http::method::get) {
+      codes.insert(outcome_unknown);
+    }
+  }
+  if (what.body) {
+    codes.insert({malformed_json, unsupported_media_type, validation_failed});
+  }
+  if (!names_in(pattern).empty()) {
+    codes.insert(not_found);
+  }
+  if (std::any_of(what.parameters.begin(), what.parameters.end(), is_query)) {
+    codes.insert(invalid_parameter);
+  }
+  return codes;
+}
+
+void write_parameter(json::writer& out, std::string_view in, const json::member_info& info, std::string_view example) {
+  out.begin_object();
+  member(out, "name", info.name);
+  member(out, "in", in);
+  member(out, "required", info.required);
+  member(out, "description", info.description);
+  out.key("schema");
+  json::member_info schema = info;
+  schema.description = {};
+  json::write_schema(out, schema);
+  if (!example.empty()) {
+    out.key("example");
+    out.raw(example);
+  }
+  out.end_object();
+}
+
+void write_parameters(json::writer& out, std::string_view pattern, const operation& what) {
+  out.key("parameters");
+  out.begin_array();
+  for (const std::string_view name : names_in(pattern)) {
+    const auto* known = std::find_if(std::begin(path_parameters), std::end(path_parameters),
+                                     [name](const path_parameter& p) { return p.name == name; });
+    if (known == std::end(path_parameters)) {
+      throw std::logic_error("openapi_operation.cpp does not describe the path parameter " + std::string{name});
+    }
+    json::member_info info;
+    info.name = name;
+    info.type = known->is_text ? "string" : "integer";
+    info.required = true;
+    info.description = known->text;
+    info.minimum = 1;
+    info.maximum = known->is_text ? std::nullopt : std::optional{max_json_integer};
+    write_parameter(out, "path", info, known->is_text ? R"("order-1001")" : "1");
+  }
+  for (const parameter& p : what.parameters) {
+    write_parameter(out, is_query(p) ? "query" : "header", p.info, p.example);
+  }
+  refer(out, "parameters", "RequestId");
+  out.end_array();
+}
+
+void write_body(json::writer& out, const request_body& body, shapes& schemas) {
+  schemas.add(body.name, body.schema, {});
+  out.key("requestBody");
+  out.begin_object();
+  member(out, "required", true);
+  out.key("content");
+  out.begin_object();
+  out.dynamic_key(body.media);
+  out.begin_object();
+  out.key("schema");
+  refer(out, "schemas", body.name);
+  out.key("example");
+  out.raw(body.example);
+  out.end_object();
+  out.end_object();
+  out.end_object();
+}
+
+void write_reply_content(json::writer& out, const reply& a, const shapes& schemas) {
+  if (a.media.empty()) {
+    return;
+  }
+  out.dynamic_key(a.media);
+  out.begin_object();
+  out.key("schema");
+  if (a.shape.empty()) {
+    out.raw(R"({"type":"string"})");
+    out.end_object();
+    return;
+  }
+  const shapes::entry* shape = schemas.find(a.shape);
+  if (shape == nullptr) {
+    throw std::logic_error("a description names the unknown shape " + std::string{a.shape});
+  }
+  refer(out, "schemas", a.shape);
+  out.key("example");
+  out.raw(a.example.empty() ? shape->example : a.example);
+  out.end_object();
+}
+
+/// All that one status can be.
+struct outcome {
+  std::vector<const reply*> replies;
+  std::set<errc> codes;
+};
+
+std::string text_of(const outcome& o) {
+  std::string text;
+  for (const reply* a : o.replies) {
+    if (text.find(a->text) == std::string::npos) {
+      text.append(text.empty() ? "" : " ").append(a->text);
+    }
+  }
+  for (const errc code : o.codes) {
+    text.append(text.empty() ? "" : " ").append(kind_of(code).detail);
+  }
+  return text;
+}
+
+void write_response(json::writer& out, int status, const outcome& o, bool keyed, components& used) {
+  const bool replayed = keyed && (status == 402 || status == 409);
+  if (o.replies.empty() && o.codes.size() == 1 && !replayed) {
+    used.responses.insert(*o.codes.begin());
+    refer(out, "responses", component_name(*o.codes.begin()));
+    return;
+  }
+  std::set<std::string_view> headers = headers_of_status(status);
+  for (const reply* a : o.replies) {
+    headers.insert(a->headers.begin(), a->headers.end());
+  }
+  if (replayed) {
+    headers.insert("Idempotent-Replayed");
+  }
+  out.begin_object();
+  member(out, "description", text_of(o));
+  write_headers(out, headers);
+  if (!o.codes.empty() || !o.replies.front()->media.empty()) {
+    out.key("content");
+    out.begin_object();
+    for (const reply* a : o.replies) {
+      write_reply_content(out, *a, used.schemas);
+    }
+    if (!o.codes.empty()) {
+      write_problem_content(out, o.codes, used);
+    }
+    out.end_object();
+  }
+  out.end_object();
+}
+
+}  // namespace
+
+void write_operation(json::writer& out, http::method verb, std::string_view pattern, bool waits, const operation& what,
+                     components& used) {
+  out.begin_object();
+  member(out, "operationId", what.id);
+  out.key("tags");
+  out.begin_array();
+  out.value(what.tag);
+  out.end_array();
+  member(out, "summary", what.summary);
+  member(out, "description", what.text);
+  write_parameters(out, pattern, what);
+  if (what.body) {
+    write_body(out, *what.body, used.schemas);
+  }
+  std::map<int, outcome> outcomes;
+  for (const reply& r : what.replies) {
+    outcomes[r.status].replies.push_back(&r);
+  }
+  for (const errc code : codes_of(verb, pattern, waits, what)) {
+    outcomes[kind_of(code).status].codes.insert(code);
+  }
+  const bool keyed = std::any_of(what.parameters.begin(), what.parameters.end(),
+                                 [](const parameter& p) { return p.info.name == "Idempotency-Key"; });
+  out.key("responses");
+  out.begin_object();
+  for (const auto& [status, o] : outcomes) {
+    out.dynamic_key(std::to_string(status));
+    write_response(out, status, o, keyed, used);
+  }
+  out.end_object();
+  out.end_object();
+}
+
+void write_parameter_components(json::writer& out) {
+  out.key("parameters");
+  out.begin_object();
+  out.key("RequestId");
+  json::member_info info;
+  info.name = "X-Request-Id";
+  info.type = "string";
+  info.description = "The client's own name for the request. One that is not acceptable is replaced.";
+  write_parameter(out, "header", info, R"("checkout-5f2c")");
+  out.end_object();
+}
+
+}  // namespace coffer::api::openapi

@@ -1,0 +1,68 @@
+// Users and products.
+#include "coffer/api/dto.hpp"
+#include "coffer/api/list_query.hpp"
+#include "coffer/api/operations.hpp"
+
+namespace coffer::api::operations {
+
+using enum errc;
+
+operation create_user(const document_facts&) {
+  return {.id = "createUser",
+          .tag = "Users",
+          .summary = "Make a user",
+          .text = "The new user has an empty wallet and no history.",
+          .body = body_of(create_user_schema(), R"({"username":"ada","email":"ada@example.com"})"),
+          .replies = {{.status = 201, .text = "The user.", .shape = "User", .headers = {"Location"}}},
+          .errors = {username_taken, email_taken}};
+}
+
+operation get_user(const document_facts&) {
+  return {.id = "getUser",
+          .tag = "Users",
+          .summary = "Look a user up",
+          .text = "Balance and version are those of the latest committed transaction.",
+          .replies = {{.text = "The user.", .shape = "User"}},
+          .errors = {user_not_found}};
+}
+
+operation create_product(const document_facts&) {
+  return {.id = "createProduct",
+          .tag = "Products",
+          .summary = "Make a product",
+          .text = "It can be bought at once unless is_active is false.",
+          .body = body_of(create_product_schema(), R"({"name":"Day boost","price":100,"type":"consumable"})"),
+          .replies = {{.status = 201, .text = "The product.", .shape = "Product", .headers = {"Location"}}},
+          .errors = {name_taken}};
+}
+
+operation list_products(const document_facts&) {
+  return {.id = "listProducts",
+          .tag = "Products",
+          .summary = "List the products",
+          .text = "By id, a page at a time.",
+          .parameters = {documented(limit_parameter), documented(cursor_parameter), documented(active_parameter)},
+          .replies = {{.text = "A page.", .shape = "ProductPage"}},
+          .errors = {invalid_cursor}};
+}
+
+operation get_product(const document_facts&) {
+  return {.id = "getProduct",
+          .tag = "Products",
+          .summary = "Look a product up",
+          .text = "Inactive products are shown too.",
+          .replies = {{.text = "The product.", .shape = "Product"}},
+          .errors = {product_not_found}};
+}
+
+operation change_product(const document_facts&) {
+  return {.id = "changeProduct",
+          .tag = "Products",
+          .summary = "Change a product",
+          .text = "Members that are left out or null stay as they are. The type cannot be changed.",
+          .body = body_of(change_product_schema(), R"({"price":120})"),
+          .replies = {{.text = "The product as it is now.", .shape = "Product"}},
+          .errors = {product_not_found, name_taken}};
+}
+
+}  // namespace coffer::api::operations

@@ -1,0 +1,62 @@
+// What moves credits and items.
+#include "coffer/api/dto.hpp"
+#include "coffer/api/idempotency.hpp"
+#include "coffer/api/operations.hpp"
+#include "coffer/api/render.hpp"
+#include "coffer/api/samples.hpp"
+
+namespace coffer::api::operations {
+
+using enum errc;
+
+namespace {
+
+reply receipt(std::string_view text, const domain::transaction& sample) {
+  return {.status = 201,
+          .text = text,
+          .shape = "Receipt",
+          .headers = {"Location", "Idempotent-Replayed"},
+          .example = render_receipt(sample)};
+}
+
+}  // namespace
+
+operation add_funds(const document_facts& facts) {
+  return {.id = "addFunds",
+          .tag = "Wallet",
+          .summary = "Add funds",
+          .text = "Needs an Idempotency-Key, so that a payment that is reported twice counts once.",
+          .parameters = {key_parameter(true)},
+          .body = body_of(make_add_funds_schema(facts.max_deposit), R"({"amount":10000})"),
+          .replies = {receipt("The receipt.", samples::deposit())},
+          .errors = {idempotency_key_required, invalid_idempotency_key, idempotency_key_reused, user_not_found,
+                     balance_limit_exceeded}};
+}
+
+operation purchase(const document_facts&) {
+  return {.id = "purchaseProduct",
+          .tag = "Wallet",
+          .summary = "Buy a product",
+          .text =
+              "Takes the price and gives the units in one database transaction. A refusal (402, 409) under a key is "
+              "recorded and replayed: a retry never turns it into a late success.",
+          .parameters = {key_parameter(false)},
+          .body = body_of(purchase_schema(), R"({"user_id":1,"quantity":2,"expected_price":100})"),
+          .replies = {receipt("The receipt.", samples::purchase())},
+          .errors = {invalid_idempotency_key, idempotency_key_reused, user_not_found, product_not_found,
+                     insufficient_funds, product_inactive, price_changed, already_owned, limit_reached}};
+}
+
+operation use(const document_facts&) {
+  return {.id = "useProduct",
+          .tag = "Wallet",
+          .summary = "Use up a consumable",
+          .text = "Takes units out of the user's inventory.",
+          .parameters = {key_parameter(false)},
+          .body = body_of(use_schema(), R"({"user_id":1})"),
+          .replies = {receipt("The receipt.", samples::use())},
+          .errors = {invalid_idempotency_key, idempotency_key_reused, user_not_found, product_not_found, not_consumable,
+                     not_enough_items}};
+}
+
+}  // namespace coffer::api::operations

@@ -1,0 +1,224 @@
+#include "coffer/api/problem_table.hpp"
+
+namespace coffer::api {
+
+namespace {
+
+using enum retry;
+
+struct row {
+  errc code;
+  problem_kind kind;
+};
+
+constexpr std::array<problem_number, 2> required_and_available = {
+    {{"required", "Credits or units that were asked for.", 500},
+     {"available", "Credits or units that are there.", 120}}};
+constexpr std::array<problem_number, 2> current_price = {{{"current_price", "Credits per unit now.", 120}, {}}};
+constexpr std::array<problem_number, 2> balance_and_limit = {
+    {{"balance", "Credits owned.", 9007199254740990}, {"limit", "Credits that one may own.", 9007199254740991}}};
+
+constexpr std::array<row, errc_count> table = {{
+    {errc::malformed_json,
+     {400, "Malformed JSON", "The request body is not valid JSON.",
+      "The body is not JSON by RFC 8259, nests deeper than 8 levels, repeats a member or is not UTF-8. The detail says "
+      "where.",
+      corrected}},
+    {errc::malformed_request,
+     {400, "Malformed request", "The request does not follow HTTP.",
+      "The request breaks a rule of HTTP/1.1, for example two Host headers or contradicting lengths. The connection is "
+      "closed; a client library or a proxy on the way is to blame.",
+      corrected}},
+    {errc::idempotency_key_required,
+     {400, "Idempotency key required", "This operation needs an Idempotency-Key header, so that a retry is safe.",
+      "The operation moves credits and the request has no Idempotency-Key. Make one key per intended operation and "
+      "send "
+      "it again with every retry.",
+      corrected}},
+    {errc::invalid_idempotency_key,
+     {400, "Invalid idempotency key", "Idempotency-Key must be 1 to 255 visible ASCII characters, bare or quoted.",
+      "The key is empty, too long, has other characters, unbalanced quotes, or is there twice.", corrected}},
+    {errc::invalid_cursor,
+     {400, "Invalid cursor", "The cursor is not one that this list gave out for these filters. Start without it.",
+      "A cursor belongs to one list and one set of filters. Take next_cursor from the page before, unchanged, and keep "
+      "the filters.",
+      corrected}},
+    {errc::invalid_parameter,
+     {400, "Invalid parameter", "A query parameter is not valid; see errors.",
+      "A query parameter is unknown, repeated or out of its range. The list errors names each with the rule.",
+      corrected, true}},
+    {errc::unauthenticated,
+     {401, "Unauthenticated", "The request carries no valid credentials.",
+      "The Authorization header is missing, malformed, unknown or expired.", corrected}},
+    {errc::forbidden,
+     {403, "Forbidden", "These credentials do not allow this.",
+      "The credentials are valid and belong to somebody who may not do this.", corrected}},
+    {errc::insufficient_scope,
+     {403, "Insufficient scope", "The key lacks the scope that this operation needs.",
+      "The server key was made without the scope of this operation. Use another key.", corrected}},
+    {errc::insufficient_funds,
+     {402, "Insufficient funds", "The balance does not cover the price.",
+      "The price is higher than the balance at the moment of the decision. Nothing was taken. Add funds, then buy "
+      "again.",
+      changed, false, required_and_available}},
+    {errc::not_found,
+     {404, "Not found", "There is no resource at this path.",
+      "No route has this path. Ids are integers from 1 to 2^53-1 in plain decimal; anything else in their place is no "
+      "such path.",
+      corrected}},
+    {errc::user_not_found,
+     {404, "User not found", "There is no user with this id.", "The id is wrong, or of another database.", corrected}},
+    {errc::product_not_found,
+     {404, "Product not found", "There is no product with this id.", "The id is wrong, or of another database.",
+      corrected}},
+    {errc::transaction_not_found,
+     {404, "Transaction not found", "This user has no transaction with this version.",
+      "The user's history has not come this far; versions count from 1 without gaps.", corrected}},
+    {errc::method_not_allowed,
+     {405, "Method not allowed", "This path does not know the method; see Allow.",
+      "The path exists, the method does not. The header Allow lists those that do.", corrected}},
+    {errc::request_timeout,
+     {408, "Request timeout", "The request did not arrive in time.",
+      "Head or body came too slowly; the connection is closed. Nothing was applied.", later}},
+    {errc::already_owned,
+     {409, "Already owned", "The user owns this permanent product already.",
+      "Permanent products are owned once. A purchase that was a retry without its key ends here too: nothing was paid "
+      "twice.",
+      changed}},
+    {errc::product_inactive,
+     {409, "Product inactive", "The product is not for sale.", "The product has is_active = false.", changed}},
+    {errc::not_enough_items,
+     {409, "Not enough items", "The user owns fewer units than asked for.",
+      "More units were to be used up than the user owns. Nothing was used up.", changed, false,
+      required_and_available}},
+    {errc::not_consumable,
+     {409, "Not consumable", "A permanent product cannot be used up.",
+      "Only consumables are used up; a permanent product stays.", corrected}},
+    {errc::price_changed,
+     {409, "Price changed", "The price is not the expected one any more.",
+      "expected_price differs from the price in force. Show the new price to the buyer and ask again.", corrected,
+      false, current_price}},
+    {errc::sold_out, {409, "Sold out", "No units are left.", "The product's supply is used up.", changed}},
+    {errc::limit_reached,
+     {409, "Limit reached", "The user owns as many units as one may.",
+      "The purchase would exceed the number of units that one user may have.", changed}},
+    {errc::not_on_sale,
+     {409, "Not on sale", "The product is not on sale at this time.", "The sale has not begun or is over.", changed}},
+    {errc::balance_limit_exceeded,
+     {409, "Balance limit exceeded", "The balance would exceed its limit.",
+      "A balance ends at 2^53-1 credits, the largest integer that every JSON reader keeps exact.", changed, false,
+      balance_and_limit}},
+    {errc::username_taken,
+     {409, "Username taken", "Another user has this username.", "Usernames are unique regardless of case.", corrected}},
+    {errc::email_taken,
+     {409, "E-mail taken", "Another user has this e-mail address.", "Addresses are unique regardless of case.",
+      corrected}},
+    {errc::name_taken,
+     {409, "Name taken", "Another product has this name.", "Names of products are unique regardless of case.",
+      corrected}},
+    {errc::idempotency_in_progress,
+     {409, "In progress", "A request with this key is being processed.",
+      "An earlier request with this key has no outcome yet.", same_key}},
+    {errc::not_refundable,
+     {409, "Not refundable", "This transaction cannot be refunded.",
+      "Only what was paid for and has not been used up can be given back.", changed}},
+    {errc::already_refunded,
+     {409, "Already refunded", "This transaction has been refunded.", "Every unit is given back at most once.",
+      corrected}},
+    {errc::content_too_large,
+     {413, "Content too large", "The request body is larger than this server accepts.",
+      "Bodies end at 16 KiB unless the operator configured another limit.", corrected}},
+    {errc::uri_too_long,
+     {414, "URI too long", "The request line is longer than this server accepts.",
+      "Method, target and version together end at 8 KiB unless the operator configured another limit.", corrected}},
+    {errc::unsupported_media_type,
+     {415, "Unsupported media type", "The body must be application/json.",
+      "Content-Type is not application/json, or the body has a Content-Encoding.", corrected}},
+    {errc::expectation_failed,
+     {417, "Expectation failed", "The only expectation this server knows is 100-continue.",
+      "The Expect header asks for something else.", corrected}},
+    {errc::header_fields_too_large,
+     {431, "Header fields too large", "The headers are larger or more than this server accepts.",
+      "Headers end at 16 KiB together and 100 in number unless the operator configured other limits.", corrected}},
+    {errc::validation_failed,
+     {422, "Validation failed", "The body breaks one or more rules; see errors.",
+      "The body is JSON and is not what the operation takes: a member is missing, unknown, of another type or out of "
+      "its "
+      "range. The list errors names each with the rule.",
+      corrected, true}},
+    {errc::idempotency_key_reused,
+     {422, "Idempotency key reused", "The key was used for another request of this user. Nothing was executed.",
+      "A key stands for one request for ever: same operation, path and body. Use a new key for a new intention.",
+      corrected}},
+    {errc::rate_limited,
+     {429, "Rate limited", "Too many requests; try again after Retry-After seconds.",
+      "The client sent more requests than its share.", later}},
+    {errc::internal,
+     {500, "Internal error", "The server failed. Quote the request id when you report this.",
+      "A bug. A write may or may not have been applied.", same_key}},
+    {errc::not_implemented,
+     {501, "Not implemented", "This server does not know the method.", "The method is none of HTTP's usual ones.",
+      corrected}},
+    {errc::http_version_not_supported,
+     {505, "HTTP version not supported", "This server speaks HTTP/1.1 and 1.0.",
+      "The request line names another version of HTTP, or is the preface of HTTP/2.", corrected}},
+    {errc::unavailable,
+     {503, "Unavailable", "The request was not applied. Try again after Retry-After seconds.",
+      "The database could not be reached or was too busy in the time that the request had.", later}},
+    {errc::outcome_unknown,
+     {503, "Outcome unknown",
+      "It is not known whether the request was applied. Retry with the same Idempotency-Key, or "
+      "look at the user's transactions.",
+      "The connection to the database was lost around the commit, and the time was up before the truth was known.",
+      same_key}},
+    {errc::overloaded,
+     {503, "Overloaded", "The server is busy; the request was not applied. Try again after Retry-After seconds.",
+      "More requests are waiting than the server may hold.", later}},
+}};
+
+constexpr bool in_order() {
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    if (table[i].code != static_cast<errc>(i) || table[i].kind.status == 0 || table[i].kind.cause.empty()) {
+      return false;
+    }
+  }
+  return true;
+}
+static_assert(in_order(), "one row for each code, in the order of errc");
+
+}  // namespace
+
+const problem_kind& kind_of(errc code) noexcept { return table[static_cast<std::size_t>(code)].kind; }
+
+std::string_view to_string(retry advice) noexcept {
+  switch (advice) {
+    case corrected:
+      return "corrected";
+    case changed:
+      return "changed";
+    case later:
+      return "later";
+    case same_key:
+      return "same_key";
+  }
+  return "";
+}
+
+std::string_view sentence_of(retry advice) noexcept {
+  switch (advice) {
+    case corrected:
+      return "Not as it is: the same request gets the same answer. Correct it first.";
+    case changed:
+      return "Only after the state that refused it has changed, and under a new Idempotency-Key: the old key replays "
+             "this refusal for ever.";
+    case later:
+      return "Yes, after the seconds that Retry-After names, with growing pauses. This request was certainly not "
+             "applied.";
+    case same_key:
+      return "Yes, with the same Idempotency-Key: the answer then is the truth, and nothing happens twice. Without a "
+             "key, look at the user's transactions first.";
+  }
+  return "";
+}
+
+}  // namespace coffer::api

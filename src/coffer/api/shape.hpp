@@ -1,0 +1,240 @@
+// The objects of answers, each described by the function that writes it. members_of(sink, resource) names the object
+// and every member once: given a render_sink it writes the resource, given a schema_sink it describes it, so that the
+// two cannot differ.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "coffer/json/json_schema.hpp"
+#include "coffer/json/writer.hpp"
+
+namespace coffer::api {
+
+/// What documents say of a member besides its type, which is that of its value.
+struct note {
+  std::string_view text{};
+  std::optional<std::int64_t> minimum{};
+  std::optional<std::int64_t> maximum{};
+  std::string_view format{};
+  std::string_view pattern{};
+  std::span<const std::string_view> names{};  ///< the only values
+};
+
+/// Writes the members of one object. Notes cost nothing here.
+class render_sink {
+ public:
+  explicit render_sink(json::writer& out) : out_{out} {}
+
+  /// The object's name in documents.
+  void called(std::string_view) {}
+
+  /// A string, integer or boolean that is always there.
+  template <typename T>
+  void member(json::name name, const T& value, const note&) {
+    out_.key(name);
+    out_.value(value);
+  }
+  /// As member(), or null.
+  template <typename T>
+  void nullable(json::name name, const std::optional<T>& value, const note&) {
+    out_.key(name);
+    if (value) {
+      out_.value(*value);
+    } else {
+      out_.null();
+    }
+  }
+  /// A string; null when it is empty.
+  void nullable(json::name name, std::string_view text, const note&) {
+    out_.key(name);
+    if (text.empty()) {
+      out_.null();
+    } else {
+      out_.value(text);
+    }
+  }
+  /// An object.
+  template <typename Resource>
+  void nested(json::name name, const Resource& resource, const note&) {
+    out_.key(name);
+    object(resource);
+  }
+  /// An object, or null.
+  template <typename Resource>
+  void nested_or_null(json::name name, const std::optional<Resource>& resource, const note&) {
+    out_.key(name);
+    if (resource) {
+      object(*resource);
+    } else {
+      out_.null();
+    }
+  }
+  /// A list of objects.
+  template <typename Resource>
+  void list(json::name name, std::span<const Resource> items, const note&) {
+    out_.key(name);
+    out_.begin_array();
+    for (const Resource& item : items) {
+      object(item);
+    }
+    out_.end_array();
+  }
+
+  template <typename Resource>
+  void object(const Resource& resource) {
+    out_.begin_object();
+    members_of(*this, resource);
+    out_.end_object();
+  }
+
+ private:
+  json::writer& out_;
+};
+
+/// The schemas of all objects that answers consist of, by name.
+class shapes {
+ public:
+  struct entry {
+    std::string schema;   ///< JSON Schema
+    std::string example;  ///< JSON; empty for objects that occur only inside others
+  };
+
+  /// Describes a resource and what is nested in it. `sample` becomes the example; its lists and optional objects must
+  /// not be empty.
+  template <typename Resource>
+  void add(const Resource& sample);
+
+  /// For objects that are written in another way.
+  void add(std::string_view name, std::string schema, std::string example) {
+    entries_[std::string{name}] = {std::move(schema), std::move(example)};
+  }
+
+  /// nullptr when there is none of that name.
+  [[nodiscard]] const entry* find(std::string_view name) const {
+    const auto found = entries_.find(name);
+    return found == entries_.end() ? nullptr : &found->second;
+  }
+  [[nodiscard]] const std::map<std::string, entry, std::less<>>& all() const { return entries_; }
+
+ private:
+  friend class schema_sink;
+  /// Gives the name.
+  template <typename Resource>
+  std::string_view describe(const Resource& sample);
+
+  std::map<std::string, entry, std::less<>> entries_;
+};
+
+/// Collects what render_sink would write as a JSON Schema.
+class schema_sink {
+ public:
+  explicit schema_sink(shapes& all) : all_{all} {}
+
+  void called(std::string_view name) { name_ = name; }
+
+  template <typename T>
+  void member(json::name name, const T&, const note& about) {
+    plain<T>(name.text(), about, false);
+  }
+  template <typename T>
+  void nullable(json::name name, const std::optional<T>&, const note& about) {
+    plain<T>(name.text(), about, true);
+  }
+  void nullable(json::name name, std::string_view, const note& about) {
+    plain<std::string_view>(name.text(), about, true);
+  }
+  template <typename Resource>
+  void nested(json::name name, const Resource& resource, const note& about) {
+    const std::string_view shape = all_.describe(resource);
+    begin(name.text(), about);
+    out_.key("$ref");
+    out_.value(reference(shape));
+    out_.end_object();
+  }
+  template <typename Resource>
+  void nested_or_null(json::name name, const std::optional<Resource>& resource, const note& about) {
+    const std::string_view shape = all_.describe(resource.value());
+    begin(name.text(), about);
+    out_.key("anyOf");
+    out_.begin_array();
+    refer(shape);
+    out_.raw(R"({"type":"null"})");
+    out_.end_array();
+    out_.end_object();
+  }
+  template <typename Resource>
+  void list(json::name name, std::span<const Resource> items, const note& about) {
+    const std::string_view shape = all_.describe(items.front());
+    begin(name.text(), about);
+    out_.key("type");
+    out_.value("array");
+    out_.key("items");
+    refer(shape);
+    if (about.maximum) {
+      out_.key("maxItems");
+      out_.value(*about.maximum);
+    }
+    out_.end_object();
+  }
+
+  /// The schema of the object whose members have been collected. Every member is required, no other is allowed.
+  [[nodiscard]] std::string schema() const;
+  [[nodiscard]] std::string_view name() const { return name_; }
+
+  static std::string reference(std::string_view name) { return "#/components/schemas/" + std::string{name}; }
+
+ private:
+  template <typename T>
+  static constexpr std::string_view type_of() {
+    if constexpr (std::same_as<T, bool>) {
+      return "boolean";
+    } else if constexpr (std::integral<T>) {
+      return "integer";
+    } else {
+      return "string";
+    }
+  }
+
+  template <typename T>
+  void plain(std::string_view name, const note& about, bool nullable) {
+    json::member_info info;
+    info.type = type_of<T>();
+    info.nullable = nullable;
+    add(name, std::move(info), about);
+  }
+
+  void add(std::string_view name, json::member_info info, const note& about);
+  void begin(std::string_view name, const note& about);
+  void refer(std::string_view name);
+
+  shapes& all_;
+  std::string_view name_;
+  std::string properties_;
+  json::writer out_{properties_};
+  std::vector<std::string_view> names_;
+};
+
+template <typename Resource>
+std::string_view shapes::describe(const Resource& sample) {
+  schema_sink sink{*this};
+  members_of(sink, sample);
+  entries_[std::string{sink.name()}].schema = sink.schema();
+  return sink.name();
+}
+
+template <typename Resource>
+void shapes::add(const Resource& sample) {
+  std::string& example = entries_[std::string{describe(sample)}].example;
+  example.clear();
+  json::writer out{example};
+  render_sink{out}.object(sample);
+}
+
+}  // namespace coffer::api
