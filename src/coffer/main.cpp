@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "coffer/app/command_line.hpp"
+#include "coffer/app/doctor.hpp"
 #include "coffer/app/healthcheck.hpp"
 #include "coffer/app/migrate.hpp"
 #include "coffer/app/seed.hpp"
@@ -88,6 +89,12 @@ int run(const verify_command& command) {
     fmt::print(stderr, "coffer: the books could not be read: {}\n", e.what());
     return exit_unchecked;
   }
+}
+
+int run(const doctor_command& command) {
+  const diagnosis found = examine(command.how);
+  fmt::print("{}", command.json ? found.to_json() : found.to_text());
+  return found.can_serve() ? exit_ok : exit_failed;
 }
 
 int run(const version_command&) {

@@ -71,6 +71,7 @@ class parser {
     add_migrate();
     add_seed();
     add_verify();
+    add_doctor();
     add_healthcheck();
     version_ = app_.add_subcommand("version", "Print the version");
   }
@@ -97,6 +98,7 @@ class parser {
   void add_migrate();
   void add_seed();
   void add_verify();
+  void add_doctor();
   void add_healthcheck();
 
   /// The innermost command that was named.
@@ -115,6 +117,13 @@ class parser {
     }
     return format_ == "json";
   }
+  [[nodiscard]] settings all_settings() const {
+    auto resolved = resolve_settings([this](const char* flag) { return flag_in(given_, flag); }, env_);
+    if (!resolved) {
+      throw usage_error{std::move(resolved.error())};
+    }
+    return std::move(*resolved);
+  }
   [[nodiscard]] std::string database_url() const {
     return resolve_one("--database-url", given_, env_, &settings::database_url);
   }
@@ -129,6 +138,7 @@ class parser {
   CLI::App* migrate_new_ = nullptr;
   CLI::App* seed_ = nullptr;
   CLI::App* verify_ = nullptr;
+  CLI::App* doctor_ = nullptr;
   CLI::App* healthcheck_ = nullptr;
   CLI::App* version_ = nullptr;
 
@@ -254,6 +264,19 @@ void parser::add_verify() {
       " 3 they could not be read.");
 }
 
+void parser::add_doctor() {
+  doctor_ = app_.add_subcommand("doctor", "Look at everything a server needs, and say what to do about what is wrong");
+  for (const setting_spec& spec : setting_specs()) {
+    offer(*doctor_, spec, given_);
+  }
+  doctor_->add_option("--format", format_, "what is printed, default text")->type_name("text|json");
+  doctor_->footer(
+      "Takes the settings of `coffer serve` and changes nothing.\n\nExamples:\n  coffer doctor\n"
+      "  coffer doctor --listen 10.0.0.5:8080 --threads 4 --format json\n\nExit codes: 0 a server would serve (there "
+      "may"
+      " be warnings), 1 it would not, 2 wrong usage.");
+}
+
 void parser::add_healthcheck() {
   healthcheck_ = app_.add_subcommand("healthcheck", "Ask a running server whether it is ready (for containers)");
   offer(*healthcheck_, find_setting("--listen"), given_);
@@ -318,11 +341,7 @@ std::string parser::healthcheck_url() {
 
 command parser::build() {
   if (serve_->parsed()) {
-    auto resolved = resolve_settings([this](const char* flag) { return flag_in(given_, flag); }, env_);
-    if (!resolved) {
-      throw usage_error{std::move(resolved.error())};
-    }
-    return serve_command{std::move(*resolved)};
+    return serve_command{all_settings()};
   }
   if (migrate_->parsed()) {
     return build_migrate();
@@ -332,6 +351,9 @@ command parser::build() {
   }
   if (verify_->parsed()) {
     return build_verify();
+  }
+  if (doctor_->parsed()) {
+    return doctor_command{.how = all_settings(), .json = wants_json()};
   }
   if (healthcheck_->parsed()) {
     return healthcheck_command{healthcheck_url()};

@@ -52,6 +52,11 @@ struct verify_command {
   bool json = false;
 };
 
+struct doctor_command {
+  settings how;
+  bool json = false;
+};
+
 struct version_command {};
 
 /// Nothing to run: help was asked for, or the arguments are wrong.
@@ -62,7 +67,7 @@ struct print_and_exit {
 };
 
 using command = std::variant<serve_command, migrate_command, seed_command, healthcheck_command, verify_command,
-                             version_command, print_and_exit>;
+                             doctor_command, version_command, print_and_exit>;
 
 /// Reads the arguments (without the program's name), then `env`, then defaults. Pure.
 command parse_command_line(std::vector<std::string> arguments, const variables& env);

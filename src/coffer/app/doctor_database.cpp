@@ -1,0 +1,166 @@
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "coffer/app/doctor_looks.hpp"
+#include "coffer/app/migrate_state.hpp"
+#include "coffer/app/shard.hpp"
+#include "coffer/base/clock.hpp"
+
+namespace coffer::app {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// The oldest release that the tests run on.
+constexpr std::int64_t oldest_tested = 150000;
+
+/// Beyond this, times in the logs of the two machines cannot be matched any more.
+constexpr std::chrono::microseconds tolerable_skew = 1s;
+
+/// Beyond this a batch, which needs two round trips, waits more than it works.
+constexpr std::chrono::microseconds slow_round_trip = 5ms;
+
+constexpr pg::statement read_state{
+    "doctor_state",
+    "select pg_is_in_recovery(), current_setting('transaction_read_only') = 'on',"
+    " current_setting('fsync') = 'on' and current_setting('full_page_writes') = 'on',"
+    " current_setting('synchronous_commit'), current_setting('max_connections')::bigint"
+    " - current_setting('superuser_reserved_connections')::bigint,"
+    " (select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid())"};
+
+constexpr pg::statement read_clock{"doctor_clock", "select clock_timestamp()"};
+
+finding version_found(const pg::connection& db, std::chrono::microseconds round_trip) {
+  const std::int64_t version = db.server_version();
+  finding f{.subject = "database",
+            .detail = fmt::format("PostgreSQL {}.{} at {}, round trip {:.1f} ms", version / 10000, version % 10000,
+                                  db.peer(), static_cast<double>(round_trip.count()) / 1000),
+            .remedy = {}};
+  if (version < oldest_tested) {
+    f.grade = health_grade::doubtful;
+    f.remedy = fmt::format("coffer is tested with PostgreSQL {} and newer: upgrade", oldest_tested / 10000);
+  } else if (round_trip > slow_round_trip) {
+    f.grade = health_grade::doubtful;
+    f.remedy = "a batch needs two round trips: bring the server nearer to its database";
+  }
+  return f;
+}
+
+finding role_found(const pg::rows& state) {
+  finding f{.subject = "role", .detail = "a primary that takes writes", .remedy = {}};
+  if (state.boolean(0, 0) || state.boolean(0, 1)) {
+    f.grade = health_grade::bad;
+    f.detail = state.boolean(0, 0) ? "the server is a standby" : "transactions are read-only";
+    f.remedy = "name the primary in DATABASE_URL, for example with several hosts and target_session_attrs=read-write";
+  }
+  return f;
+}
+
+finding durability_found(const pg::rows& state) {
+  finding f{.subject = "durability", .detail = "fsync and full_page_writes are on", .remedy = {}};
+  if (!state.boolean(0, 2)) {
+    f.grade = health_grade::bad;
+    f.detail = "fsync or full_page_writes is off: a crash can destroy the books";
+    f.remedy = "set fsync = on and full_page_writes = on in postgresql.conf and reload";
+  }
+  return f;
+}
+
+finding commits_found(const pg::rows& state) {
+  const std::string_view commits = state.text(0, 3);
+  finding f{.subject = "commits", .detail = fmt::format("synchronous_commit = {}", commits), .remedy = {}};
+  // What "local" promises holds on the database's own machine: whether that is enough is the operator's to say.
+  if (commits == "off" || commits == "local") {
+    f.grade = commits == "off" ? health_grade::bad : health_grade::doubtful;
+    f.detail += fmt::format(": an answered purchase can be lost in a {}", commits == "off" ? "crash" : "failover");
+    f.remedy = "set synchronous_commit = on for this role, or in postgresql.conf";
+  }
+  return f;
+}
+
+finding connections_found(const settings& s, const pg::rows& state) {
+  const auto lanes = static_cast<std::int64_t>(s.lanes);
+  const auto reads = static_cast<std::int64_t>(s.read_pool_size) * s.threads;
+  const std::int64_t wanted = lanes + reads;
+  const std::int64_t left = state.int64(0, 4) - state.int64(0, 5);
+  finding f{.subject = "connections",
+            .detail = fmt::format("{} wanted ({} lanes, {} for reads), {} of {} free", wanted, lanes, reads, left,
+                                  state.int64(0, 4)),
+            .remedy = {}};
+  if (wanted > state.int64(0, 4)) {
+    f.grade = health_grade::bad;
+    f.remedy = "raise max_connections of PostgreSQL, or lower --lanes, --threads or --read-pool-size";
+  } else if (wanted > left) {
+    f.grade = health_grade::doubtful;
+    f.remedy = "unless those in use belong to the server that this one replaces, raise max_connections of PostgreSQL";
+  }
+  return f;
+}
+
+net::task<std::chrono::microseconds> round_trip_of(pg::connection& db, net::deadline until) {
+  const auto begin = std::chrono::steady_clock::now();
+  co_await db.query(read_clock, pg::params{}, until);
+  co_return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
+}
+
+net::task<finding> clock_found(pg::connection& db, std::chrono::microseconds round_trip, net::deadline until) {
+  const timestamp before = now();
+  const pg::rows told = co_await db.query(read_clock, pg::params{}, until);
+  const auto ahead = told.time(0, 0) - (before + round_trip / 2);
+  const double seconds = std::chrono::duration<double>(ahead).count();
+  finding f{.subject = "clock", .detail = fmt::format("the database's is {:+.3f} s from ours", seconds), .remedy = {}};
+  if (std::chrono::abs(ahead) > tolerable_skew) {
+    f.grade = health_grade::doubtful;
+    f.remedy = "journal rows carry the database's time, logs ours: keep both machines on NTP";
+  }
+  co_return f;
+}
+
+}  // namespace
+
+net::task<std::vector<finding>> look_at_database(const settings& s) {
+  std::vector<finding> all;
+  std::optional<std::string> failure;
+  try {
+    pg::options how = database_options(s);
+    how.application_name = "coffer doctor";
+    const net::deadline until = net::deadline_in(s.database_connect_timeout + s.database_statement_timeout);
+    const auto db = co_await pg::connection::open(co_await asio::this_coro::executor, std::move(how), until);
+    co_await round_trip_of(*db, until);  // the first one also prepares the statement
+    const auto round_trip = co_await round_trip_of(*db, until);
+    all.push_back(version_found(*db, round_trip));
+    const pg::rows state = co_await db->query(read_state, pg::params{}, until);
+    all.push_back(role_found(state));
+    all.push_back(durability_found(state));
+    all.push_back(commits_found(state));
+    all.push_back(connections_found(s, state));
+    all.push_back(co_await clock_found(*db, round_trip, until));
+    schema_report schema = co_await check_schema(*db, until);
+    if (schema.state == schema_state::ready) {
+      all.push_back({.subject = "schema", .detail = "the one this program was built for", .remedy = {}});
+    } else {
+      all.push_back({.subject = "schema",
+                     .grade = health_grade::bad,
+                     .detail = fmt::format("{}", to_string(schema.state)),
+                     .remedy = std::move(schema.message)});
+    }
+  } catch (const pg::error& e) {
+    failure = e.what();
+  } catch (const std::invalid_argument& e) {
+    failure = e.what();
+  }
+  if (failure) {
+    all.push_back({.subject = "database",
+                   .grade = health_grade::bad,
+                   .detail = *std::move(failure),
+                   .remedy = "check --database-url (DATABASE_URL), that PostgreSQL runs, and that it lets us in"});
+  }
+  co_return all;
+}
+
+}  // namespace coffer::app

@@ -1,0 +1,24 @@
+// The single looks of `coffer doctor`. Each tells what it found; none throws for what is wrong with the patient.
+#pragma once
+
+#include <vector>
+
+#include "coffer/app/doctor.hpp"
+#include "coffer/net/task.hpp"
+
+namespace coffer::app {
+
+/// Database, its durability, the connections it has to offer, its clock beside ours, the schema. Without a connection
+/// there is the first of them only.
+net::task<std::vector<finding>> look_at_database(const settings& s);
+
+/// Whether Redis answers, and takes writes. Nothing when there is no cache to look at.
+net::task<std::vector<finding>> look_at_cache(const settings& s);
+
+/// Whether the process may have as many descriptors as the settings can need.
+finding look_at_descriptors(const settings& s);
+
+/// Whether the API's address can be listened on, or a server answers there already.
+finding look_at_address(const settings& s);
+
+}  // namespace coffer::app

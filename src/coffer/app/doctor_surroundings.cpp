@@ -1,0 +1,126 @@
+#include <sys/resource.h>
+
+#include <optional>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include "coffer/app/doctor_looks.hpp"
+#include "coffer/app/healthcheck.hpp"
+#include "coffer/app/settings_values.hpp"
+#include "coffer/redis/client.hpp"
+
+namespace coffer::app {
+
+namespace {
+
+constexpr const char* cache_remedy =
+    "check --redis-url (REDIS_URL); without a cache everything is right, but inventories cost a query each";
+
+/// What Redis says to a write that changes nothing anybody reads.
+net::task<redis::outcome> try_write(redis::client& cache, const std::string& prefix) {
+  std::vector<std::string> words{"SET", prefix + "doctor", "1", "PX", "1000"};
+  co_return co_await cache.command(std::move(words));
+}
+
+finding judged(const redis::outcome& said) {
+  if (!said) {
+    return {.subject = "cache",
+            .grade = health_grade::doubtful,
+            .detail = fmt::format("Redis does not answer: {}", redis::to_string(said.error())),
+            .remedy = cache_remedy};
+  }
+  if (said->is_ok()) {
+    return {.subject = "cache", .detail = "Redis answers and takes writes", .remedy = {}};
+  }
+  return {.subject = "cache",
+          .grade = health_grade::doubtful,
+          .detail = fmt::format("Redis refuses writes: {}", said->text),
+          .remedy = said->error_code() == "OOM" ? "raise maxmemory, or set maxmemory-policy to allkeys-lru"
+                                                : "name a primary that may be written in --redis-url (REDIS_URL)"};
+}
+
+}  // namespace
+
+net::task<std::vector<finding>> look_at_cache(const settings& s) {
+  std::vector<finding> all;
+  if (s.redis_url.empty()) {
+    all.push_back({.subject = "cache", .detail = "off: inventories come from the database", .remedy = {}});
+    co_return all;
+  }
+  std::optional<std::string> failure;
+  try {
+    redis::options how{s.redis_url};
+    how.connect_timeout = s.redis_connect_timeout;
+    // A command that is given while the connection is being made waits for it.
+    how.command_timeout = s.redis_connect_timeout + s.redis_command_timeout;
+    redis::client cache{co_await asio::this_coro::executor, std::move(how)};
+    all.push_back(judged(co_await try_write(cache, s.redis_prefix)));
+    co_await cache.close();
+  } catch (const std::invalid_argument& e) {
+    failure = e.what();
+  }
+  if (failure) {
+    all.push_back({.subject = "cache",
+                   .grade = health_grade::bad,
+                   .detail = *std::move(failure),
+                   .remedy = "correct --redis-url (REDIS_URL): a server would not start"});
+  }
+  co_return all;
+}
+
+finding look_at_descriptors(const settings& s) {
+  // Standard streams, event loops, listeners and room for what libraries open.
+  constexpr std::size_t fixed = 64;
+  const std::size_t threads = static_cast<std::size_t>(s.threads);
+  const std::size_t wanted =
+      s.http.connections + static_cast<std::size_t>(s.lanes) + threads * (s.read_pool_size + 1) + fixed;
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  finding f{.subject = "descriptors",
+            .detail = fmt::format("{} allowed, {} wanted at most", files.rlim_cur, wanted),
+            .remedy = {}};
+  if (files.rlim_cur < wanted) {
+    f.grade = health_grade::doubtful;
+    f.remedy =
+        fmt::format("`ulimit -n {}`, LimitNOFILE={} in a systemd unit, or fewer --max-connections", wanted, wanted);
+  }
+  return f;
+}
+
+finding look_at_address(const settings& s) {
+  const auto address = parse_listen_address(s.listen);
+  finding f{.subject = "address", .detail = fmt::format("{} is free", s.listen), .remedy = {}};
+  asio::io_context context{1};
+  asio::ip::tcp::acceptor probe{context};
+  asio::error_code failed;
+  const asio::ip::tcp::endpoint where{asio::ip::make_address(address->host, failed), address->port};
+  if (!failed) {
+    probe.open(where.protocol(), failed);
+  }
+  if (!failed) {
+    probe.set_option(asio::socket_base::reuse_address{true}, failed);
+    probe.bind(where, failed);
+  }
+  if (!failed) {
+    probe.listen(1, failed);
+  }
+  if (!failed) {
+    return f;
+  }
+  f.grade = health_grade::doubtful;
+  if (failed == asio::error::address_in_use) {
+    const health answer = check_health(fmt::format("http://{}/livez", address->text()));
+    f.detail = answer.ok ? fmt::format("a server answers on {} already", s.listen)
+                         : fmt::format("{} is in use by another program", s.listen);
+    f.remedy = answer.ok ? "nothing, if it is the one you mean; else choose another --listen (COFFER_LISTEN)"
+                         : "stop it, or choose another --listen (COFFER_LISTEN)";
+    return f;
+  }
+  f.grade = health_grade::bad;
+  f.detail = fmt::format("{} cannot be listened on: {}", s.listen, failed.message());
+  f.remedy = "choose an address of this machine with --listen (COFFER_LISTEN)";
+  return f;
+}
+
+}  // namespace coffer::app
