@@ -1,0 +1,187 @@
+// Validates recorded exchanges against the server's own OpenAPI document.
+// usage: node check_exchanges.mjs DOCUMENT EXCHANGES
+// EXCHANGES has one JSON object per line, see tests/support/exchange_log.hpp. A request must be valid when the server
+// took it for valid; every answer must be documented: its status, its headers, its media type and each member of its
+// body. Prints what is not, and how much was looked at.
+import { readFileSync } from 'node:fs';
+import Ajv2020 from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+
+const [documentFile, exchangesFile] = process.argv.slice(2);
+const document = JSON.parse(readFileSync(documentFile, 'utf8'));
+const ajv = new Ajv2020({ strict: false, allErrors: false, validateFormats: true });
+addFormats(ajv);
+ajv.addFormat('int64', { type: 'number', validate: Number.isSafeInteger });
+ajv.addSchema(document, 'document');
+
+const resolve = (node) =>
+  node?.$ref === undefined ? node : resolve(node.$ref.slice(2).split('/').reduce((at, name) => at[name], document));
+const validators = new Map();
+const pointer = (path) => path.map((name) => `/${encodeURIComponent(name.replaceAll('~', '~0').replaceAll('/', '~1'))}`).join('');
+function validate(schema, value) {
+  if (!validators.has(schema)) {
+    validators.set(schema, ajv.compile(absolute(schema)));
+  }
+  const check = validators.get(schema);
+  return check(value) ? null : ajv.errorsText(check.errors);
+}
+// References inside a schema are relative to the document.
+function absolute(node) {
+  if (Array.isArray(node)) return node.map(absolute);
+  if (node === null || typeof node !== 'object') return node;
+  return Object.fromEntries(
+    Object.entries(node)
+      .filter(([name]) => name !== 'discriminator')
+      .map(([name, inner]) => [name, name === '$ref' ? `document${inner}` : absolute(inner)]));
+}
+
+const routes = Object.entries(document.paths).map(([path, item]) => ({
+  path,
+  names: [...path.matchAll(/\{(\w+)\}/g)].map((m) => m[1]),
+  expression: new RegExp(`^(?:/v1)?${path.replace(/[.]/g, '\\.').replace(/\{\w+\}/g, '([^/]+)')}$`),
+  item,
+  // A literal path is closer than one with parameters.
+  literals: path.split('/').filter((s) => !s.startsWith('{')).length,
+})).sort((a, b) => b.literals - a.literals);
+
+const bytes = (text) => Buffer.from(text, 'latin1');
+const findHeader = (headers, name) => headers.find(([n]) => n.toLowerCase() === name.toLowerCase())?.[1];
+// Headers that belong to HTTP itself and not to an operation.
+const ownHeaders = new Set(['date', 'content-length', 'content-type', 'connection', 'transfer-encoding']);
+
+function typed(schema, text) {
+  const type = [resolve(schema).type].flat()[0];
+  if (type === 'integer') return /^-?\d+$/.test(text) ? Number(text) : text;
+  if (type === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
+  return text;
+}
+
+function routeOf(method, path) {
+  let decoded;
+  try {
+    decoded = path.split('/').map(decodeURIComponent);
+  } catch {
+    return null;
+  }
+  if (decoded.some((segment) => segment.includes('/'))) return null;
+  for (const route of routes) {
+    const match = route.expression.exec(decoded.join('/'));
+    if (match) {
+      const operation = route.item[(method === 'HEAD' && !route.item.head ? 'GET' : method).toLowerCase()];
+      return { operation, values: Object.fromEntries(route.names.map((n, i) => [n, match[i + 1]])), path: route.path };
+    }
+  }
+  return null;
+}
+
+function requestProblems(exchange, { operation, values }, query) {
+  const problems = [];
+  const parameters = (operation.parameters ?? []).map(resolve);
+  for (const p of parameters) {
+    const given = { path: () => values[p.name], query: () => query.get(p.name), header: () => findHeader(exchange.request_headers, p.name) }[p.in]() ?? undefined;
+    if (given === undefined) {
+      if (p.required) problems.push(`${p.in} parameter ${p.name} is missing`);
+      continue;
+    }
+    const wrong = validate(p.schema, typed(p.schema, given));
+    if (wrong) problems.push(`${p.in} parameter ${p.name}: ${wrong}`);
+  }
+  for (const name of query.keys()) {
+    if (!parameters.some((p) => p.in === 'query' && p.name === name)) problems.push(`query parameter ${name} is not documented`);
+  }
+  if (operation.requestBody) {
+    const type = (findHeader(exchange.request_headers, 'content-type') ?? 'application/json').split(';')[0].trim().toLowerCase();
+    const content = resolve(operation.requestBody).content[type];
+    if (!content) problems.push(`request body of type ${type} is not documented`);
+    else if (/json$/.test(type)) {
+      const wrong = validate(content.schema, JSON.parse(bytes(exchange.request_body).toString('utf8')));
+      if (wrong) problems.push(`request body: ${wrong}`);
+    }
+  }
+  return problems;
+}
+
+function contentProblems(exchange, content) {
+  if (exchange.method === 'HEAD') return [];
+  const type = findHeader(exchange.headers, 'content-type');
+  if (content === undefined) return exchange.body === '' ? [] : ['a body is not documented'];
+  const documented = content[type] ?? content[type?.split(';')[0]];
+  if (documented === undefined) return [`media type ${type} is not documented`];
+  if (!/json$/.test(type)) return [];
+  const wrong = validate(documented.schema, JSON.parse(bytes(exchange.body).toString('utf8')));
+  return wrong ? [`body: ${wrong}`] : [];
+}
+
+function responseProblems(exchange, operation) {
+  const response = resolve(operation.responses[exchange.status]);
+  if (response === undefined) return [`status ${exchange.status} is not documented`];
+  const problems = contentProblems(exchange, response.content);
+  const headers = response.headers ?? {};
+  for (const [name, value] of exchange.headers) {
+    if (ownHeaders.has(name.toLowerCase())) continue;
+    const key = Object.keys(headers).find((n) => n.toLowerCase() === name.toLowerCase());
+    if (key === undefined) {
+      problems.push(`header ${name} is not documented`);
+      continue;
+    }
+    const schema = resolve(headers[key]).schema;
+    const wrong = validate(schema, typed(schema, value));
+    if (wrong) problems.push(`header ${name}: ${wrong}`);
+  }
+  for (const [name, header] of Object.entries(headers)) {
+    if (resolve(header).required && findHeader(exchange.headers, name) === undefined) problems.push(`header ${name} is missing`);
+  }
+  return problems;
+}
+
+// Answers that no operation gives: no such path or method, and what is refused before a route is looked for.
+function generalProblems(exchange) {
+  if (exchange.status < 400) return exchange.method === null ? [] : [`status ${exchange.status} of a path that is not documented`];
+  if (exchange.method === 'HEAD') return [];
+  if (findHeader(exchange.headers, 'content-type') !== 'application/problem+json') return exchange.method === null ? [] : ['not a problem document'];
+  const wrong = validate(document.components.schemas.Problem, JSON.parse(bytes(exchange.body).toString('utf8')));
+  return wrong ? [`body: ${wrong}`] : [];
+}
+
+// What the server answers when it has understood the request.
+const understood = (exchange) => exchange.status < 400 || [402, 409].includes(exchange.status);
+
+const seen = { exchanges: 0, requests: 0, operations: new Set(), outcomes: new Set() };
+const findings = new Map();
+function check(exchange) {
+  ++seen.exchanges;
+  const target = exchange.method === null ? null : new URL(exchange.target, 'http://server');
+  const route = target && routeOf(exchange.method, exchange.target.split(/[?#]/)[0]);
+  if (!route?.operation || [405, 501].includes(exchange.status)) return generalProblems(exchange);
+  seen.operations.add(route.operation.operationId);
+  seen.outcomes.add(`${route.operation.operationId} ${exchange.status}`);
+  const problems = responseProblems(exchange, route.operation);
+  if (understood(exchange)) {
+    ++seen.requests;
+    problems.push(...requestProblems(exchange, route, target.searchParams));
+  }
+  return problems;
+}
+
+for (const line of readFileSync(exchangesFile, 'utf8').split('\n')) {
+  if (line === '') continue;
+  const exchange = JSON.parse(line);
+  let problems;
+  try {
+    problems = check(exchange);
+  } catch (failure) {
+    problems = [String(failure)];
+  }
+  for (const problem of problems) {
+    const text = `${exchange.method} ${exchange.target?.replace(/\d+/g, 'N')} ${exchange.status}: ${problem}`;
+    if (!findings.has(text)) findings.set(text, { count: 0, line });
+    ++findings.get(text).count;
+  }
+}
+for (const [text, { count, line }] of findings) console.log(`${count} x ${text}\n    ${line.slice(0, 1500)}`);
+
+const all = Object.values(document.paths).flatMap((item) => Object.values(item).map((o) => o.operationId));
+const missed = all.filter((id) => !seen.operations.has(id));
+console.log(`${seen.exchanges} exchanges, ${seen.requests} valid requests, ${seen.operations.size} of ${all.length} operations, ${seen.outcomes.size} outcomes`);
+if (missed.length > 0) console.log(`no exchange of: ${missed.join(', ')}`);
+process.exit(findings.size === 0 && seen.requests > 0 ? 0 : 1);
