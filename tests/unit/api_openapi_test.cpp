@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "coffer/api/batch_body.hpp"
 #include "coffer/api/dto.hpp"
 #include "coffer/api/list_query.hpp"
 #include "coffer/api/problem.hpp"
@@ -145,6 +146,8 @@ TEST_CASE("the examples of bodies are accepted") {
   CHECK(api::purchase_schema().read(body));
   body = example("/products/{product_id}/use", "post");
   CHECK(api::use_schema().read(body));
+  body = example("/batch", "post");
+  CHECK(api::make_batch_schema(some_limit).read(body));
 }
 
 TEST_CASE("every code has a schema with its constants and an example that has exactly its members") {

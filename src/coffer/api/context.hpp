@@ -3,6 +3,7 @@
 
 #include <variant>
 
+#include "coffer/api/batch_body.hpp"
 #include "coffer/api/document.hpp"
 #include "coffer/api/dto.hpp"
 #include "coffer/http/request.hpp"
@@ -32,6 +33,7 @@ struct context {
   service::analytics& analytics;
   service::health& health;
   json::object<add_funds_body> add_funds;
+  json::object<batch_body> batch;
   const documents& described;
 };
 

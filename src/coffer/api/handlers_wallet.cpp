@@ -6,16 +6,13 @@ namespace coffer::api {
 
 namespace {
 
-/// Stands for an absent optional member in a fingerprint; no valid value is negative.
-constexpr std::int64_t absent = -1;
-
-/// The request's identity for the journal; the fingerprint is made only when there is a key.
-service::request_identity identify(const http::request& r, std::string key, std::string_view operation,
-                                   std::int64_t path_id, std::initializer_list<std::int64_t> canonical_body) {
+/// The request's identity for the journal; `make_print` is called only when there is a key.
+template <typename MakePrint>
+service::request_identity identify(const http::request& r, std::string key, MakePrint make_print) {
   service::request_identity who;
   who.request_id = r.request_id;
   if (!key.empty()) {
-    who.print = fingerprint_of(operation, path_id, canonical_body);
+    who.print = make_print();
     who.idempotency_key = std::move(key);
   }
   return who;
@@ -35,9 +32,9 @@ net::task<http::response> add_funds(context& with, call c) {
   if (!body) {
     co_return refuse(body.error(), c.request);
   }
-  auto who = identify(c.request, *std::move(key), "add-funds", c.params[0], {body->amount.value});
-  const domain::verdict v =
-      co_await with.wallet.deposit(user_id{c.params[0]}, body->amount, std::move(who), c.request.deadline);
+  const user_id user{c.params[0]};
+  auto who = identify(c.request, *std::move(key), [&] { return deposit_print(user, body->amount); });
+  const domain::verdict v = co_await with.wallet.deposit(user, body->amount, std::move(who), c.request.deadline);
   co_return answer_verdict(v, c.request);
 }
 
@@ -50,10 +47,11 @@ net::task<http::response> purchase(context& with, call c) {
   if (!body) {
     co_return refuse(body.error(), c.request);
   }
-  auto who = identify(c.request, *std::move(key), "purchase", c.params[0],
-                      {body->user.value, body->quantity, body->expected_price ? body->expected_price->value : absent});
-  const domain::verdict v = co_await with.wallet.purchase(body->user, product_id{c.params[0]}, body->quantity,
-                                                          body->expected_price, std::move(who), c.request.deadline);
+  const product_id product{c.params[0]};
+  auto who = identify(c.request, *std::move(key),
+                      [&] { return purchase_print(product, body->user, body->quantity, body->expected_price); });
+  const domain::verdict v = co_await with.wallet.purchase(body->user, product, body->quantity, body->expected_price,
+                                                          std::move(who), c.request.deadline);
   co_return answer_verdict(v, c.request);
 }
 
@@ -66,9 +64,10 @@ net::task<http::response> use(context& with, call c) {
   if (!body) {
     co_return refuse(body.error(), c.request);
   }
-  auto who = identify(c.request, *std::move(key), "use", c.params[0], {body->user.value, body->quantity});
+  const product_id product{c.params[0]};
+  auto who = identify(c.request, *std::move(key), [&] { return use_print(product, body->user, body->quantity); });
   const domain::verdict v =
-      co_await with.wallet.use(body->user, product_id{c.params[0]}, body->quantity, std::move(who), c.request.deadline);
+      co_await with.wallet.use(body->user, product, body->quantity, std::move(who), c.request.deadline);
   co_return answer_verdict(v, c.request);
 }
 

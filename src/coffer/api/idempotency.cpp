@@ -92,4 +92,19 @@ domain::fingerprint fingerprint_of(std::string_view operation, std::int64_t path
   return print;
 }
 
+domain::fingerprint deposit_print(user_id user, domain::credits amount) {
+  return fingerprint_of("add-funds", user.value, {amount.value});
+}
+
+domain::fingerprint purchase_print(product_id product, user_id user, std::int64_t quantity,
+                                   std::optional<domain::credits> expected_price) {
+  constexpr std::int64_t absent = -1;  // no price is negative
+  return fingerprint_of("purchase", product.value,
+                        {user.value, quantity, expected_price ? expected_price->value : absent});
+}
+
+domain::fingerprint use_print(product_id product, user_id user, std::int64_t quantity) {
+  return fingerprint_of("use", product.value, {user.value, quantity});
+}
+
 }  // namespace coffer::api

@@ -28,4 +28,10 @@ result<std::string> parse_idempotency_key(std::string_view text);
 domain::fingerprint fingerprint_of(std::string_view operation, std::int64_t path_id,
                                    std::initializer_list<std::int64_t> body);
 
+// The fingerprints of the operations, wherever they are asked for.
+domain::fingerprint deposit_print(user_id user, domain::credits amount);
+domain::fingerprint purchase_print(product_id product, user_id user, std::int64_t quantity,
+                                   std::optional<domain::credits> expected_price);
+domain::fingerprint use_print(product_id product, user_id user, std::int64_t quantity);
+
 }  // namespace coffer::api

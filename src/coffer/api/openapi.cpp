@@ -144,6 +144,7 @@ std::string make_openapi(const document_facts& facts) {
   add_shapes(used.schemas);
   add_outcome_shape(used.schemas);
   add_statement_shape(used.schemas);
+  add_batch_shape(used.schemas);
   openapi::add_problems(used.schemas);
   used.schemas.add("Alive",
                    R"({"type":"object","properties":{"status":{"type":"string","const":"alive"}},)"

@@ -19,6 +19,7 @@ operation change_product(const document_facts& facts);
 operation add_funds(const document_facts& facts);
 operation purchase(const document_facts& facts);
 operation use(const document_facts& facts);
+operation run_batch(const document_facts& facts);
 
 // reads
 operation get_inventory(const document_facts& facts);

@@ -1,4 +1,5 @@
 // What moves credits and items.
+#include "coffer/api/batch_body.hpp"
 #include "coffer/api/dto.hpp"
 #include "coffer/api/idempotency.hpp"
 #include "coffer/api/operations.hpp"
@@ -57,6 +58,22 @@ operation use(const document_facts&) {
           .replies = {receipt("The receipt.", samples::use())},
           .errors = {invalid_idempotency_key, idempotency_key_reused, user_not_found, product_not_found, not_consumable,
                      not_enough_items}};
+}
+
+operation run_batch(const document_facts& facts) {
+  return {.id = "runBatch",
+          .tag = "Wallet",
+          .summary = "Several operations of one user",
+          .text =
+              "Decided in order, each like the single request; with `atomic` all of them happen or none. Refusals of "
+              "single operations are in the body of a 200. When nothing was decided, for one reason, the request as a "
+              "whole is answered with it. The header Idempotency-Key is refused: keys belong to the operations.",
+          .body = request_body{"Batch", batch_json_schema(facts.max_deposit),
+                               R"({"user_id":1,"atomic":true,"operations":[)"
+                               R"({"op":"add_funds","amount":50,"idempotency_key":"order-7-pay"},)"
+                               R"({"op":"purchase","product_id":1,"idempotency_key":"order-7-buy"}]})"},
+          .replies = {{.text = "What became of each operation.", .shape = "BatchResult"}},
+          .errors = {invalid_idempotency_key, user_not_found}};
 }
 
 }  // namespace coffer::api::operations

@@ -49,4 +49,24 @@ void add_outcome_shape(shapes& all) {
       std::move(example));
 }
 
+void add_batch_shape(shapes& all) {
+  std::string example = R"({"user_id":1,"atomic":false,"completed":1,"operations":[{"status":201,"receipt":)";
+  example += render_receipt(samples::purchase());
+  example += R"(,"replayed":false}]})";
+  all.add("BatchResult",
+          R"({"type":"object","properties":{"user_id":{"type":"integer","format":"int64","minimum":1},)"
+          R"("atomic":{"type":"boolean"},)"
+          R"("completed":{"type":"integer","minimum":0,"description":"Operations that have happened."},)"
+          R"("operations":{"type":"array","minItems":1,"items":{"type":"object",)"
+          R"("description":"Either a receipt, or a problem and the row that recorded it.","properties":{)"
+          R"("status":{"type":"integer","minimum":200,"maximum":599,"description":"Of the single request's answer."},)"
+          R"("receipt":{"$ref":"#/components/schemas/Receipt"},"problem":{"$ref":"#/components/schemas/Problem"},)"
+          R"("transaction":{"$ref":"#/components/schemas/Transaction"},)"
+          R"("replayed":{"type":"boolean","description":"Whether it had been decided before."}},)"
+          R"("required":["status","replayed"],"oneOf":[{"required":["receipt"]},{"required":["problem"]}],)"
+          R"("additionalProperties":false}}},"required":["user_id","atomic","completed","operations"],)"
+          R"("additionalProperties":false})",
+          std::move(example));
+}
+
 }  // namespace coffer::api

@@ -16,4 +16,7 @@ void render_outcome(json::writer& out, const domain::verdict& v, std::string_vie
 /// What a single outcome looks like.
 void add_outcome_shape(shapes& all);
 
+/// What the answer to a batch looks like.
+void add_batch_shape(shapes& all);
+
 }  // namespace coffer::api

@@ -174,6 +174,11 @@ constexpr std::array<row, errc_count> table = {{
     {errc::overloaded,
      {503, "Overloaded", "The server is busy; the request was not applied. Try again after Retry-After seconds.",
       "More requests are waiting than the server may hold.", later}},
+    {errc::not_executed,
+     {424, "Not executed", "Another operation of the atomic batch was refused, so this one did not happen.",
+      "An atomic batch happens as a whole. Look at the operation that was refused; this one left nothing behind, and "
+      "its Idempotency-Key is still free.",
+      changed}},
 }};
 
 constexpr bool in_order() {

@@ -24,6 +24,7 @@ http::router<endpoint> make_routes() {
   add(patch, "/products/{product_id}", change_product, operations::change_product);
   add(post, "/products/{product_id}/purchase", purchase, operations::purchase);
   add(post, "/products/{product_id}/use", use, operations::use);
+  add(post, "/batch", run_batch, operations::run_batch);
   add(get, "/analytics/popular-products", popular_products, operations::popular_products);
   add(get, "/livez", livez, operations::livez);
   add(get, "/readyz", readyz, operations::readyz);

@@ -91,6 +91,7 @@ void shard::open(ledger::ledger& lanes, std::vector<service::inventory_reader*> 
                     .analytics = analytics_,
                     .health = health_,
                     .add_funds = api::make_add_funds_schema(settings_.max_deposit),
+                    .batch = api::make_batch_schema(settings_.max_deposit),
                     .described = described};
   api_ = std::make_unique<api::dispatch>(std::move(with), api::dispatch_options{});
 }

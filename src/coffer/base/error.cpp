@@ -54,6 +54,7 @@ constexpr std::array<std::string_view, errc_count> names = {
     "unavailable",
     "outcome_unknown",
     "overloaded",
+    "not_executed",
 };
 static_assert(!names.back().empty());
 

@@ -59,10 +59,11 @@ enum class errc : std::uint8_t {
   unavailable,
   outcome_unknown,
   overloaded,
+  not_executed,
 };
 
 /// The number of codes, for tables indexed by errc.
-inline constexpr std::size_t errc_count = static_cast<std::size_t>(errc::overloaded) + 1;
+inline constexpr std::size_t errc_count = static_cast<std::size_t>(errc::not_executed) + 1;
 
 /// The code as the contract spells it, e.g. "insufficient_funds".
 std::string_view to_string(errc code) noexcept;

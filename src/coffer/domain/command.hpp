@@ -1,6 +1,7 @@
 // A change of one user that somebody asked for.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 
@@ -19,6 +20,9 @@ struct command {
   std::string idempotency_key;            ///< empty: none
   fingerprint print{};                    ///< meaningful only with a key
   std::string request_id;
+  /// On the first command of an atomic group: how many commands, this one included, happen together or not at all. They
+  /// follow each other and belong to one user. 1 for every other command.
+  std::size_t together = 1;
 };
 
 /// What became of a command: the journal row, new or (for a repeated key) the one from the first time.

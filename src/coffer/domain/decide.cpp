@@ -16,9 +16,84 @@ class walk {
 
   void step(const command& c) { effects_.verdicts.push_back(decide_one(c)); }
 
+  /// All of `group` happens or, but for the row of what was refused, nothing.
+  void step_together(std::span<const command* const> group) {
+    const std::size_t first = effects_.verdicts.size();
+    std::size_t refused = refused_before(group);
+    verdict why = std::unexpected(errc::not_executed);
+    if (refused < group.size()) {
+      why = decide_one(*group[refused]);
+    } else {
+      const batch_state state_before = state_;
+      batch_effects effects_before = effects_;
+      auto keyed_before = keyed_now_;
+      for (refused = 0; refused < group.size(); ++refused) {
+        step(*group[refused]);
+        if (is_refusal(effects_.verdicts.back())) {
+          break;
+        }
+      }
+      if (refused == group.size()) {
+        return;
+      }
+      why = std::move(effects_.verdicts.back());
+      const std::int64_t spent = balance_of(state_before, *group[refused]) - balance_of(state_, *group[refused]);
+      state_ = state_before;
+      effects_ = std::move(effects_before);
+      keyed_now_ = std::move(keyed_before);
+      if (why && !why->replayed) {
+        record_refusal(*group[refused], why->row, first + refused, spent);
+      }
+    }
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      effects_.verdicts.push_back(i == refused ? std::move(why) : verdict{std::unexpected(errc::not_executed)});
+    }
+  }
+
   batch_effects finish() && { return std::move(effects_); }
 
  private:
+  static bool is_refusal(const verdict& v) { return !v || v->row.status == transaction_status::failed; }
+
+  /// The first command of a group whose key already stands for a refusal or for another request; the size of the group
+  /// when there is none.
+  std::size_t refused_before(std::span<const command* const> group) const {
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      const command& c = *group[i];
+      const transaction* earlier = c.idempotency_key.empty() ? nullptr : find_earlier(c);
+      if (earlier != nullptr && (earlier->print != c.print || earlier->status == transaction_status::failed)) {
+        return i;
+      }
+    }
+    return group.size();
+  }
+
+  static std::int64_t balance_of(const batch_state& state, const command& c) {
+    const auto purse =
+        std::find_if(state.wallets.begin(), state.wallets.end(), [&c](const wallet& w) { return w.user == c.user; });
+    return purse == state.wallets.end() ? 0 : purse->balance.value;
+  }
+
+  /// Makes the row of a refused group one of the state that the group leaves behind. What is missing stays the same: a
+  /// price beyond the balance is raised by what the group had spent up to there.
+  void record_refusal(const command& c, transaction& row, std::size_t place, std::int64_t spent) {
+    wallet& purse = *state_.find_wallet(c.user);
+    purse.at.value += 1;
+    purse.changed = true;
+    row.at = purse.at;
+    row.balance_after = purse.balance;
+    if (row.reason == errc::insufficient_funds) {
+      row.amount.value += spent;
+    }
+    if (row.item_quantity_after && row.product) {
+      row.item_quantity_after = state_.holding_of(c.user, *row.product).quantity;
+    }
+    if (!c.idempotency_key.empty()) {
+      keyed_now_.emplace(std::pair{c.user, std::string_view{c.idempotency_key}}, place);
+    }
+    effects_.new_rows.push_back(place);
+  }
+
   verdict decide_one(const command& c) {
     wallet* purse = state_.find_wallet(c.user);
     if (purse == nullptr) {
@@ -185,8 +260,14 @@ class walk {
 
 batch_effects decide(std::span<const command* const> commands, batch_state& state) {
   walk w{state, commands.size()};
-  for (const command* c : commands) {
-    w.step(*c);
+  for (std::size_t i = 0; i < commands.size(); i += commands[i]->together) {
+    const std::size_t count = commands[i]->together;
+    COFFER_ASSERT(count >= 1 && count <= commands.size() - i);
+    if (count == 1) {
+      w.step(*commands[i]);
+    } else {
+      w.step_together(commands.subspan(i, count));
+    }
   }
   return std::move(w).finish();
 }

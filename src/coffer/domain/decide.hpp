@@ -12,6 +12,10 @@ namespace coffer::domain {
 ///   idempotency_key_reused when the fingerprint differs.
 /// - A business refusal (402, 409) is a journal row with status failed: it takes a version and changes nothing else.
 /// - Unknown user or product and a quantity that the product's type forbids leave no row.
+/// - A group (command::together) is decided in order as well, but when one of its commands is refused, or has a key
+/// that
+///   is reused or stands for a refusal, nothing of the group happens: that command keeps its verdict and, if it is one,
+///   its row, and the others are not_executed and leave no row.
 /// Afterwards the wallets and holdings marked `changed` are what must be written.
 batch_effects decide(std::span<const command* const> commands, batch_state& state);
 

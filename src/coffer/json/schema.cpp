@@ -132,6 +132,16 @@ void violations::add(std::string_view member, std::string code, std::string deta
   list_.push_back({pointer_to(member), std::move(code), std::move(detail), std::move(params)});
 }
 
+void violations::add_nested(std::string_view where, std::vector<field_error> inside) {
+  for (field_error& each : inside) {
+    if (list_.size() == max_violations) {
+      return;
+    }
+    each.pointer = std::string{where} + each.pointer.substr(1);
+    list_.push_back(std::move(each));
+  }
+}
+
 namespace detail {
 
 std::optional<std::int64_t> check(const value& v, const integer& rule, std::string_view member, violations& found) {

@@ -60,6 +60,8 @@ class violations {
  public:
   void add(std::string_view member, std::string code, std::string detail,
            std::vector<std::pair<std::string, std::int64_t>> params = {});
+  /// Adds what is wrong with something inside the body; `where` is its pointer, e.g. "#/operations/3".
+  void add_nested(std::string_view where, std::vector<field_error> inside);
   [[nodiscard]] bool empty() const { return list_.empty(); }
   [[nodiscard]] std::vector<field_error> take() && { return std::move(list_); }
 
@@ -169,6 +171,13 @@ class object {
   /// A member of the resource that this body cannot set: naming it is refused with the code "immutable" and `why`.
   object& fixed(std::string_view name, std::string_view why) {
     fixed_.push_back({name, why});
+    return *this;
+  }
+
+  /// A member with a structure of its own: `read` sets the body or adds to the violations.
+  object& structured(member_info info, std::function<void(const value&, Body&, violations&)> read) {
+    names_.push_back(info.name);
+    entries_.push_back({std::move(info), std::move(read)});
     return *this;
   }
 

@@ -80,13 +80,24 @@ lane::lane(net::executor ex, lane_options options, commit_listener on_commit)
 lane::~lane() = default;
 
 void lane::push(pending& p) {
-  if (stopping_ || queue_.size() >= options_.queue_limit) {
-    ledger_metrics::get().overloaded.add();
-    p.answer.set_from_any_thread(std::unexpected(error{errc::overloaded}));
+  pending* const alone[] = {&p};
+  push_group(alone);
+}
+
+void lane::push_group(std::span<pending* const> group) {
+  if (stopping_ || queue_.size() + group.size() > options_.queue_limit) {
+    ledger_metrics::get().overloaded.add(static_cast<double>(group.size()));
+    for (pending* p : group) {
+      p->answer.set_from_any_thread(std::unexpected(error{errc::overloaded}));
+    }
     return;
   }
-  queue_.push_back(&p);
-  ledger_metrics::get().queued.add(1);
+  queue_.insert(queue_.end(), group.begin(), group.end());
+  ledger_metrics::get().queued.add(static_cast<double>(group.size()));
+  wake();
+}
+
+void lane::wake() {
   if (idle_ && !woken_) {
     woken_ = true;
     idle_->set(true);
@@ -104,10 +115,7 @@ bool lane::holds(user_id user, std::string_view key) const {
 
 void lane::stop() {
   stopping_ = true;
-  if (idle_ && !woken_) {
-    woken_ = true;
-    idle_->set(true);
-  }
+  wake();
 }
 
 net::task<> lane::wait_for_work() {
@@ -130,7 +138,11 @@ net::task<> lane::run() {
 }
 
 std::vector<pending*> lane::take() {
-  const std::size_t count = std::min(queue_.size(), options_.max_batch);
+  // A group is never split: one that is larger than a batch goes alone.
+  std::size_t count = queue_.front()->command.together;
+  while (count < queue_.size() && count + queue_[count]->command.together <= options_.max_batch) {
+    count += queue_[count]->command.together;
+  }
   std::vector<pending*> commands{queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count)};
   queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
   const auto now = clock::now();
@@ -162,8 +174,9 @@ net::task<> lane::carry_out(batch& b) {
     if (step == next_step::isolate) {
       ledger_metrics::get().isolated.add();
       while (!b.commands.empty()) {
-        std::vector<pending*> alone{b.commands.front()};
-        b.commands.erase(b.commands.begin());
+        const auto end = b.commands.begin() + static_cast<std::ptrdiff_t>(b.commands.front()->command.together);
+        std::vector<pending*> alone{b.commands.begin(), end};
+        b.commands.erase(b.commands.begin(), end);
         co_await execute(std::move(alone));
       }
       co_return;
@@ -274,7 +287,7 @@ net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
     co_return next_step::retry;  // until it is settled or the last deadline has passed
   }
   if (answered && !is_transient(failure.state())) {
-    if (b.commands.size() > 1) {
+    if (b.commands.size() > b.commands.front()->command.together) {
       co_return next_step::isolate;
     }
     log::error(

@@ -47,6 +47,10 @@ class lane {
   /// Queues `p`, or answers it `overloaded` when the queue is full or the lane is stopping. On the lane's thread.
   void push(pending& p);
 
+  /// As push() for commands that happen together (domain::command::together) and share a deadline: all are queued, in
+  /// order, or none. They stay in one transaction, also when a batch is run again piece by piece.
+  void push_group(std::span<pending* const> group);
+
   /// Whether a command of `user` with this idempotency key is queued or in a batch. On the lane's thread.
   [[nodiscard]] bool holds(user_id user, std::string_view key) const;
 
@@ -60,6 +64,7 @@ class lane {
   struct batch;
   enum class next_step : std::uint8_t { done, retry, isolate };
 
+  void wake();
   net::task<> wait_for_work();
   std::vector<pending*> take();
   net::task<> execute(std::vector<pending*> commands);

@@ -1,5 +1,7 @@
 #include "coffer/ledger/ledger.hpp"
 
+#include <deque>
+
 #include "coffer/base/assert.hpp"
 
 namespace coffer::ledger {
@@ -23,6 +25,48 @@ net::task<bool> ledger::in_progress(user_id user, std::string key) const {
     answer.set_from_any_thread(writer->holds(user, key));
   });
   co_return co_await answer.wait();
+}
+
+namespace {
+
+void push_all(lane& writer, std::span<pending* const> commands, bool atomic) {
+  if (atomic) {
+    writer.push_group(commands);
+    return;
+  }
+  for (pending* p : commands) {
+    writer.push(*p);
+  }
+}
+
+}  // namespace
+
+net::task<std::vector<domain::verdict>> ledger::submit_all(std::vector<domain::command> commands, bool atomic,
+                                                           net::deadline until) {
+  COFFER_ASSERT(!commands.empty());
+  const owned_lane& target = lane_for(commands.front().user);
+  const net::executor home = co_await asio::this_coro::executor;
+  if (atomic) {
+    commands.front().together = commands.size();
+  }
+  std::deque<pending> waiting;
+  std::vector<pending*> all;
+  all.reserve(commands.size());
+  for (domain::command& c : commands) {
+    all.push_back(&waiting.emplace_back(std::move(c), until, home));
+  }
+  if (home == target.executor) {
+    push_all(*target.writer, all, atomic);
+  } else {
+    asio::post(target.executor, [writer = target.writer.get(), &all, atomic] { push_all(*writer, all, atomic); });
+  }
+  std::vector<domain::verdict> verdicts;
+  verdicts.reserve(all.size());
+  for (pending& p : waiting) {
+    domain::verdict answer = co_await p.answer.wait();
+    verdicts.push_back(std::move(answer));
+  }
+  co_return verdicts;
 }
 
 net::task<domain::verdict> ledger::submit(domain::command c, net::deadline until) {

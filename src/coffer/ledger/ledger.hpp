@@ -27,6 +27,11 @@ class ledger {
   /// cancellable, because a command that was handed over may be applied.
   net::task<domain::verdict> submit(domain::command c, net::deadline until);
 
+  /// As submit() for commands of one user, which are decided in this order; with `atomic` all of them happen or none.
+  /// Gives a verdict for each.
+  net::task<std::vector<domain::verdict>> submit_all(std::vector<domain::command> commands, bool atomic,
+                                                     net::deadline until);
+
   /// Whether a command of `user` with this idempotency key is queued or in flight in this process.
   net::task<bool> in_progress(user_id user, std::string key) const;
 

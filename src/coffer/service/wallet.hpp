@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "coffer/ledger/ledger.hpp"
 
@@ -44,6 +45,12 @@ class wallet {
     c.product = product;
     c.quantity = quantity;
     return ledger_.submit(std::move(c), until);
+  }
+
+  /// Several changes of one user, decided in this order; with `atomic` all of them happen or none. Gives a verdict for
+  /// each.
+  net::task<std::vector<domain::verdict>> run(std::vector<domain::command> commands, bool atomic, net::deadline until) {
+    return ledger_.submit_all(std::move(commands), atomic, until);
   }
 
  private:

@@ -1,0 +1,104 @@
+#include <algorithm>
+
+#include "coffer/api/answers.hpp"
+#include "coffer/api/handlers.hpp"
+#include "coffer/api/idempotency.hpp"
+#include "coffer/api/outcome.hpp"
+
+namespace coffer::api {
+
+namespace {
+
+domain::command to_command(const batch_operation& o, user_id user, const std::string& request_id) {
+  domain::command c;
+  c.user = user;
+  c.request_id = request_id;
+  c.idempotency_key = o.idempotency_key;
+  switch (o.kind) {
+    case operation_kind::purchase:
+      c.kind = domain::transaction_kind::purchase;
+      c.product = o.product;
+      c.quantity = o.quantity;
+      c.expected_price = o.expected_price;
+      c.print = purchase_print(o.product, user, o.quantity, o.expected_price);
+      break;
+    case operation_kind::use:
+      c.kind = domain::transaction_kind::use;
+      c.product = o.product;
+      c.quantity = o.quantity;
+      c.print = use_print(o.product, user, o.quantity);
+      break;
+    case operation_kind::add_funds:
+      c.kind = domain::transaction_kind::deposit;
+      c.amount = o.amount;
+      c.print = deposit_print(user, o.amount);
+      break;
+  }
+  return c;
+}
+
+/// The refusal that the batch as a whole is answered with: nothing was decided, and for one reason.
+const error* whole_refusal(const std::vector<domain::verdict>& verdicts) {
+  const domain::verdict& first = verdicts.front();
+  if (first || (first.error().code != errc::user_not_found && kind_of(first.error().code).status < 500)) {
+    return nullptr;
+  }
+  const bool same = std::all_of(verdicts.begin(), verdicts.end(), [&first](const domain::verdict& v) {
+    return !v && (v.error().code == first.error().code || v.error().code == errc::not_executed);
+  });
+  return same ? &first.error() : nullptr;
+}
+
+std::string render_batch(const batch_body& body, const std::vector<domain::verdict>& verdicts,
+                         std::string_view request_id) {
+  const auto completed = std::count_if(verdicts.begin(), verdicts.end(), [](const domain::verdict& v) {
+    return v && v->row.status == domain::transaction_status::completed;
+  });
+  std::string text;
+  json::writer out{text};
+  out.begin_object();
+  out.key("user_id");
+  out.value(body.user.value);
+  out.key("atomic");
+  out.value(body.atomic);
+  out.key("completed");
+  out.value(completed);
+  out.key("operations");
+  out.begin_array();
+  for (const domain::verdict& v : verdicts) {
+    out.begin_object();
+    render_outcome(out, v, request_id);
+    out.key("replayed");
+    out.value(v && v->replayed);
+    out.end_object();
+  }
+  out.end_array();
+  out.end_object();
+  return text;
+}
+
+}  // namespace
+
+net::task<http::response> run_batch(context& with, call c) {
+  if (c.request.header("Idempotency-Key")) {
+    co_return refuse(error{errc::invalid_idempotency_key, "A batch has no key of its own; its operations have."},
+                     c.request);
+  }
+  const auto body = read_body(with.batch, c.request);
+  if (!body) {
+    co_return refuse(body.error(), c.request);
+  }
+  std::vector<domain::command> commands;
+  commands.reserve(body->operations.size());
+  for (const batch_operation& o : body->operations) {
+    commands.push_back(to_command(o, body->user, c.request.request_id));
+  }
+  const std::vector<domain::verdict> verdicts =
+      co_await with.wallet.run(std::move(commands), body->atomic, c.request.deadline);
+  if (const error* why = whole_refusal(verdicts)) {
+    co_return refuse(*why, c.request);
+  }
+  co_return http::response{200, http::json_type, render_batch(*body, verdicts, c.request.request_id)};
+}
+
+}  // namespace coffer::api

@@ -1,0 +1,204 @@
+// Atomic groups: all commands happen, or none.
+#include "coffer/domain/decide.hpp"
+
+#include "support/catch.hpp"
+
+using namespace coffer;
+using namespace coffer::domain;
+
+namespace {
+
+constexpr user_id alice{1};
+constexpr product_id potion{10};
+constexpr product_id premium{20};
+
+fingerprint print_of(int c) {
+  fingerprint p{};
+  p.fill(static_cast<std::byte>(c));
+  return p;
+}
+
+/// Alice with 1000 credits and two potions, and a group of commands.
+class group {
+ public:
+  group() {
+    state.wallets = {{.user = alice, .balance = {1000}, .at = {5}}};
+    state.products = {{.id = potion, .price = {100}, .type = product_type::consumable, .is_active = true},
+                      {.id = premium, .price = {500}, .type = product_type::permanent, .is_active = true}};
+    state.holdings = {{.user = alice, .product = potion, .quantity = 2, .purchased_at = {}, .stored = true}};
+    state.time = timestamp{std::chrono::seconds{1000}};
+  }
+
+  group& deposit(std::int64_t amount, const std::string& key = "") {
+    add(transaction_kind::deposit, key).amount = {amount};
+    return *this;
+  }
+  group& buy(product_id product, std::int64_t quantity = 1, const std::string& key = "") {
+    command& c = add(transaction_kind::purchase, key);
+    c.product = product;
+    c.quantity = quantity;
+    return *this;
+  }
+  group& use(std::int64_t quantity, const std::string& key = "") {
+    command& c = add(transaction_kind::use, key);
+    c.product = potion;
+    c.quantity = quantity;
+    return *this;
+  }
+
+  /// Decides the commands as one group, with `around` single purchases of a potion before and behind it.
+  void decide_all(std::size_t around = 0) {
+    commands.front().together = commands.size();
+    command single;
+    single.user = alice;
+    single.product = potion;
+    single.request_id = "single";
+    const std::vector<command> singles(around, single);
+    std::vector<const command*> list;
+    for (const command& c : singles) {
+      list.push_back(&c);
+    }
+    for (const command& c : commands) {
+      list.push_back(&c);
+    }
+    for (const command& c : singles) {
+      list.push_back(&c);
+    }
+    effects = decide(list, state);
+    REQUIRE(effects.verdicts.size() == list.size());
+  }
+
+  const transaction& row(std::size_t i) const {
+    REQUIRE(effects.verdicts.at(i).has_value());
+    return effects.verdicts[i]->row;
+  }
+  errc refusal(std::size_t i) const {
+    REQUIRE(!effects.verdicts.at(i).has_value());
+    return effects.verdicts[i].error().code;
+  }
+  std::int64_t potions() { return state.holding_of(alice, potion).quantity; }
+
+  batch_state state;
+  std::vector<command> commands;
+  batch_effects effects;
+
+ private:
+  command& add(transaction_kind kind, const std::string& key) {
+    command& c = commands.emplace_back();
+    c.kind = kind;
+    c.user = alice;
+    c.idempotency_key = key;
+    c.print = print_of(static_cast<int>(commands.size()));
+    c.request_id = "batch";
+    return c;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a group without a refusal is decided like its commands one by one") {
+  group g;
+  g.deposit(500, "a").buy(premium, 1, "b").use(2, "c").decide_all();
+  CHECK(g.effects.new_rows == std::vector<std::size_t>{0, 1, 2});
+  CHECK(g.row(0).at.value == 6);
+  CHECK(g.row(2).at.value == 8);
+  CHECK(g.row(2).balance_after.value == 1000);
+  CHECK(g.potions() == 0);
+}
+
+TEST_CASE("a refused command of a group is the only row, and nothing else has happened") {
+  group g;
+  g.buy(potion, 3).use(1).buy(premium, 2).decide_all();
+  CHECK(g.refusal(0) == errc::not_executed);
+  CHECK(g.refusal(1) == errc::not_executed);
+  CHECK(g.refusal(2) == errc::validation_failed);
+  CHECK(g.effects.new_rows.empty());
+
+  group h;
+  h.buy(potion, 3).buy(premium).buy(potion, 9, "k").use(1).decide_all();
+  CHECK(h.refusal(0) == errc::not_executed);
+  CHECK(h.refusal(1) == errc::not_executed);
+  CHECK(h.refusal(3) == errc::not_executed);
+  const transaction& row = h.row(2);
+  CHECK(row.reason == errc::insufficient_funds);
+  CHECK(row.at.value == 6);
+  CHECK(row.balance_after.value == 1000);
+  CHECK(row.item_quantity_after == 2);
+  CHECK(row.amount.value == 300 + 500 + 900);
+  CHECK(row.idempotency_key == "k");
+  CHECK(h.effects.new_rows == std::vector<std::size_t>{2});
+  CHECK(h.effects.sales.empty());
+  CHECK(h.state.wallets[0].balance.value == 1000);
+  CHECK(h.state.wallets[0].at.value == 6);
+  CHECK(h.potions() == 2);
+}
+
+TEST_CASE("what a refused group lacked is what it shows, also behind a deposit") {
+  group g;
+  g.deposit(200).buy(potion, 20).decide_all();
+  const error why = refusal_of(g.row(1));
+  CHECK(why.numbers[0].value == 1800);
+  CHECK(why.numbers[1].value == 1000);
+}
+
+TEST_CASE("commands around a refused group are decided as if it had not been there") {
+  group g;
+  g.buy(potion, 4).buy(potion, 9).decide_all(2);
+  CHECK(g.row(0).balance_after.value == 900);
+  CHECK(g.row(1).balance_after.value == 800);
+  CHECK(g.refusal(2) == errc::not_executed);
+  CHECK(g.row(3).at.value == 8);
+  CHECK(g.row(3).balance_after.value == 800);
+  CHECK(g.row(4).at.value == 9);
+  CHECK(g.row(5).at.value == 10);
+  CHECK(g.row(5).balance_after.value == 600);
+  CHECK(g.potions() == 6);
+  CHECK(g.effects.new_rows == std::vector<std::size_t>{0, 1, 3, 4, 5});
+  REQUIRE(g.effects.sales.size() == 1);
+  CHECK(g.effects.sales[0].units == 4);
+}
+
+TEST_CASE("a group that was refused is refused again by its key, whatever the wallet holds now") {
+  group first;
+  first.buy(potion, 3, "a").buy(potion, 9, "b").decide_all();
+  group again;
+  again.state.wallets[0].balance = {1'000'000};
+  again.state.keyed = {first.row(1)};
+  again.buy(potion, 3, "a").buy(potion, 9, "b").decide_all();
+  CHECK(again.refusal(0) == errc::not_executed);
+  CHECK(again.effects.verdicts[1]->replayed);
+  CHECK(again.row(1).reason == errc::insufficient_funds);
+  CHECK(again.effects.new_rows.empty());
+  CHECK(again.state.wallets[0].balance.value == 1'000'000);
+}
+
+TEST_CASE("a group that happened is replayed by its keys") {
+  group first;
+  first.buy(potion, 3, "a").use(1, "b").decide_all();
+  group again;
+  again.state.keyed = {first.row(0), first.row(1)};
+  again.buy(potion, 3, "a").use(1, "b").decide_all();
+  CHECK(again.effects.verdicts[0]->replayed);
+  CHECK(again.row(1).at == first.row(1).at);
+  CHECK(again.effects.new_rows.empty());
+  CHECK_FALSE(again.state.wallets[0].changed);
+}
+
+TEST_CASE("a key of another request stops the whole group without a row") {
+  group g;
+  transaction earlier;
+  earlier.user = alice;
+  earlier.idempotency_key = "b";
+  earlier.print = print_of(99);
+  g.state.keyed = {earlier};
+  g.buy(potion, 3, "a").buy(potion, 1, "b").decide_all();
+  CHECK(g.refusal(0) == errc::not_executed);
+  CHECK(g.refusal(1) == errc::idempotency_key_reused);
+  CHECK(g.effects.new_rows.empty());
+
+  group twice;
+  twice.buy(potion, 1, "a").buy(potion, 2, "a").decide_all();
+  CHECK(twice.refusal(1) == errc::idempotency_key_reused);
+  CHECK(twice.potions() == 2);
+  CHECK(twice.effects.new_rows.empty());
+}
