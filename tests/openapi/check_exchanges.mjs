@@ -17,7 +17,6 @@ ajv.addSchema(document, 'document');
 const resolve = (node) =>
   node?.$ref === undefined ? node : resolve(node.$ref.slice(2).split('/').reduce((at, name) => at[name], document));
 const validators = new Map();
-const pointer = (path) => path.map((name) => `/${encodeURIComponent(name.replaceAll('~', '~0').replaceAll('/', '~1'))}`).join('');
 function validate(schema, value) {
   if (!validators.has(schema)) {
     validators.set(schema, ajv.compile(absolute(schema)));
@@ -35,14 +34,10 @@ function absolute(node) {
       .map(([name, inner]) => [name, name === '$ref' ? `document${inner}` : absolute(inner)]));
 }
 
-const routes = Object.entries(document.paths).map(([path, item]) => ({
-  path,
-  names: [...path.matchAll(/\{(\w+)\}/g)].map((m) => m[1]),
-  expression: new RegExp(`^(?:/v1)?${path.replace(/[.]/g, '\\.').replace(/\{\w+\}/g, '([^/]+)')}$`),
-  item,
+const isParameter = (segment) => segment.startsWith('{');
+const routes = Object.entries(document.paths).map(([path, item]) => ({ segments: path.split('/'), item }))
   // A literal path is closer than one with parameters.
-  literals: path.split('/').filter((s) => !s.startsWith('{')).length,
-})).sort((a, b) => b.literals - a.literals);
+  .sort((a, b) => a.segments.filter(isParameter).length - b.segments.filter(isParameter).length);
 
 const bytes = (text) => Buffer.from(text, 'latin1');
 const findHeader = (headers, name) => headers.find(([n]) => n.toLowerCase() === name.toLowerCase())?.[1];
@@ -56,22 +51,21 @@ function typed(schema, text) {
   return text;
 }
 
+// Segments are decoded after they have been told apart: an encoded slash is part of one.
 function routeOf(method, path) {
-  let decoded;
+  let given;
   try {
-    decoded = path.split('/').map(decodeURIComponent);
+    given = path.replace(/^\/v1(?=\/)/, '').split('/').map(decodeURIComponent);
   } catch {
     return null;
   }
-  if (decoded.some((segment) => segment.includes('/'))) return null;
-  for (const route of routes) {
-    const match = route.expression.exec(decoded.join('/'));
-    if (match) {
-      const operation = route.item[(method === 'HEAD' && !route.item.head ? 'GET' : method).toLowerCase()];
-      return { operation, values: Object.fromEntries(route.names.map((n, i) => [n, match[i + 1]])), path: route.path };
-    }
-  }
-  return null;
+  const fits = ({ segments }) => segments.length === given.length &&
+    segments.every((segment, i) => (isParameter(segment) ? given[i] !== '' : given[i] === segment));
+  const route = routes.find(fits);
+  if (route === undefined) return null;
+  const values = Object.fromEntries(
+    route.segments.flatMap((segment, i) => (isParameter(segment) ? [[segment.slice(1, -1), given[i]]] : [])));
+  return { operation: route.item[(method === 'HEAD' && !route.item.head ? 'GET' : method).toLowerCase()], values };
 }
 
 function requestProblems(exchange, { operation, values }, query) {
