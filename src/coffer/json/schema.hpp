@@ -122,7 +122,10 @@ std::string initial_json(const Rule& rule, const Field& initial) {
   if constexpr (std::same_as<Rule, choice>) {
     append_string(json, rule.names.at(static_cast<std::size_t>(initial) - 1));
   } else if constexpr (std::same_as<Field, std::string>) {
-    append_string(json, initial);
+    // A text that may not be given stands for none.
+    if (initial.size() >= rule.min_length) {
+      append_string(json, initial);
+    }
   } else {
     writer{json}.value(initial);
   }
