@@ -45,9 +45,8 @@ class walk {
         record_refusal(*group[refused], why->row, first + refused, spent);
       }
     }
-    for (std::size_t i = 0; i < group.size(); ++i) {
-      effects_.verdicts.push_back(i == refused ? std::move(why) : verdict{std::unexpected(errc::not_executed)});
-    }
+    effects_.verdicts.resize(first + group.size(), std::unexpected(errc::not_executed));
+    effects_.verdicts[first + refused] = std::move(why);
   }
 
   batch_effects finish() && { return std::move(effects_); }
