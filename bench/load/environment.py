@@ -76,6 +76,12 @@ class Environment:
     def ask_json(self, select, database=None):
         return json.loads(self.ask(f"select to_json(answer) from ({select}) answer", database=database))
 
+    def prewarm(self, database):
+        """Reads the tables and indexes of a database into PostgreSQL's memory, as far as they fit."""
+        self.ask("set client_min_messages = warning", "create extension if not exists pg_prewarm",
+                 "select sum(pg_prewarm(oid::regclass)) from pg_class"
+                 " where relkind in ('r', 'i') and relnamespace = 'public'::regnamespace", database=database)
+
     def _postmaster(self):
         lines = self.ask("select pg_read_file('postmaster.pid')").splitlines()
         return int(lines[0])

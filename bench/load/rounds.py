@@ -75,6 +75,10 @@ class Rounds:
         target = self.contenders.target(run.contender)
         database = self.contenders.database(run.contender)
         before = audit.growth(self.env, database) if database else None
+        if run.contender in ("growth", "popular"):
+            self.env.prewarm(database)
+        if run.prime:
+            self.generate(run, 1)
         probe = measure.Probe(self.env, target, database)
         result, generator_cpu = self.generate(run, self.seconds)
         probe.stop()

@@ -20,6 +20,7 @@ class Run:
     rate: float = 0           # of an open loop, requests a second
     peak: float = 0           # of an open loop: the rate as a share of the peak that was measured before
     exactly: Optional[int] = None  # units that must have been sold when it ends
+    prime: bool = False       # a second of the same before it, unmeasured: a cache is filled
 
     @property
     def open(self):
@@ -58,7 +59,7 @@ def catalogue(sizes):
         "s6": [http("s6", "limited", 256, kind="refusals", exactly=sizes.limited * sizes.affordable)],
         "s7": S1_PEAK + [http("s7", "refusals", 256, kind="refusals")],
         "s8": [http("s8", "mix", 64, kind="mix")],
-        "s9": [LIVEZ, http("s9_hits", "inventory_hits", 64, kind="reads"),
+        "s9": [LIVEZ, http("s9_hits", "inventory_hits", 64, kind="reads", prime=True),
                http("s9_storm", "miss_storm", 64, kind="storm")],
         "s10": S1 + [OVERLOAD],
         "s11": S1_PEAK + [http("growth", "grown", 256, contender="growth"),
