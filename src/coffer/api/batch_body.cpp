@@ -135,7 +135,7 @@ std::string batch_json_schema(std::int64_t max_deposit) {
   for (std::size_t i = 0; i < schemas.size(); ++i) {
     std::vector<json::member_info> members = schemas[i].members();
     members.front().names = {operation_names[i]};  // "op" chooses the schema
-    choices += (choices.empty() ? "" : ",") + json::object_schema(members);
+    choices.append(choices.empty() ? "" : ",").append(json::object_schema(members));
   }
   return fmt::format(
       R"({{"type":"object","properties":{{"user_id":{{"type":"integer","format":"int64","minimum":1,"maximum":{}}},)"

@@ -12,7 +12,7 @@ struct limits {
   std::size_t header_block = 16 * 1024;          ///< bytes behind the request line, the empty line, trailers and the
                                                  ///< dispensable part of chunk framing too; 431
   std::size_t header_count = 100;                ///< trailers count; 431
-  std::size_t body = 64 * 1024;                  ///< bytes; 413, before reading it when the length is declared
+  std::size_t body = 16 * 1024;                  ///< bytes; 413, before reading it when the length is declared
   std::size_t pipelined = 64 * 1024;             ///< bytes read and not yet parsed; beyond, no more is read
   std::chrono::milliseconds header_time{10000};  ///< from the first byte of a request, absolute; 408
   std::chrono::milliseconds body_time{10000};    ///< from the end of the head, absolute; 408
