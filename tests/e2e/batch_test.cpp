@@ -170,7 +170,7 @@ TEST_CASE("a batch is checked as a whole before anything happens") {
 }
 
 TEST_CASE("a hundred operations with long keys are one batch, also where batches are small") {
-  test::shop shop{{{"COFFER_MAX_BATCH", "16"}}};
+  test::shop shop{{{"COFFER_MAX_BATCH", "16"}, {"COFFER_MAX_BODY", "65536"}}};
   std::vector<std::string> operations;
   for (int i = 0; i < 100; ++i) {
     operations.push_back(purchase(shop.product, 1, fmt::format("{:0255}", i)));
@@ -179,6 +179,15 @@ TEST_CASE("a hundred operations with long keys are one batch, also where batches
   CHECK(all["completed"] == 100);
   CHECK(shop.db.integer("select count(distinct xmin::text) from transactions where version > 1") == 1);
   CHECK(test::balance_of(shop.client, shop.user) == 900);
+}
+
+TEST_CASE("a hundred operations with keys as clients make them fit into a body") {
+  test::shop shop;
+  std::vector<std::string> operations;
+  for (int i = 0; i < 100; ++i) {
+    operations.push_back(purchase(shop.product, 1, fmt::format("0f7c5b1e-3c0d-4a55-9d8e-{:012}", i)));
+  }
+  CHECK(batch(shop.client, shop.user, false, operations).json()["completed"] == 100);
 }
 
 TEST_CASE("an atomic batch that the database refuses fails as a whole and alone") {
