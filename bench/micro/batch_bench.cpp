@@ -68,7 +68,7 @@ void decide(benchmark::State& state) {
 void encode_load(benchmark::State& state) {
   const purchases batch{state.range(0), state.range(1) != 0};
   for (auto _ : state) {
-    const pg::pipeline load = store::load_batch(batch.list);
+    const pg::pipeline load = store::load_batch(batch.list, {});
     benchmark::DoNotOptimize(load.size());
   }
   count_commands(state);

@@ -77,7 +77,7 @@ TEST_CASE("books are right after everybody has worked on them at once") {
   const auto report = test::json_value::parse(run.out);
   CHECK(report["transactions"] == s.db.integer("select count(*) from transactions"));
   CHECK(report["users"] == 1);
-  CHECK(report["rules"].size() == 15);
+  CHECK(report["rules"].size() == 17);
   const auto text = test::run_coffer({"verify"}, {{"DATABASE_URL", s.db.url()}});
   CHECK(text.exit_code == 0);
   CHECK(text.out.find("The books are right.") != std::string::npos);
@@ -137,7 +137,7 @@ TEST_CASE("books that were falsified are found, with the rule that is broken") {
   }
   SECTION("a failed row that is called completed") {
     CHECK(c.after("update transactions set status = 2, reason = null where user_id = $1 and status = 3") ==
-          "balance_after_is_running_sum=1 balance_is_journal_sum=1 inventory_is_journal_sum=1"
+          "balance_after_is_running_sum=1 balance_is_journal_sum=1 bought_is_journal_sum=1 inventory_is_journal_sum=1"
           " item_quantity_after_is_running_sum=1 permanent_owned_once=1 sales_counters_are_journal_sum=1");
   }
   SECTION("a pending row") {

@@ -49,6 +49,17 @@ constexpr rule rules[] = {
      " group by product_id) s full join (select product_id, count(*) a, sum(quantity) b, sum(amount) c"
      " from transactions where kind = 2 and status = 2 group by product_id) j using (product_id)"
      " where (s.a, s.b, s.c) is distinct from (j.a, j.b, j.c)"},
+    {"a stock is not what its purchases say, or oversold",
+     "select count(*) from product_stock s where s.sold not between 0 and coalesce(s.supply, s.sold)"
+     " or s.sold <> (select coalesce(sum(quantity), 0) from transactions t where t.product_id = s.product_id"
+     " and t.status = 2 and t.kind = 2 and t.detail_1 is not null)"},
+    {"two purchases took the same piece of a stock",
+     "select count(*) from (select detail_1 - quantity as first, lag(detail_1, 1, 0::bigint)"
+     " over (partition by product_id order by detail_1) as before from transactions"
+     " where status = 2 and kind = 2 and detail_1 is not null) x where first <> before"},
+    {"units bought are not what the journal says",
+     "select count(*) from inventory i where i.bought <> (select coalesce(sum(quantity), 0) from transactions t"
+     " where t.user_id = i.user_id and t.product_id = i.product_id and t.kind = 2 and t.status = 2)"},
     {"a row is pending", "select count(*) from transactions where status = 1"},
 };
 

@@ -101,6 +101,36 @@ TEST_CASE("a change names at least one member, and never the type") {
   CHECK(violations_of(schema, R"({"id":1,"price":1})") == "#/id unknown_member");
 }
 
+TEST_CASE("the terms of a sale are set by a value, cleared by null and kept when they are left out") {
+  const auto& schema = api::change_product_schema();
+  std::string body = R"({"stock":0,"per_user_limit":null,"sale_starts_at":"2026-01-31T20:00:00.5+02:00"})";
+  const auto read = schema.read(body);
+  REQUIRE(read);
+  REQUIRE(read->stock);
+  CHECK(*read->stock == 0);
+  REQUIRE(read->per_user_limit);
+  CHECK(!read->per_user_limit->has_value());
+  REQUIRE(read->sale_starts_at);
+  REQUIRE(read->sale_starts_at->has_value());
+  CHECK(to_rfc3339(**read->sale_starts_at) == "2026-01-31T18:00:00.500000Z");
+  CHECK(!read->sale_ends_at);
+}
+
+TEST_CASE("every broken term of a sale is named") {
+  const std::string start = R"({"name":"a","price":1,"type":"consumable",)";
+  const auto& create = api::create_product_schema();
+  CHECK(violations_of(create, start + R"("stock":null,"per_user_limit":null,"sale_starts_at":null})") == "ok");
+  CHECK(violations_of(create, start + R"("stock":-1})") == "#/stock greater_than_or_equal");
+  CHECK(violations_of(create, start + R"("stock":1000000001})") == "#/stock less_than_or_equal");
+  CHECK(violations_of(create, start + R"("per_user_limit":0})") == "#/per_user_limit greater_than");
+  CHECK(violations_of(create, start + R"("sale_starts_at":"tomorrow"})") == "#/sale_starts_at date_time");
+  CHECK(violations_of(create, start + R"("sale_ends_at":0})") == "#/sale_ends_at type");
+  const std::string_view window =
+      R"("sale_starts_at":"2026-01-01T00:00:00Z","sale_ends_at":"2026-01-01T01:00:00+01:00"})";
+  CHECK(violations_of(create, start + std::string{window}) == "#/sale_ends_at after");
+  CHECK(violations_of(api::change_product_schema(), "{" + std::string{window}) == "#/sale_ends_at after");
+}
+
 TEST_CASE("a deposit is from 1 to the configured most") {
   const auto schema = api::make_add_funds_schema(1000);
   CHECK(violations_of(schema, R"({"amount":1})") == "ok");

@@ -24,8 +24,8 @@ insert into emails (email, user_id) select email, id from users order by email c
 
 \copy transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after, item_quantity_after, request_id, created_at) from pstdin
 -- Purchase number n of a user, from 0, is of product 1 + (user + n % 4) % products.
-insert into inventory (user_id, product_id, quantity)
-  select u, 1 + (u + k) % :products, (:bought - k + 3) / 4
+insert into inventory (user_id, product_id, quantity, bought)
+  select u, 1 + (u + k) % :products, (:bought - k + 3) / 4, (:bought - k + 3) / 4
   from generate_series(1, :users) u, generate_series(0, 3) k where (:bought - k + 3) / 4 > 0;
 insert into sales_counters (hour, product_id, lane, purchases, units, revenue)
   select date_trunc('hour', created_at), product_id, 0, count(*), sum(quantity), sum(amount) from transactions

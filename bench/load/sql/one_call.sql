@@ -15,8 +15,10 @@ begin
   if not found then
     return 0;
   end if;
-  insert into inventory as i (user_id, product_id, quantity, purchased_at) values (buyer, wanted, 1, bought)
-    on conflict (user_id, product_id) do update set quantity = i.quantity + 1, purchased_at = excluded.purchased_at
+  insert into inventory as i (user_id, product_id, quantity, bought, purchased_at)
+    values (buyer, wanted, 1, 1, bought)
+    on conflict (user_id, product_id) do update set quantity = i.quantity + 1, bought = i.bought + 1,
+      purchased_at = excluded.purchased_at
     returning quantity into owned;
   insert into transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after,
                             item_quantity_after, request_id, created_at)

@@ -24,7 +24,7 @@ insert into transactions (user_id, version, kind, status, product_id, quantity, 
                           item_quantity_after, request_id)
   select id, 1 + n, 2, 2, n, 1, :price, funds - n * :price, 1, 'bench' from people, generate_series(1, owned) n
   order by id, n;
-insert into inventory (user_id, product_id, quantity) select id, n, 1 from people, generate_series(1, owned) n
+insert into inventory (user_id, product_id, quantity, bought) select id, n, 1, 1 from people, generate_series(1, owned) n
   order by id, n;
 insert into sales_counters (hour, product_id, lane, purchases, units, revenue)
   select date_trunc('hour', now()), product_id, 0, count(*), sum(quantity), sum(amount) from transactions

@@ -6,6 +6,8 @@ namespace {
 
 constexpr json::integer any_id{1, max_json_integer};
 constexpr json::integer any_price{0, domain::max_credits.value};
+constexpr json::integer any_stock{0, 1'000'000'000};
+constexpr json::integer any_limit{1, 1'000'000'000};
 constexpr json::integer any_quantity{1, domain::max_quantity};
 constexpr json::text product_name{1, 100, json::charset::line};
 constexpr json::text product_description{0, 2000, json::charset::text};
@@ -14,6 +16,16 @@ constexpr std::string_view name_help = "Shown to players; unique regardless of c
 constexpr std::string_view description_help = "Shown to players.";
 constexpr std::string_view price_help = "Whole credits per unit.";
 constexpr std::string_view active_help = "Whether the product can be bought.";
+constexpr std::string_view stock_help = "Units left from now on; null: unlimited.";
+constexpr std::string_view limit_help = "Units that one user may ever buy, used up ones included; null: any number.";
+constexpr std::string_view starts_help = "The first moment of the sale; null: no start.";
+constexpr std::string_view ends_help = "The first moment after the sale; null: no end.";
+
+void check_sale(std::optional<timestamp> starts, std::optional<timestamp> ends, json::violations& found) {
+  if (starts && ends && *ends <= *starts) {
+    found.add("sale_ends_at", "after", "must be after sale_starts_at");
+  }
+}
 
 }  // namespace
 
@@ -34,7 +46,14 @@ const json::object<create_product_body>& create_product_schema() {
           .required("price", &create_product_body::price, any_price, price_help)
           .required("type", &create_product_body::type, json::choice{{"consumable", "permanent"}},
                     "Consumables stack and are used up; a permanent is owned once. Cannot be changed later.")
-          .optional("is_active", &create_product_body::is_active, json::boolean{}, active_help);
+          .optional("is_active", &create_product_body::is_active, json::boolean{}, active_help)
+          .optional("stock", &create_product_body::stock, any_stock, stock_help)
+          .optional("per_user_limit", &create_product_body::per_user_limit, any_limit, limit_help)
+          .optional("sale_starts_at", &create_product_body::sale_starts_at, json::date_time{}, starts_help)
+          .optional("sale_ends_at", &create_product_body::sale_ends_at, json::date_time{}, ends_help)
+          .rule([](const create_product_body& body, json::violations& found) {
+            check_sale(body.sale_starts_at, body.sale_ends_at, found);
+          });
   return schema;
 }
 
@@ -45,8 +64,15 @@ const json::object<change_product_body>& change_product_schema() {
           .optional("description", &change_product_body::description, product_description, description_help)
           .optional("price", &change_product_body::price, any_price, price_help)
           .optional("is_active", &change_product_body::is_active, json::boolean{}, active_help)
+          .clearable("stock", &change_product_body::stock, any_stock, stock_help)
+          .clearable("per_user_limit", &change_product_body::per_user_limit, any_limit, limit_help)
+          .clearable("sale_starts_at", &change_product_body::sale_starts_at, json::date_time{}, starts_help)
+          .clearable("sale_ends_at", &change_product_body::sale_ends_at, json::date_time{}, ends_help)
           .fixed("type", "cannot be changed; make another product instead")
-          .at_least_one();
+          .at_least_one()
+          .rule([](const change_product_body& body, json::violations& found) {
+            check_sale(body.sale_starts_at.value_or(std::nullopt), body.sale_ends_at.value_or(std::nullopt), found);
+          });
   return schema;
 }
 

@@ -22,6 +22,10 @@ struct create_product_body {
   domain::credits price;
   domain::product_type type = domain::product_type::consumable;
   bool is_active = true;
+  std::optional<std::int64_t> stock;
+  std::optional<std::int64_t> per_user_limit;
+  std::optional<timestamp> sale_starts_at;
+  std::optional<timestamp> sale_ends_at;
 };
 
 /// PATCH /products/{product_id}
@@ -30,6 +34,10 @@ struct change_product_body {
   std::optional<std::string> description;
   std::optional<domain::credits> price;
   std::optional<bool> is_active;
+  std::optional<std::optional<std::int64_t>> stock;  ///< here and below: null clears
+  std::optional<std::optional<std::int64_t>> per_user_limit;
+  std::optional<std::optional<timestamp>> sale_starts_at;
+  std::optional<std::optional<timestamp>> sale_ends_at;
 };
 
 /// POST /users/{user_id}/add-funds

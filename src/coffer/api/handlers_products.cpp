@@ -13,7 +13,15 @@ net::task<http::response> create_product(context& with, call c) {
     co_return refuse(body.error(), c.request);
   }
   domain::product wanted;
-  wanted.terms = {.id = {}, .price = body->price, .type = body->type, .is_active = body->is_active};
+  wanted.terms = {.id = {},
+                  .price = body->price,
+                  .type = body->type,
+                  .is_active = body->is_active,
+                  .is_limited = body->stock.has_value(),
+                  .per_user_limit = body->per_user_limit,
+                  .sale_starts_at = body->sale_starts_at,
+                  .sale_ends_at = body->sale_ends_at};
+  wanted.stock = body->stock;
   wanted.name = std::move(body->name);
   wanted.description = std::move(body->description);
   const auto made = co_await with.catalogue.create(std::move(wanted), c.request.deadline);
@@ -36,7 +44,11 @@ net::task<http::response> change_product(context& with, call c) {
   store::product_changes changes{.name = std::move(body->name),
                                  .description = std::move(body->description),
                                  .price = body->price,
-                                 .is_active = body->is_active};
+                                 .is_active = body->is_active,
+                                 .stock = body->stock,
+                                 .per_user_limit = body->per_user_limit,
+                                 .sale_starts_at = body->sale_starts_at,
+                                 .sale_ends_at = body->sale_ends_at};
   const auto changed = co_await with.catalogue.change(product_id{c.params[0]}, std::move(changes), c.request.deadline);
   co_return changed ? ok(*changed) : refuse(changed.error(), c.request);
 }

@@ -52,8 +52,13 @@ std::string schema_of(errc code) {
       required.push_back(n.name);
       out.dynamic_key(n.name);
       out.begin_object();
-      member(out, "type", "integer");
-      member(out, "format", "int64");
+      if (n.is_time) {
+        out.key("type");
+        out.raw(R"(["string","null"])");
+      } else {
+        member(out, "type", "integer");
+      }
+      member(out, "format", n.is_time ? "date-time" : "int64");
       member(out, "description", n.text);
       out.end_object();
     }
@@ -141,7 +146,7 @@ std::string problem_example(errc code) {
   error sample{code};
   for (const problem_number& n : kind.numbers) {
     if (!n.name.empty()) {
-      sample = std::move(sample).with(n.name, n.sample);
+      sample = n.is_time ? std::move(sample).with_time(n.name, n.sample) : std::move(sample).with(n.name, n.sample);
     }
   }
   if (kind.has_errors && code == errc::invalid_parameter) {

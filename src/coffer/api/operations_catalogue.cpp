@@ -30,7 +30,7 @@ operation create_product(const document_facts&) {
   return {.id = "createProduct",
           .tag = "Products",
           .summary = "Make a product",
-          .text = "It can be bought at once unless is_active is false.",
+          .text = "It can be bought at once unless is_active is false or its sale starts later.",
           .body = body_of(create_product_schema(), R"({"name":"Day boost","price":100,"type":"consumable"})"),
           .replies = {{.status = 201, .text = "The product.", .shape = "Product", .headers = {"Location"}}},
           .errors = {name_taken}};
@@ -59,7 +59,10 @@ operation change_product(const document_facts&) {
   return {.id = "changeProduct",
           .tag = "Products",
           .summary = "Change a product",
-          .text = "Members that are left out or null stay as they are. The type cannot be changed.",
+          .text =
+              "Members that are left out stay as they are. null clears stock, per_user_limit and the times of the "
+              "sale, and "
+              "leaves the rest as it is. The type cannot be changed.",
           .body = body_of(change_product_schema(), R"({"price":120})"),
           .replies = {{.text = "The product as it is now.", .shape = "Product"}},
           .errors = {product_not_found, name_taken}};

@@ -35,17 +35,18 @@ operation add_funds(const document_facts& facts) {
 }
 
 operation purchase(const document_facts&) {
-  return {.id = "purchaseProduct",
-          .tag = "Wallet",
-          .summary = "Buy a product",
-          .text =
-              "Takes the price and gives the units in one database transaction. A refusal (402, 409) under a key is "
-              "recorded and replayed: a retry never turns it into a late success.",
-          .parameters = {key_parameter(false)},
-          .body = body_of(purchase_schema(), R"({"user_id":1,"quantity":2,"expected_price":100})"),
-          .replies = {receipt("The receipt.", samples::purchase())},
-          .errors = {invalid_idempotency_key, idempotency_key_reused, user_not_found, product_not_found,
-                     insufficient_funds, product_inactive, price_changed, already_owned, limit_reached}};
+  return {
+      .id = "purchaseProduct",
+      .tag = "Wallet",
+      .summary = "Buy a product",
+      .text =
+          "Takes the price and gives the units in one database transaction. A refusal (402, 409) under a key is "
+          "recorded and replayed: a retry never turns it into a late success.",
+      .parameters = {key_parameter(false)},
+      .body = body_of(purchase_schema(), R"({"user_id":1,"quantity":2,"expected_price":100})"),
+      .replies = {receipt("The receipt.", samples::purchase())},
+      .errors = {invalid_idempotency_key, idempotency_key_reused, user_not_found, product_not_found, insufficient_funds,
+                 product_inactive, not_on_sale, price_changed, already_owned, limit_reached, sold_out}};
 }
 
 operation use(const document_facts&) {

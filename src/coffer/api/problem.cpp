@@ -1,5 +1,6 @@
 #include "coffer/api/problem.hpp"
 
+#include "coffer/base/clock.hpp"
 #include "coffer/json/writer.hpp"
 
 namespace coffer::api {
@@ -29,6 +30,20 @@ void write_fields(json::writer& out, const std::vector<field_error>& fields) {
   out.end_array();
 }
 
+void write_number(json::writer& out, const error::number& n) {
+  switch (n.shown_as) {
+    case error::unit::count:
+      out.value(n.value);
+      return;
+    case error::unit::time:
+      out.value(to_rfc3339(timestamp{std::chrono::microseconds{n.value}}));
+      return;
+    case error::unit::nothing:
+      out.null();
+      return;
+  }
+}
+
 }  // namespace
 
 std::string problem_body(const error& what, std::string_view request_id) {
@@ -53,7 +68,7 @@ std::string problem_body(const error& what, std::string_view request_id) {
   for (const error::number& n : what.numbers) {
     if (!n.name.empty()) {
       out.dynamic_key(n.name);
-      out.value(n.value);
+      write_number(out, n);
     }
   }
   if (!what.fields.empty()) {

@@ -11,11 +11,18 @@ struct row {
   problem_kind kind;
 };
 
-constexpr std::array<problem_number, 2> required_and_available = {
-    {{"required", "Credits or units that were asked for.", 500},
-     {"available", "Credits or units that are there.", 120}}};
-constexpr std::array<problem_number, 2> current_price = {{{"current_price", "Credits per unit now.", 120}, {}}};
-constexpr std::array<problem_number, 2> balance_and_limit = {
+constexpr problem_numbers required_and_available = {{{"required", "Credits or units that were asked for.", 500},
+                                                     {"available", "Credits or units that are there.", 120}}};
+constexpr problem_numbers requested_and_available = {
+    {{"requested", "Units that were asked for.", 4}, {"available", "Units that were left.", 3}}};
+constexpr problem_numbers limit_and_bought = {{{"limit", "Units that one user may ever buy.", 5},
+                                               {"bought", "Units that the user had bought.", 4},
+                                               {"requested", "Units that were asked for.", 2}}};
+constexpr problem_numbers sale_window = {
+    {{"sale_starts_at", "The first moment of the sale; null: no start.", 1767225600000000, true},
+     {"sale_ends_at", "The first moment after the sale; null: no end.", 1769904000000000, true}}};
+constexpr problem_numbers current_price = {{{"current_price", "Credits per unit now.", 120}, {}}};
+constexpr problem_numbers balance_and_limit = {
     {{"balance", "Credits owned.", 9007199254740990}, {"limit", "Credits that one may own.", 9007199254740991}}};
 
 constexpr std::array<row, errc_count> table = {{
@@ -98,12 +105,17 @@ constexpr std::array<row, errc_count> table = {{
      {409, "Price changed", "The price is not the expected one any more.",
       "expected_price differs from the price in force. Show the new price to the buyer and ask again.", corrected,
       false, current_price}},
-    {errc::sold_out, {409, "Sold out", "No units are left.", "The product's supply is used up.", changed}},
+    {errc::sold_out,
+     {409, "Sold out", "Fewer units are left than asked for.",
+      "The product's stock does not suffice. Ask for what is available, or wait for more.", changed, false,
+      requested_and_available}},
     {errc::limit_reached,
-     {409, "Limit reached", "The user owns as many units as one may.",
-      "The purchase would exceed the number of units that one user may have.", changed}},
+     {409, "Limit reached", "The user would have more units than one may.",
+      "The purchase would exceed the number of units that one user may ever buy, used up ones included.", changed,
+      false, limit_and_bought}},
     {errc::not_on_sale,
-     {409, "Not on sale", "The product is not on sale at this time.", "The sale has not begun or is over.", changed}},
+     {409, "Not on sale", "The product is not on sale at this time.",
+      "The sale has not begun or is over; the detail says which.", changed, false, sale_window}},
     {errc::balance_limit_exceeded,
      {409, "Balance limit exceeded", "The balance would exceed its limit.",
       "A balance ends at 2^53-1 credits, the largest integer that every JSON reader keeps exact.", changed, false,

@@ -27,7 +27,11 @@ struct problem_number {
   std::string_view name;
   std::string_view text;
   std::int64_t sample = 0;
+  bool is_time = false;  ///< in microseconds since the Unix epoch; shown in RFC 3339, or null
 };
+
+/// Those of one code; unused ones have no name.
+using problem_numbers = std::array<problem_number, 3>;
 
 /// What a code means over HTTP.
 struct problem_kind {
@@ -36,8 +40,8 @@ struct problem_kind {
   std::string_view detail;  ///< used when the error brings no sentence of its own
   std::string_view cause;   ///< when this happens and what to do about it
   retry advice;
-  bool has_errors = false;                  ///< carries the list `errors`
-  std::array<problem_number, 2> numbers{};  ///< unused ones have no name
+  bool has_errors = false;  ///< carries the list `errors`
+  problem_numbers numbers{};
 };
 
 /// The one table.

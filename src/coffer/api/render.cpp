@@ -21,6 +21,8 @@ constexpr note any_count{.minimum = 0, .maximum = max_json_integer};
 constexpr note any_time{.text = "RFC 3339, UTC, microseconds.", .format = "date-time"};
 constexpr note any_type{.text = "Consumables stack and are used up; a permanent is owned once.",
                         .names = product_types};
+constexpr note sale_start{.text = "The first moment of the sale; null: no start.", .format = "date-time"};
+constexpr note sale_end{.text = "The first moment after the sale; null: no end.", .format = "date-time"};
 constexpr note product_name{.text = "Shown to players."};
 
 /// A page of a list.
@@ -40,6 +42,10 @@ struct receipt_item {
 struct receipt {
   const domain::transaction& row;
 };
+
+std::optional<std::string> spelled(std::optional<timestamp> time) {
+  return time ? std::optional{to_rfc3339(*time)} : std::nullopt;
+}
 
 std::optional<std::int64_t> id_of(const std::optional<product_id>& product) {
   return product ? std::optional{product->value} : std::nullopt;
@@ -69,6 +75,11 @@ static void members_of(Sink& out, const domain::product& product) {
   out.member("price", product.terms.price.value, {.text = "Whole credits per unit.", .minimum = 0});
   out.member("type", to_string(product.terms.type), any_type);
   out.member("is_active", product.terms.is_active, {.text = "Whether the product can be bought."});
+  out.nullable("stock", product.stock, {.text = "Units left; null: unlimited.", .minimum = 0});
+  out.nullable("per_user_limit", product.terms.per_user_limit,
+               {.text = "Units that one user may ever buy; null: any number.", .minimum = 1});
+  out.nullable("sale_starts_at", spelled(product.terms.sale_starts_at), sale_start);
+  out.nullable("sale_ends_at", spelled(product.terms.sale_ends_at), sale_end);
 }
 
 template <typename Sink>

@@ -71,13 +71,22 @@ std::optional<errc> errc_from_string(std::string_view text) noexcept {
 }
 
 error&& error::with(std::string_view name, std::int64_t value) && {
+  return std::move(*this).add({.name = name, .value = value});
+}
+
+error&& error::with_time(std::string_view name, std::optional<std::int64_t> microseconds) && {
+  return std::move(*this).add(
+      {.name = name, .value = microseconds.value_or(0), .shown_as = microseconds ? unit::time : unit::nothing});
+}
+
+error&& error::add(number n) && {
   for (number& slot : numbers) {
     if (slot.name.empty()) {
-      slot = {name, value};
+      slot = n;
       return std::move(*this);
     }
   }
-  assertion_failed("an error carries at most two numbers");
+  assertion_failed("an error carries at most three numbers");
 }
 
 }  // namespace coffer

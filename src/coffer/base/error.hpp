@@ -81,22 +81,31 @@ struct field_error {
 
 /// A refusal with what a client needs to act on it.
 struct error {
+  /// How a number is shown.
+  enum class unit : std::uint8_t { count, time, nothing };
+
   /// A number shown to the client beside the code, e.g. {"required", 500}. The name has static storage.
   struct number {
     std::string_view name;
     std::int64_t value = 0;
+    unit shown_as = unit::count;
   };
 
   error(errc c) : code{c} {}  // NOLINT(google-explicit-constructor): an error code is an error
   error(errc c, std::string text) : code{c}, detail{std::move(text)} {}
 
-  /// Adds a number (at most two fit; more is a bug).
+  /// Adds a number (at most three fit; more is a bug).
   error&& with(std::string_view name, std::int64_t value) &&;
+  /// Adds a time in microseconds since the Unix epoch, shown in RFC 3339; nullopt is shown as null.
+  error&& with_time(std::string_view name, std::optional<std::int64_t> microseconds) &&;
 
   errc code;
   std::string detail;  ///< empty: the code's own sentence is shown
-  std::array<number, 2> numbers{};
+  std::array<number, 3> numbers{};
   std::vector<field_error> fields;
+
+ private:
+  error&& add(number n) &&;
 };
 
 /// A value, or the refusal a client caused. Infrastructure failures are exceptions instead.

@@ -9,6 +9,7 @@ namespace {
 
 auto order(const wallet& w) { return w.user; }
 auto order(const product_terms& p) { return p.id; }
+auto order(const product_stock& s) { return s.product; }
 auto order(const holding& h) { return std::tuple{h.user, h.product}; }
 auto order(const transaction& t) { return std::tuple{t.user, std::string_view{t.idempotency_key}}; }
 
@@ -38,6 +39,11 @@ wallet* batch_state::find_wallet(user_id user) {
 
 const product_terms* batch_state::find_product(product_id product) const { return find_exact(products, product); }
 
+product_stock* batch_state::find_stock(product_id product) {
+  const auto at = find_sorted(stocks, product);
+  return at != stocks.end() && at->product == product ? &*at : nullptr;
+}
+
 const transaction* batch_state::find_keyed(user_id user, std::string_view key) const {
   return find_exact(keyed, std::tuple{user, key});
 }
@@ -55,6 +61,7 @@ void batch_state::sort() {
   sort_rows(wallets);
   sort_rows(holdings);
   sort_rows(products);
+  sort_rows(stocks);
   sort_rows(keyed);
 }
 

@@ -22,6 +22,7 @@ struct holding {
   user_id user;
   product_id product;
   std::int64_t quantity = 0;
+  std::int64_t bought = 0;  ///< units ever bought, used up ones too
   timestamp purchased_at;
   bool stored = false;  ///< there is a row for it
   bool changed = false;
@@ -40,6 +41,7 @@ struct batch_state {
   std::vector<wallet> wallets;          ///< by user
   std::vector<holding> holdings;        ///< by user, product
   std::vector<product_terms> products;  ///< by id
+  std::vector<product_stock> stocks;    ///< locked stocks of limited products, by product
   std::vector<transaction> keyed;       ///< journal rows of the batch's keys, by user, key
   timestamp time;                       ///< the database's clock, read after the locks were granted
 
@@ -47,6 +49,8 @@ struct batch_state {
   wallet* find_wallet(user_id user);
   /// The terms of `product`, or nullptr.
   const product_terms* find_product(product_id product) const;
+  /// The locked stock of `product`, or nullptr.
+  product_stock* find_stock(product_id product);
   /// The journal row that holds `key` for `user`, or nullptr.
   const transaction* find_keyed(user_id user, std::string_view key) const;
   /// The holding of `product` by `user`; an empty one is added when there is none.

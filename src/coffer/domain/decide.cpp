@@ -52,6 +52,16 @@ class walk {
   batch_effects finish() && { return std::move(effects_); }
 
  private:
+  /// What the row's detail_1 and detail_2 will be.
+  struct row_details {
+    std::optional<std::int64_t> first;
+    std::optional<std::int64_t> second;
+  };
+  struct refusal {
+    errc reason;
+    row_details numbers;
+  };
+
   static bool is_refusal(const verdict& v) { return !v || v->row.status == transaction_status::failed; }
 
   /// The first command of a group whose key already stands for a refusal or for another request; the size of the group
@@ -122,7 +132,7 @@ class walk {
 
   verdict deposit(const command& c, wallet& purse) {
     if (c.amount.value > max_credits.value - purse.balance.value) {
-      return refuse(c, purse, errc::balance_limit_exceeded, c.amount, std::nullopt);
+      return refuse(c, purse, errc::balance_limit_exceeded, c.amount, std::nullopt, {});
     }
     purse.balance.value += c.amount.value;
     return record(c, purse, c.amount, std::nullopt);
@@ -138,35 +148,59 @@ class walk {
     }
     holding& owned = state_.holding_of(c.user, *c.product);
     const credits total = total_price(terms->price, c.quantity);
-    if (const auto reason = purchase_refusal(c, purse, *terms, owned, total)) {
-      return refuse(c, purse, *reason, total, owned.quantity);
+    product_stock* stock = terms->is_limited ? state_.find_stock(*c.product) : nullptr;
+    COFFER_ASSERT(!terms->is_limited || stock != nullptr);
+    if (const auto why = purchase_refusal(c, purse, *terms, owned, stock, total)) {
+      return refuse(c, purse, why->reason, total, owned.quantity, why->numbers);
     }
     purse.balance.value -= total.value;
     owned.quantity += c.quantity;
+    owned.bought += c.quantity;
     owned.purchased_at = state_.time;
     owned.changed = true;
     count_sale(*c.product, c.quantity, total);
-    return record(c, purse, total, owned.quantity);
+    row_details details;
+    if (stock != nullptr) {
+      stock->sold += c.quantity;
+      stock->changed = true;
+      details.first = stock->sold;
+    }
+    return append(c, purse, transaction_status::completed, std::nullopt, total, owned.quantity, details);
   }
 
-  static std::optional<errc> purchase_refusal(const command& c, const wallet& purse, const product_terms& terms,
-                                              const holding& owned, credits total) {
+  /// The first rule that the purchase breaks, in the order that decide.hpp documents.
+  std::optional<refusal> purchase_refusal(const command& c, const wallet& purse, const product_terms& terms,
+                                          const holding& owned, const product_stock* stock, credits total) const {
     if (!terms.is_active) {
-      return errc::product_inactive;
+      return refusal{errc::product_inactive, {}};
+    }
+    if ((terms.sale_starts_at && state_.time < *terms.sale_starts_at) ||
+        (terms.sale_ends_at && state_.time >= *terms.sale_ends_at)) {
+      return refusal{errc::not_on_sale, {microseconds_of(terms.sale_starts_at), microseconds_of(terms.sale_ends_at)}};
     }
     if (c.expected_price && *c.expected_price != terms.price) {
-      return errc::price_changed;
+      return refusal{errc::price_changed, {}};
     }
     if (terms.type == product_type::permanent && owned.quantity > 0) {
-      return errc::already_owned;
+      return refusal{errc::already_owned, {}};
     }
-    if (owned.quantity > max_json_integer - c.quantity) {
-      return errc::limit_reached;
+    if (owned.quantity > max_json_integer - c.quantity || owned.bought > max_json_integer - c.quantity) {
+      return refusal{errc::limit_reached, {max_json_integer, owned.bought}};
+    }
+    if (terms.per_user_limit && owned.bought + c.quantity > *terms.per_user_limit) {
+      return refusal{errc::limit_reached, {*terms.per_user_limit, owned.bought}};
+    }
+    if (stock != nullptr && stock->remaining() < c.quantity) {
+      return refusal{errc::sold_out, {stock->remaining(), std::nullopt}};
     }
     if (total > purse.balance) {
-      return errc::insufficient_funds;
+      return refusal{errc::insufficient_funds, {}};
     }
     return std::nullopt;
+  }
+
+  static std::optional<std::int64_t> microseconds_of(std::optional<timestamp> time) {
+    return time ? std::optional{time->time_since_epoch().count()} : std::nullopt;
   }
 
   verdict use(const command& c, wallet& purse) {
@@ -176,10 +210,10 @@ class walk {
     }
     holding& owned = state_.holding_of(c.user, *c.product);
     if (terms->type == product_type::permanent) {
-      return refuse(c, purse, errc::not_consumable, credits{0}, owned.quantity);
+      return refuse(c, purse, errc::not_consumable, credits{0}, owned.quantity, {});
     }
     if (owned.quantity < c.quantity) {
-      return refuse(c, purse, errc::not_enough_items, credits{0}, owned.quantity);
+      return refuse(c, purse, errc::not_enough_items, credits{0}, owned.quantity, {});
     }
     owned.quantity -= c.quantity;
     owned.changed = true;
@@ -195,16 +229,17 @@ class walk {
     return e;
   }
 
-  verdict refuse(const command& c, wallet& purse, errc reason, credits amount, std::optional<std::int64_t> owned) {
-    return append(c, purse, transaction_status::failed, reason, amount, owned);
+  verdict refuse(const command& c, wallet& purse, errc reason, credits amount, std::optional<std::int64_t> owned,
+                 row_details details) {
+    return append(c, purse, transaction_status::failed, reason, amount, owned, details);
   }
 
   verdict record(const command& c, wallet& purse, credits amount, std::optional<std::int64_t> owned) {
-    return append(c, purse, transaction_status::completed, std::nullopt, amount, owned);
+    return append(c, purse, transaction_status::completed, std::nullopt, amount, owned, {});
   }
 
   verdict append(const command& c, wallet& purse, transaction_status status, std::optional<errc> reason, credits amount,
-                 std::optional<std::int64_t> owned) {
+                 std::optional<std::int64_t> owned, row_details details) {
     purse.at.value += 1;
     purse.changed = true;
     decision made;
@@ -219,6 +254,8 @@ class walk {
     row.balance_after = purse.balance;
     row.item_quantity_after = owned;
     row.reason = reason;
+    row.detail_1 = details.first;
+    row.detail_2 = details.second;
     row.idempotency_key = c.idempotency_key;
     if (!c.idempotency_key.empty()) {
       row.print = c.print;

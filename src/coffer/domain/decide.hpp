@@ -16,7 +16,10 @@ namespace coffer::domain {
 /// that
 ///   is reused or stands for a refusal, nothing of the group happens: that command keeps its verdict and, if it is one,
 ///   its row, and the others are not_executed and leave no row.
-/// Afterwards the wallets and holdings marked `changed` are what must be written.
+/// - A purchase is refused by the first of: product_inactive, not_on_sale, price_changed, already_owned, limit_reached,
+///   sold_out, insufficient_funds. The sale is judged by the batch's time: it holds from its start until just before
+///   its end. A limited product needs its stock in `state` (asserted).
+/// Afterwards the wallets, holdings and stocks marked `changed` are what must be written.
 batch_effects decide(std::span<const command* const> commands, batch_state& state);
 
 }  // namespace coffer::domain

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,6 +25,20 @@ struct product_terms {
   credits price;
   product_type type = product_type::consumable;
   bool is_active = true;
+  bool is_limited = false;                     ///< a stock is kept: its row is locked before a unit is sold
+  std::optional<std::int64_t> per_user_limit;  ///< units that one user may ever buy; nullopt: any number
+  std::optional<timestamp> sale_starts_at;     ///< the first moment of the sale; nullopt: since ever
+  std::optional<timestamp> sale_ends_at;       ///< the first moment after the sale; nullopt: for ever
+};
+
+/// How many units of a limited product have been put on sale and sold since it was first limited. 0 <= sold <= supply.
+struct product_stock {
+  product_id product;
+  std::int64_t supply = 0;
+  std::int64_t sold = 0;
+  bool changed = false;
+
+  [[nodiscard]] std::int64_t remaining() const { return supply - sold; }
 };
 
 /// A product as the catalogue shows it.
@@ -31,6 +46,7 @@ struct product {
   product_terms terms;
   std::string name;
   std::string description;
+  std::optional<std::int64_t> stock;  ///< units left; nullopt: unlimited
 };
 
 }  // namespace coffer::domain

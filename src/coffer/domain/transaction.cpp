@@ -26,6 +26,8 @@ std::optional<Enum> value_of(const std::array<std::string_view, N>& names, std::
   return std::nullopt;
 }
 
+std::int64_t microseconds_of(timestamp time) noexcept { return time.time_since_epoch().count(); }
+
 }  // namespace
 
 std::string_view to_string(transaction_kind kind) noexcept { return name_of(kinds, kind); }
@@ -48,6 +50,18 @@ error refusal_of(const transaction& row) {
       return std::move(refusal).with("required", row.quantity).with("available", row.item_quantity_after.value_or(0));
     case errc::price_changed:
       return std::move(refusal).with("current_price", row.amount.value / row.quantity);
+    case errc::sold_out:
+      return std::move(refusal).with("requested", row.quantity).with("available", row.detail_1.value_or(0));
+    case errc::limit_reached:
+      return std::move(refusal)
+          .with("limit", row.detail_1.value_or(max_json_integer))
+          .with("bought", row.detail_2.value_or(row.item_quantity_after.value_or(0)))
+          .with("requested", row.quantity);
+    case errc::not_on_sale:
+      refusal.detail = row.detail_1 && microseconds_of(row.created_at) < *row.detail_1
+                           ? "The sale of this product has not started."
+                           : "The sale of this product is over.";
+      return std::move(refusal).with_time("sale_starts_at", row.detail_1).with_time("sale_ends_at", row.detail_2);
     case errc::balance_limit_exceeded:
       return std::move(refusal).with("balance", row.balance_after.value).with("limit", max_credits.value);
     default:

@@ -41,8 +41,13 @@ struct transaction {
   credits balance_after;
   std::optional<std::int64_t> item_quantity_after;  ///< units of the product owned afterwards; null without product
   std::optional<errc> reason;                       ///< why it failed
-  std::string idempotency_key;                      ///< empty: none
-  std::optional<fingerprint> print;                 ///< present exactly when there is a key
+  /// Numbers that only some rows have. Of a completed purchase that took from a stock: the units sold of it, these
+  /// included. Of a refusal: sold_out: the units left; limit_reached: the limit, the units bought before;
+  /// not_on_sale: start and end of the sale, microseconds since the Unix epoch.
+  std::optional<std::int64_t> detail_1;
+  std::optional<std::int64_t> detail_2;
+  std::string idempotency_key;       ///< empty: none
+  std::optional<fingerprint> print;  ///< present exactly when there is a key
   std::string request_id;
   timestamp created_at;
 };

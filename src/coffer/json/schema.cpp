@@ -175,6 +175,18 @@ std::optional<bool> check(const value& v, const boolean&, std::string_view membe
   return v.as_boolean();
 }
 
+std::optional<timestamp> check(const value& v, const date_time&, std::string_view member, violations& found) {
+  if (v.kind() != kind::string) {
+    add_type_error(found, member, "a string", v);
+    return std::nullopt;
+  }
+  const auto time = from_rfc3339(v.as_string());
+  if (!time) {
+    found.add(member, "date_time", "must be a time in RFC 3339, e.g. 2026-01-31T18:00:00Z");
+  }
+  return time;
+}
+
 std::optional<std::string> check(const value& v, const text& rule, std::string_view member, violations& found) {
   if (v.kind() != kind::string) {
     add_type_error(found, member, "a string", v);
@@ -226,6 +238,13 @@ member_info describe(const integer& rule) {
 member_info describe(const boolean&) {
   member_info info;
   info.type = "boolean";
+  return info;
+}
+
+member_info describe(const date_time&) {
+  member_info info;
+  info.type = "string";
+  info.format = "date-time";
   return info;
 }
 

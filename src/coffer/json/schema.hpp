@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "coffer/base/clock.hpp"
 #include "coffer/base/error.hpp"
 #include "coffer/base/strong.hpp"
 #include "coffer/json/reader.hpp"
@@ -34,6 +35,9 @@ struct integer {
 
 /// true or false.
 struct boolean {};
+
+/// A time in RFC 3339, read with any offset and to the microsecond.
+struct date_time {};
 
 /// What characters a string may consist of.
 enum class charset : std::uint8_t {
@@ -74,7 +78,8 @@ struct member_info {
   std::string_view name;
   std::string_view type;  ///< "integer", "boolean", "string"
   bool required = false;
-  bool nullable = false;  ///< null is allowed
+  bool nullable = false;   ///< null is allowed
+  bool null_says = false;  ///< null is a value of its own, not the same as leaving the member out
   std::string_view description;
   std::optional<std::int64_t> minimum, maximum;  ///< of an integer's value or a string's length
   std::vector<std::string_view> names;           ///< of a choice
@@ -88,11 +93,13 @@ namespace detail {
 // Each check gives the value, or adds a violation and gives nullopt.
 std::optional<std::int64_t> check(const value& v, const integer& rule, std::string_view member, violations& found);
 std::optional<bool> check(const value& v, const boolean& rule, std::string_view member, violations& found);
+std::optional<timestamp> check(const value& v, const date_time& rule, std::string_view member, violations& found);
 std::optional<std::string> check(const value& v, const text& rule, std::string_view member, violations& found);
 std::optional<std::size_t> check(const value& v, const choice& rule, std::string_view member, violations& found);
 
 member_info describe(const integer& rule);
 member_info describe(const boolean& rule);
+member_info describe(const date_time& rule);
 member_info describe(const text& rule);
 member_info describe(const choice& rule);
 
@@ -171,6 +178,24 @@ class object {
     return add(name, field, std::move(rule), description, false);
   }
 
+  /// A member of a change: left out, it stays nullopt; null becomes an engaged field that holds nothing.
+  template <typename Target, typename Rule>
+  object& clearable(std::string_view name, std::optional<std::optional<Target>> Body::* field, Rule rule,
+                    std::string_view description) {
+    member_info info = detail::describe(rule);
+    info.nullable = true;
+    info.null_says = true;
+    describe_member(name, std::move(info), description, false,
+                    [name, field, rule = std::move(rule)](const value& v, Body& body, violations& found) {
+                      if (v.kind() == kind::null) {
+                        (body.*field).emplace(std::nullopt);
+                      } else if (auto checked = detail::check(v, rule, name, found)) {
+                        (body.*field).emplace(detail::convert<Target>(*std::move(checked)));
+                      }
+                    });
+    return *this;
+  }
+
   /// A member of the resource that this body cannot set: naming it is refused with the code "immutable" and `why`.
   object& fixed(std::string_view name, std::string_view why) {
     fixed_.push_back({name, why});
@@ -210,7 +235,7 @@ class object {
           }
           continue;
         }
-        given += v->kind() == kind::null ? 0U : 1U;
+        given += v->kind() == kind::null && !e.info.null_says ? 0U : 1U;
         e.read(*v, body, found);
       }
       if (found.empty() && at_least_one_ && given == 0) {
@@ -259,9 +284,6 @@ class object {
   template <typename Field, typename Rule>
   object& add(std::string_view name, Field Body::* field, Rule rule, std::string_view description, bool required) {
     member_info info = detail::describe(rule);
-    info.name = name;
-    info.required = required;
-    info.description = description;
     info.nullable = !std::same_as<typename detail::remove_optional<Field>::type, Field>;
     if constexpr (std::same_as<typename detail::remove_optional<Field>::type, Field> &&
                   !detail::is_strong<Field>::value) {
@@ -269,7 +291,6 @@ class object {
         info.initial = detail::initial_json(rule, Body{}.*field);
       }
     }
-    names_.push_back(name);
     auto read = [name, field, rule = std::move(rule)](const value& v, Body& body, violations& found) {
       using target = typename detail::remove_optional<Field>::type;
       if constexpr (!std::same_as<target, Field>) {
@@ -281,8 +302,17 @@ class object {
         body.*field = detail::convert<target>(*std::move(checked));
       }
     };
-    entries_.push_back({std::move(info), std::move(read)});
+    describe_member(name, std::move(info), description, required, std::move(read));
     return *this;
+  }
+
+  void describe_member(std::string_view name, member_info info, std::string_view description, bool required,
+                       std::function<void(const value&, Body&, violations&)> read) {
+    info.name = name;
+    info.required = required;
+    info.description = description;
+    names_.push_back(name);
+    entries_.push_back({std::move(info), std::move(read)});
   }
 
   std::string_view name_;

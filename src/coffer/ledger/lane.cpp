@@ -34,6 +34,20 @@ bool is_transient(pg::sqlstate state) {
   return pg::is_conflict(state) || pg::is_timeout(state) || pg::is_server_unavailable(state);
 }
 
+/// How many limited products a lane remembers; the rest costs a second loading of a batch, nothing else.
+constexpr std::size_t limited_hint = 4096;
+
+/// Whether a purchase needs a stock that was not locked.
+bool misses_stock(std::span<const domain::command* const> commands, domain::batch_state& state) {
+  return std::any_of(commands.begin(), commands.end(), [&state](const domain::command* c) {
+    if (c->kind != domain::transaction_kind::purchase || !c->product) {
+      return false;
+    }
+    const domain::product_terms* terms = state.find_product(*c->product);
+    return terms != nullptr && terms->is_limited && state.find_stock(*c->product) == nullptr;
+  });
+}
+
 /// The journal row whose presence proves that a batch was committed.
 struct proof {
   user_id user;
@@ -219,11 +233,8 @@ net::task<lane::next_step> lane::attempt(batch& b) {
       publish(b);
       co_return next_step::done;
     }
-    const auto commands = b.list();
-    pg::pipeline load = store::load_batch(commands);
-    const std::vector<pg::rows> loaded = co_await connection_->run(std::move(load), b.next_deadline());
-    b.state = store::read_batch(commands, loaded);
-    b.effects = domain::decide(commands, b.state);
+    co_await load(b);
+    b.effects = domain::decide(b.list(), b.state);
     if (b.effects.new_rows.empty()) {
       publish(b);
       co_await roll_back(net::deadline_in(rollback_budget));
@@ -241,6 +252,36 @@ net::task<lane::next_step> lane::attempt(batch& b) {
     failure.emplace(e);
   }
   co_return co_await recover(b, *std::move(failure));
+}
+
+/// Reads and locks what the batch needs. A product that turns out to be limited without its stock being locked is
+/// remembered and everything is locked anew, because stocks come in the order of their ids.
+net::task<> lane::load(batch& b) {
+  const auto commands = b.list();
+  for (;;) {
+    pg::pipeline statements = store::load_batch(commands, limited_);
+    const std::vector<pg::rows> loaded = co_await connection_->run(std::move(statements), b.next_deadline());
+    b.state = store::read_batch(commands, limited_, loaded);
+    if (!misses_stock(commands, b.state)) {
+      remember_limited(b.state.products);
+      co_return;
+    }
+    remember_limited(b.state.products);
+    co_await connection_->execute("rollback", b.next_deadline());
+  }
+}
+
+void lane::remember_limited(std::span<const domain::product_terms> products) {
+  if (limited_.size() > limited_hint) {
+    limited_.clear();
+  }
+  for (const domain::product_terms& p : products) {
+    if (p.is_limited) {
+      limited_.insert(p.id);
+    } else {
+      limited_.erase(p.id);
+    }
+  }
 }
 
 /// Settles an unresolved commit: true when it happened. Locking its users waits until the old transaction has ended,

@@ -7,11 +7,13 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "coffer/domain/product.hpp"
 #include "coffer/ledger/pending.hpp"
 #include "coffer/net/task.hpp"
 #include "coffer/pg/connection.hpp"
@@ -71,6 +73,8 @@ class lane {
   net::task<> carry_out(batch& b);
   net::task<next_step> attempt(batch& b);
   net::task<next_step> recover(batch& b, pg::error failure);
+  net::task<> load(batch& b);
+  void remember_limited(std::span<const domain::product_terms> products);
   net::task<bool> was_committed(batch& b);
   net::task<> roll_back(net::deadline until);
   void drop_expired(batch& b);
@@ -88,6 +92,8 @@ class lane {
   bool woken_ = false;
   bool stopping_ = false;
   std::unique_ptr<pg::connection> connection_;
+  /// Products that were limited when they were last read: their stocks are locked with the users. A hint, bounded.
+  std::set<product_id> limited_;
 };
 
 }  // namespace coffer::ledger

@@ -155,10 +155,11 @@ net::task<audit_report> audit_books(pg::connection& db, store::user_range users,
   co_await db.execute("begin transaction isolation level repeatable read, read only", net::deadline_in(page_time));
   audit_report report;
   co_await replay_all(db, users, page_time, progress, report);
-  std::vector<std::string_view> tables = {store::rule::usernames, store::rule::emails};
-  // Counters do not tell whose purchases they count.
+  std::vector<std::string_view> tables = {store::rule::usernames, store::rule::emails, store::rule::bought};
+  // Counters and stocks do not tell whose purchases they count.
   if (users == store::user_range{}) {
     tables.push_back(store::rule::sales_counters);
+    tables.push_back(store::rule::stocks);
   }
   for (const std::string_view which : tables) {
     store::table_findings found = co_await store::compare_tables(db, which, users, net::deadline_in(page_time * 10));

@@ -24,19 +24,28 @@ constexpr pg::statement read_clock{"batch_clock", "select clock_timestamp()"};
 // Every product of the batch for every user of it: a few rows more than are wanted, and a third cheaper than a join
 // with the wanted pairs.
 constexpr pg::statement load_holdings{"batch_load_holdings",
-                                      "select user_id, product_id, quantity, purchased_at from inventory"
+                                      "select user_id, product_id, quantity, bought, purchased_at from inventory"
                                       " where user_id = any($1) and product_id = any($2)"};
 
 constexpr pg::statement load_keyed{
     "batch_load_keyed",
     "select t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"
-    " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at"
+    " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at,"
+    " t.detail_1, t.detail_2"
     " from unnest($1, $2) as wanted (user_id, idempotency_key)"
     " join transactions t on t.user_id = wanted.user_id and t.idempotency_key = wanted.idempotency_key"
     " where t.user_id = any($3)"};
 
 constexpr pg::statement load_products{"batch_load_products",
-                                      "select id, price, type, is_active from products where id = any($1)"};
+                                      "select id, price, type, is_active, is_limited, per_user_limit,"
+                                      " sale_starts_at, sale_ends_at from products where id = any($1)"};
+
+// Before the products are read: a product that is seen as limited then has its stock among the locked ones, unless it
+// was not in the list. A stock without a supply is not one.
+constexpr pg::statement lock_stocks{"batch_lock_stocks",
+                                    "select product_id, supply, sold from product_stock"
+                                    " where product_id = any($1) and supply is not null"
+                                    " order by product_id for no key update"};
 
 // Here and below the arrays are unnested in a select list: rows that a query joins with from `from unnest(...)` are
 // first stored, array by array, which costs a batch of 32 a tenth of its time. (Set-returning functions in a select
@@ -52,15 +61,21 @@ constexpr pg::statement update_wallets{"batch_update_wallets",
 constexpr pg::statement update_holdings{
     "batch_update_holdings",
     "update inventory i set quantity = new.quantity,"
-    " purchased_at = new.purchased_at"
+    " purchased_at = new.purchased_at, bought = new.bought"
     " from (select unnest($1) as user_id, unnest($2) as product_id, unnest($3) as quantity,"
-    " unnest($4) as purchased_at) as new"
+    " unnest($4) as purchased_at, unnest($5) as bought) as new"
     " where i.user_id = new.user_id and i.product_id = new.product_id"
     " and i.user_id = any($1)"};
 
 constexpr pg::statement insert_holdings{"batch_insert_holdings",
-                                        "insert into inventory (user_id, product_id, quantity, purchased_at)"
-                                        " select unnest($1), unnest($2), unnest($3), unnest($4)"};
+                                        "insert into inventory (user_id, product_id, quantity, purchased_at,"
+                                        " bought)"
+                                        " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5)"};
+
+constexpr pg::statement update_stocks{"batch_update_stocks",
+                                      "update product_stock s set sold = new.sold"
+                                      " from (select unnest($1) as product_id, unnest($2) as sold) as new"
+                                      " where s.product_id = new.product_id and s.product_id = any($1)"};
 
 constexpr pg::statement insert_journal{
     "batch_insert_journal",
@@ -68,6 +83,14 @@ constexpr pg::statement insert_journal{
     " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at)"
     " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),"
     " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14"};
+
+// Only for batches that have such a row: most have none, and two columns more cost every batch.
+constexpr pg::statement insert_detailed_journal{
+    "batch_insert_detailed_journal",
+    "insert into transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after,"
+    " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at, detail_1, detail_2)"
+    " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),"
+    " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14, unnest($15), unnest($16)"};
 
 constexpr pg::statement count_sales{
     "batch_count_sales",
@@ -87,12 +110,15 @@ void sort_unique(std::vector<T>& values) {
 
 /// The ids that a batch's load statements ask for; empty lists mean that the statement is left out.
 struct wanted {
-  explicit wanted(command_list commands) {
+  wanted(command_list commands, const std::set<product_id>& limited) {
     std::vector<std::pair<std::int64_t, std::string_view>> keys;
     for (const domain::command* c : commands) {
       users.push_back(c->user.value);
       if (c->product) {
         products.push_back(c->product->value);
+        if (c->kind == domain::transaction_kind::purchase && limited.contains(*c->product)) {
+          stocks.push_back(c->product->value);
+        }
       }
       if (!c->idempotency_key.empty()) {
         keys.emplace_back(c->user.value, c->idempotency_key);
@@ -100,6 +126,7 @@ struct wanted {
     }
     sort_unique(users);
     sort_unique(products);
+    sort_unique(stocks);
     sort_unique(keys);
     for (const auto& [user, key] : keys) {
       key_users.push_back(user);
@@ -109,6 +136,7 @@ struct wanted {
 
   std::vector<std::int64_t> users;
   std::vector<std::int64_t> products;
+  std::vector<std::int64_t> stocks;  ///< of the products that are known to be limited
   std::vector<std::int64_t> key_users;
   std::vector<std::string_view> key_texts;
 };
@@ -122,11 +150,14 @@ void add_batch_settings(pg::options& session) {
   session.settings.emplace_back("enable_seqscan", "off");
 }
 
-pg::pipeline load_batch(command_list commands) {
-  const wanted ids{commands};
+pg::pipeline load_batch(command_list commands, const std::set<product_id>& limited) {
+  const wanted ids{commands, limited};
   pg::pipeline p;
   p.add(begin_batch, pg::params{});
   p.add(lock_users, std::move(pg::params{}.add(int64s{ids.users})));
+  if (!ids.stocks.empty()) {
+    p.add(lock_stocks, std::move(pg::params{}.add(int64s{ids.stocks})));
+  }
   p.add(read_clock, pg::params{});
   if (!ids.products.empty()) {
     p.add(load_products, std::move(pg::params{}.add(int64s{ids.products})));
@@ -141,9 +172,13 @@ pg::pipeline load_batch(command_list commands) {
   return p;
 }
 
-domain::batch_state read_batch(command_list commands, const std::vector<pg::rows>& results) {
+domain::batch_state read_batch(command_list commands, const std::set<product_id>& limited,
+                               const std::vector<pg::rows>& results) {
   const bool with_products =
       std::any_of(commands.begin(), commands.end(), [](const domain::command* c) { return c->product.has_value(); });
+  const bool with_stocks = std::any_of(commands.begin(), commands.end(), [&limited](const domain::command* c) {
+    return c->kind == domain::transaction_kind::purchase && c->product && limited.contains(*c->product);
+  });
   domain::batch_state state;
   std::size_t next = 1;
   const pg::rows& users = results.at(next++);
@@ -152,6 +187,13 @@ domain::batch_state read_batch(command_list commands, const std::vector<pg::rows
                              .balance = domain::credits{users.int64(r, 1)},
                              .at = version{users.int64(r, 2)}});
   }
+  if (with_stocks) {
+    const pg::rows& stocks = results.at(next++);
+    for (int r = 0; r < stocks.size(); ++r) {
+      state.stocks.push_back(
+          {.product = product_id{stocks.int64(r, 0)}, .supply = stocks.int64(r, 1), .sold = stocks.int64(r, 2)});
+    }
+  }
   state.time = results.at(next++).time(0, 0);
   if (with_products) {
     const pg::rows& products = results.at(next++);
@@ -159,14 +201,19 @@ domain::batch_state read_batch(command_list commands, const std::vector<pg::rows
       state.products.push_back({.id = product_id{products.int64(r, 0)},
                                 .price = domain::credits{products.int64(r, 1)},
                                 .type = static_cast<domain::product_type>(products.int16(r, 2)),
-                                .is_active = products.boolean(r, 3)});
+                                .is_active = products.boolean(r, 3),
+                                .is_limited = products.boolean(r, 4),
+                                .per_user_limit = products.optional_int64(r, 5),
+                                .sale_starts_at = products.optional_time(r, 6),
+                                .sale_ends_at = products.optional_time(r, 7)});
     }
     const pg::rows& holdings = results.at(next++);
     for (int r = 0; r < holdings.size(); ++r) {
       state.holdings.push_back({.user = user_id{holdings.int64(r, 0)},
                                 .product = product_id{holdings.int64(r, 1)},
                                 .quantity = holdings.int64(r, 2),
-                                .purchased_at = holdings.time(r, 3),
+                                .bought = holdings.int64(r, 3),
+                                .purchased_at = holdings.time(r, 4),
                                 .stored = true});
     }
   }
@@ -198,13 +245,14 @@ pg::params wallet_params(const domain::batch_state& state) {
 
 /// The changed holdings that have a row already, or those that have none. Nothing to write gives nullopt.
 std::optional<pg::params> holding_params(const domain::batch_state& state, bool stored) {
-  std::vector<std::int64_t> users, products, quantities;
+  std::vector<std::int64_t> users, products, quantities, bought;
   std::vector<timestamp> times;
   for (const domain::holding& h : state.holdings) {
     if (h.changed && h.stored == stored) {
       users.push_back(h.user.value);
       products.push_back(h.product.value);
       quantities.push_back(h.quantity);
+      bought.push_back(h.bought);
       times.push_back(h.purchased_at);
     }
   }
@@ -213,7 +261,23 @@ std::optional<pg::params> holding_params(const domain::batch_state& state, bool 
   }
   pg::params p;
   p.add(int64s{users}).add(int64s{products}).add(int64s{quantities}).add(std::span<const timestamp>{times});
+  p.add(int64s{bought});
   return p;
+}
+
+/// The stocks that were sold from. Nothing to write gives nullopt.
+std::optional<pg::params> stock_params(const domain::batch_state& state) {
+  std::vector<std::int64_t> products, sold;
+  for (const domain::product_stock& s : state.stocks) {
+    if (s.changed) {
+      products.push_back(s.product.value);
+      sold.push_back(s.sold);
+    }
+  }
+  if (products.empty()) {
+    return std::nullopt;
+  }
+  return pg::params::of(int64s{products}, int64s{sold});
 }
 
 /// The new journal rows of a batch, column by column, sorted by user and version.
@@ -228,7 +292,7 @@ struct journal_columns {
     for (auto* column : {&kinds, &statuses}) {
       column->reserve(rows);
     }
-    for (auto* column : {&products, &item_quantities}) {
+    for (auto* column : {&products, &item_quantities, &first_details, &second_details}) {
       column->reserve(rows);
     }
     for (auto* column : {&reasons, &keys, &prints}) {
@@ -253,6 +317,9 @@ struct journal_columns {
         t.print ? optional_text{std::string_view{reinterpret_cast<const char*>(t.print->data()), t.print->size()}}
                 : std::nullopt);
     request_ids.emplace_back(t.request_id);
+    first_details.push_back(t.detail_1);
+    second_details.push_back(t.detail_2);
+    detailed = detailed || t.detail_1 || t.detail_2;
   }
 
   pg::params to_params(timestamp time) const {
@@ -265,17 +332,21 @@ struct journal_columns {
     p.add(std::span<const optional_text>{reasons}).add(std::span<const optional_text>{keys});
     p.add_bytea_array(prints).add(std::span<const std::string_view>{request_ids});
     p.add(time);
+    if (detailed) {
+      p.add(std::span<const optional_int64>{first_details}).add(std::span<const optional_int64>{second_details});
+    }
     return p;
   }
 
   std::vector<std::int64_t> users, versions, quantities, amounts, balances;
   std::vector<std::int16_t> kinds, statuses;
-  std::vector<optional_int64> products, item_quantities;
+  std::vector<optional_int64> products, item_quantities, first_details, second_details;
   std::vector<optional_text> reasons, keys, prints;
   std::vector<std::string_view> request_ids;
+  bool detailed = false;  ///< a row has a detail
 };
 
-pg::params journal_params(const domain::batch_state& state, const domain::batch_effects& effects) {
+void add_journal(pg::pipeline& p, const domain::batch_state& state, const domain::batch_effects& effects) {
   std::vector<const domain::transaction*> rows;
   rows.reserve(effects.new_rows.size());
   for (const std::size_t i : effects.new_rows) {
@@ -288,7 +359,7 @@ pg::params journal_params(const domain::batch_state& state, const domain::batch_
   for (const domain::transaction* row : rows) {
     columns.append(*row);
   }
-  return columns.to_params(state.time);
+  p.add(columns.detailed ? insert_detailed_journal : insert_journal, columns.to_params(state.time));
 }
 
 pg::params sales_params(const domain::batch_state& state, const domain::batch_effects& effects, std::int16_t lane_key) {
@@ -312,7 +383,7 @@ pg::pipeline apply_batch(const domain::batch_state& state, const domain::batch_e
   pg::pipeline p;
   // The rows that refer to users come before the users' update: their foreign-key checks find the lock that is already
   // held, where on the new version of a row each would take, and log, one more.
-  p.add(insert_journal, journal_params(state, effects));
+  add_journal(p, state, effects);
   if (auto holdings = holding_params(state, true)) {
     p.add(update_holdings, *std::move(holdings));
   }
@@ -320,6 +391,9 @@ pg::pipeline apply_batch(const domain::batch_state& state, const domain::batch_e
     p.add(insert_holdings, *std::move(holdings));
   }
   p.add(update_wallets, wallet_params(state));
+  if (auto stocks = stock_params(state)) {
+    p.add(update_stocks, *std::move(stocks));
+  }
   if (!effects.sales.empty()) {
     p.add(count_sales, sales_params(state, effects, lane_key));
   }

@@ -57,6 +57,43 @@ constexpr pg::statement compare_sales{
     " group by 1, 2) j using (hour, product_id)"
     " where (c.purchases, c.units, c.revenue) is distinct from (j.purchases, j.units, j.revenue) limit 10"};
 
+// Each completed purchase from a stock says how many were sold of it by then: with the quantities they tile 1..sold.
+constexpr pg::statement compare_stocks{
+    "books_stocks",
+    "select count(*) over (), null::bigint, product_id,"
+    " concat(coalesce(j.units, 0), ' units sold, the last one as number ', coalesce(j.last, 0)),"
+    " concat(coalesce(s.sold::text, 'no'), ' sold of ', coalesce(s.supply::text, 'unlimited'))"
+    " from product_stock s full join (select product_id, sum(quantity) as units, max(detail_1) as last"
+    " from transactions where kind = 2 and status = 2 and detail_1 is not null group by product_id) j"
+    " using (product_id)"
+    " where s.sold is distinct from coalesce(j.units, 0) or s.sold is distinct from coalesce(j.last, 0)"
+    " or s.sold < 0 or s.sold > s.supply limit 10"};
+
+constexpr pg::statement compare_bought{
+    "books_bought",
+    "select count(*) over (), user_id, product_id, coalesce(j.bought, 0)::text, coalesce(i.bought, 0)::text"
+    " from (select * from inventory where user_id between $1 and $2) i"
+    " full join (select user_id, product_id, sum(quantity) as bought from transactions"
+    " where kind = 2 and status = 2 and user_id between $1 and $2 group by user_id, product_id) j"
+    " using (user_id, product_id) where coalesce(i.bought, 0) <> coalesce(j.bought, 0) limit 10"};
+
+const pg::statement& comparison(std::string_view which) {
+  if (which == rule::usernames) {
+    return compare_usernames;
+  }
+  if (which == rule::emails) {
+    return compare_emails;
+  }
+  if (which == rule::bought) {
+    return compare_bought;
+  }
+  if (which == rule::stocks) {
+    return compare_stocks;
+  }
+  COFFER_ASSERT(which == rule::sales_counters);
+  return compare_sales;
+}
+
 }  // namespace
 
 net::task<domain::replay::catalogue> read_catalogue(pg::connection& db, net::deadline until) {
@@ -125,11 +162,9 @@ net::task<std::vector<domain::stored_holding>> read_holdings(pg::connection& db,
 
 net::task<table_findings> compare_tables(pg::connection& db, std::string_view which, user_range users,
                                          net::deadline until) {
-  const bool sales = which == rule::sales_counters;
-  COFFER_ASSERT(sales || which == rule::usernames || which == rule::emails);
-  const pg::statement& what = sales ? compare_sales : which == rule::usernames ? compare_usernames : compare_emails;
+  const pg::statement& what = comparison(which);
   pg::params with;
-  if (!sales) {
+  if (which != rule::sales_counters && which != rule::stocks) {
     with.add(users.first).add(users.last);
   }
   const pg::rows found = co_await db.query(what, std::move(with), until);

@@ -50,9 +50,11 @@ namespace rule {
 inline constexpr std::string_view usernames = "usernames_match_users";
 inline constexpr std::string_view emails = "emails_match_users";
 inline constexpr std::string_view sales_counters = "sales_counters_are_journal_sum";
+inline constexpr std::string_view bought = "bought_is_journal_sum";
+inline constexpr std::string_view stocks = "stocks_are_journal_sum";
 }  // namespace rule
 
-/// Checks one of the rules above. The sales counters are those of all users, whatever the range.
+/// Checks one of the rules above. The sales counters and stocks are those of all users, whatever the range.
 net::task<table_findings> compare_tables(pg::connection& db, std::string_view which, user_range users,
                                          net::deadline until);
 

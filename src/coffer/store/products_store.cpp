@@ -4,21 +4,48 @@ namespace coffer::store {
 
 namespace {
 
+constexpr pg::statement begin_product{"product_begin", "begin"};
+constexpr pg::statement commit_product{"product_commit", "commit"};
 constexpr pg::statement insert_row{
     "product_insert",
-    "insert into products (id, name, description, price, type, is_active, created_at, updated_at)"
-    " values (nextval('product_ids'), $1, $2, $3, $4, $5, now(), now())"
-    " returning id, name, description, price, type, is_active"};
+    "insert into products (id, name, description, price, type, is_active, is_limited, per_user_limit,"
+    " sale_starts_at, sale_ends_at, created_at, updated_at)"
+    " values (nextval('product_ids'), $1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now())"};
+constexpr pg::statement insert_stock{
+    "product_insert_stock", "insert into product_stock (product_id, supply) values (currval('product_ids'), $1)"};
+constexpr pg::statement select_inserted{
+    "product_inserted",
+    "select p.id, p.name, p.description, p.price, p.type, p.is_active, p.is_limited, p.per_user_limit,"
+    " p.sale_starts_at, p.sale_ends_at, s.supply - s.sold"
+    " from products p left join product_stock s on s.product_id = p.id"
+    " where p.id = currval('product_ids')"};
+// Waits for the batches that hold the stock; what they sold is in `sold` then.
+constexpr pg::statement set_stock{
+    "product_set_stock",
+    "insert into product_stock as s (product_id, supply) select id, $2 from products where id = $1"
+    " on conflict (product_id) do update set supply = s.sold + excluded.supply"};
+// After the stock: a lane that has locked the stock reads the product afterwards.
 constexpr pg::statement update_row{
     "product_update",
     "update products set name = coalesce($2, name), description = coalesce($3, description),"
-    " price = coalesce($4, price), is_active = coalesce($5, is_active), updated_at = now() where id = $1"
-    " returning id, name, description, price, type, is_active"};
+    " price = coalesce($4, price), is_active = coalesce($5, is_active),"
+    " is_limited = case when $6 then $7 else is_limited end,"
+    " per_user_limit = case when $8 then $9 else per_user_limit end,"
+    " sale_starts_at = case when $10 then $11 else sale_starts_at end,"
+    " sale_ends_at = case when $12 then $13 else sale_ends_at end, updated_at = now() where id = $1"};
 constexpr pg::statement select_product{
-    "product_find", "select id, name, description, price, type, is_active from products where id = $1"};
-constexpr pg::statement select_page{"product_list",
-                                    "select id, name, description, price, type, is_active from products"
-                                    " where id > $1 and ($2::boolean is null or is_active = $2) order by id limit $3"};
+    "product_find",
+    "select p.id, p.name, p.description, p.price, p.type, p.is_active, p.is_limited, p.per_user_limit,"
+    " p.sale_starts_at, p.sale_ends_at, s.supply - s.sold"
+    " from products p left join product_stock s on s.product_id = p.id"
+    " where p.id = $1"};
+constexpr pg::statement select_page{
+    "product_list",
+    "select p.id, p.name, p.description, p.price, p.type, p.is_active, p.is_limited, p.per_user_limit,"
+    " p.sale_starts_at, p.sale_ends_at, s.supply - s.sold"
+    " from products p left join product_stock s on s.product_id = p.id"
+    " where p.id > $1 and ($2::boolean is null or p.is_active = $2)"
+    " order by p.id limit $3"};
 
 domain::product read_product(const pg::rows& result, int row) {
   domain::product p;
@@ -28,15 +55,28 @@ domain::product read_product(const pg::rows& result, int row) {
   p.terms.price = domain::credits{result.int64(row, 3)};
   p.terms.type = static_cast<domain::product_type>(result.int16(row, 4));
   p.terms.is_active = result.boolean(row, 5);
+  p.terms.is_limited = result.boolean(row, 6);
+  p.terms.per_user_limit = result.optional_int64(row, 7);
+  p.terms.sale_starts_at = result.optional_time(row, 8);
+  p.terms.sale_ends_at = result.optional_time(row, 9);
+  p.stock = result.optional_int64(row, 10);
   return p;
 }
 
-/// Runs a statement that writes one product; a clash of names is a refusal.
-net::task<result<domain::product>> write_product(pg::connection& db, const pg::statement& what, pg::params with,
-                                                 net::deadline until) {
+error sale_ends_too_early() {
+  error refusal{errc::validation_failed};
+  refusal.fields.push_back(
+      {.pointer = "#/sale_ends_at", .code = "after", .detail = "must be after sale_starts_at", .params = {}});
+  return refusal;
+}
+
+/// Runs a transaction that writes one product and reads it in its last statement but one. A clash of names and a sale
+/// that would end before it starts are refusals.
+net::task<result<domain::product>> write_product(pg::connection& db, pg::pipeline statements, net::deadline until) {
   std::optional<pg::error> failure;
   try {
-    const pg::rows written = co_await db.query(what, std::move(with), until);
+    const std::vector<pg::rows> results = co_await db.run(std::move(statements), until);
+    const pg::rows& written = results.at(results.size() - 2);
     if (written.empty()) {
       co_return std::unexpected(error{errc::product_not_found});
     }
@@ -44,10 +84,22 @@ net::task<result<domain::product>> write_product(pg::connection& db, const pg::s
   } catch (const pg::error& e) {
     failure.emplace(e);
   }
+  if (failure->connection_usable() && db.state() != pg::transaction_state::idle) {
+    co_await db.execute("rollback", until);
+  }
   if (failure->state() == pg::sqlstate::unique_violation) {
     co_return std::unexpected(error{errc::name_taken});
   }
+  if (failure->state() == pg::sqlstate::check_violation) {
+    co_return std::unexpected(sale_ends_too_early());
+  }
   throw *failure;
+}
+
+/// Whether a member is changed, and to what.
+template <typename T>
+void add_change(pg::params& with, const std::optional<std::optional<T>>& change) {
+  with.add(change.has_value()).add(change.value_or(std::nullopt));
 }
 
 }  // namespace
@@ -55,15 +107,36 @@ net::task<result<domain::product>> write_product(pg::connection& db, const pg::s
 net::task<result<domain::product>> insert_product(pg::connection& db, domain::product p, net::deadline until) {
   pg::params with;
   with.add(p.name).add(p.description).add(p.terms.price);
-  with.add(static_cast<std::int16_t>(p.terms.type)).add(p.terms.is_active);
-  return write_product(db, insert_row, std::move(with), until);
+  with.add(static_cast<std::int16_t>(p.terms.type)).add(p.terms.is_active).add(p.stock.has_value());
+  with.add(p.terms.per_user_limit).add(p.terms.sale_starts_at).add(p.terms.sale_ends_at);
+  pg::pipeline statements;
+  statements.add(begin_product);
+  statements.add(insert_row, std::move(with));
+  if (p.stock) {
+    statements.add(insert_stock, pg::params::of(*p.stock));
+  }
+  statements.add(select_inserted);
+  statements.add(commit_product);
+  return write_product(db, std::move(statements), until);
 }
 
 net::task<result<domain::product>> update_product(pg::connection& db, product_id id, product_changes changes,
                                                   net::deadline until) {
+  pg::pipeline statements;
+  statements.add(begin_product);
+  if (changes.stock) {
+    statements.add(set_stock, pg::params::of(id, *changes.stock));
+  }
   pg::params with;
   with.add(id).add(changes.name).add(changes.description).add(changes.price).add(changes.is_active);
-  return write_product(db, update_row, std::move(with), until);
+  with.add(changes.stock.has_value()).add(changes.stock.value_or(std::nullopt).has_value());
+  add_change(with, changes.per_user_limit);
+  add_change(with, changes.sale_starts_at);
+  add_change(with, changes.sale_ends_at);
+  statements.add(update_row, std::move(with));
+  statements.add(select_product, pg::params::of(id));
+  statements.add(commit_product);
+  return write_product(db, std::move(statements), until);
 }
 
 net::task<std::optional<domain::product>> find_product(pg::connection& db, product_id id, net::deadline until) {

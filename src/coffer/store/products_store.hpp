@@ -1,6 +1,7 @@
 // Products: the catalogue's rows. Knows no rule.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,12 +18,18 @@ struct product_changes {
   std::optional<std::string> description;
   std::optional<domain::credits> price;
   std::optional<bool> is_active;
+  // The inner nullopt clears.
+  std::optional<std::optional<std::int64_t>> stock;  ///< units left from now on
+  std::optional<std::optional<std::int64_t>> per_user_limit;
+  std::optional<std::optional<timestamp>> sale_starts_at;
+  std::optional<std::optional<timestamp>> sale_ends_at;
 };
 
 /// Inserts a product; its id is ignored and chosen here. Refusal: name_taken.
 net::task<result<domain::product>> insert_product(pg::connection& db, domain::product p, net::deadline until);
 
-/// Changes a product in one statement and gives it as it is then. Refusals: product_not_found, name_taken.
+/// Changes a product in one transaction and gives it as it is then. A new stock waits for the batches that are selling
+/// the product. Refusals: product_not_found, name_taken, validation_failed when the sale would not end after its start.
 net::task<result<domain::product>> update_product(pg::connection& db, product_id id, product_changes changes,
                                                   net::deadline until);
 

@@ -46,6 +46,8 @@ domain::transaction read_transaction(const pg::rows& result, int row) {
   t.print = read_fingerprint(result, row, 11);
   t.request_id = std::string{result.text(row, 12)};
   t.created_at = result.time(row, 13);
+  t.detail_1 = result.optional_int64(row, 14);
+  t.detail_2 = result.optional_int64(row, 15);
   return t;
 }
 
