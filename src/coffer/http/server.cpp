@@ -180,10 +180,10 @@ void server::state::for_each_session(Action action) {
 
 net::task<bool> server::stop(net::deadline until) {
   const auto self = state_;
-  if (self->listener) {
-    self->listener->close();
-  }
   self->for_each_session([](session& s) { s.drain(); });
+  if (self->listener) {
+    co_await self->listener->close();
+  }
   while (self->connections > 0 && std::chrono::steady_clock::now() < until) {
     co_await net::sleep_for(2ms);
   }

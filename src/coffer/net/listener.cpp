@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
@@ -27,6 +28,9 @@ using namespace std::chrono_literals;
 constexpr auto descriptor_pause = 100ms;
 /// Pauses in a row before connections are refused instead of left waiting: 1 s.
 constexpr int patience = 10;
+/// How long handshakes that were under way when the listener was closed have to end: a slow client's round trip.
+constexpr auto handshake_grace = 100ms;
+constexpr auto handshake_pause = 5ms;
 /// Connections accepted before others get their turn.
 constexpr int batch = 64;
 
@@ -103,6 +107,7 @@ struct listener::state {
 
   outcome accept_one();
   outcome accept_some();
+  void accept_backlog();
   void refuse_oldest();
 
   callbacks calls;
@@ -144,6 +149,13 @@ listener::state::outcome listener::state::accept_some() {
     }
   }
   return outcome::accepted;
+}
+
+/// Accepts until the backlog is empty or there are no descriptors.
+void listener::state::accept_backlog() {
+  for (outcome last = outcome::accepted; last == outcome::accepted || last == outcome::failed;) {
+    last = accept_one();
+  }
 }
 
 /// Gives the spare descriptor to the oldest connection of the backlog, for as long as its refusal takes.
@@ -216,32 +228,46 @@ void listener::resume() { state_->wake.cancel(); }
 
 namespace {
 
-/// Lets a listening socket drop what arrives from now on, while what waits in its backlog can still be accepted: a
-/// connection made between the last accept and the closing would be reset. A client whose attempt is dropped tries
-/// again and is refused, or reaches the next process. Best effort (socket(7), SO_ATTACH_FILTER).
+/// Lets a listening socket drop attempts to connect from now on, while handshakes that have begun are finished and can
+/// be accepted: a connection made between the last accept and the closing would be reset. A client whose attempt is
+/// dropped tries again and is refused, or reaches the next process. A filter sees the segment from its TCP header on:
+/// SYN is set and ACK is not (RFC 9293 section 3.1) in the first one alone. Best effort (socket(7), SO_ATTACH_FILTER).
 void refuse_newcomers(int fd) noexcept {
-  sock_filter drop_all{BPF_RET | BPF_K, 0, 0, 0};
-  const sock_fprog program{1, &drop_all};
+  constexpr std::uint32_t flags_offset = 13;
+  constexpr std::uint32_t syn = 0x02;
+  constexpr std::uint32_t ack = 0x10;
+  constexpr std::uint32_t whole_segment = 0xffffffff;
+  std::array<sock_filter, 5> drop_first_segments{{
+      {BPF_LD | BPF_B | BPF_ABS, 0, 0, flags_offset},
+      {BPF_ALU | BPF_AND | BPF_K, 0, 0, syn | ack},
+      {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, syn},
+      {BPF_RET | BPF_K, 0, 0, 0},
+      {BPF_RET | BPF_K, 0, 0, whole_segment},
+  }};
+  const sock_fprog program{drop_first_segments.size(), drop_first_segments.data()};
   ::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
 }  // namespace
 
-void listener::close() {
-  if (state_->closing) {
-    return;
+task<> listener::close() {
+  const std::shared_ptr<state> s = state_;
+  if (s->closing) {
+    co_return;
   }
-  state_->closing = true;
-  if (state_->acceptor.is_open()) {
-    refuse_newcomers(state_->acceptor.native_handle());
-    for (state::outcome last = state::outcome::accepted;
-         last == state::outcome::accepted || last == state::outcome::failed;) {
-      last = state_->accept_one();
+  s->closing = true;
+  s->wake.cancel();
+  if (s->acceptor.is_open()) {
+    refuse_newcomers(s->acceptor.native_handle());
+    const deadline until = deadline_in(handshake_grace);
+    s->accept_backlog();
+    while (std::chrono::steady_clock::now() < until) {
+      co_await sleep_for(handshake_pause);
+      s->accept_backlog();
     }
   }
   asio::error_code ignored;
-  state_->acceptor.close(ignored);
-  state_->wake.cancel();
+  s->acceptor.close(ignored);
 }
 
 }  // namespace coffer::net

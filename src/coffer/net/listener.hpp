@@ -70,8 +70,9 @@ class listener {
   /// Goes on after has_room() said no.
   void resume();
 
-  /// Accepts what is in the backlog, whatever has_room() says, then stops listening. run() ends soon after.
-  void close();
+  /// Turns newcomers away, accepts what is in the backlog, whatever has_room() says, and the handshakes that were under
+  /// way (handshake_grace at most), then stops listening. run() ends soon after. A later call returns at once.
+  task<> close();
 
  private:
   struct state;
