@@ -53,8 +53,10 @@ def counted(run, result, grown, tables):
     found = between("committed rows for the 201s", result["count"], grown["completed"], result["count"] + flight)
     if run.kind in ("purchases", "overload"):
         found += between("refusals", 0, refused + grown["failed"], 0)
+    elif run.kind == "limited":
+        found += between("failed rows among the refusals", 0, grown["failed"], refused + flight)
     else:
         found += between("failed rows for the refusals", refused, grown["failed"], refused + flight)
     if run.exactly is not None:
-        found += between("units sold of what was affordable", run.exactly, grown["completed"], run.exactly)
+        found += between("units sold of the stock", run.exactly, grown["completed"], run.exactly)
     return found

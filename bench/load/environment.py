@@ -16,9 +16,8 @@ class Sizes:
     """How much is in a contender's database before the first run."""
     users: int
     readers: int
-    limited: int
+    stock: int
     poor: int
-    affordable: int = 2
     products: int = 10
     price: int = 1
     funds: int = 1_000_000_000
@@ -34,13 +33,17 @@ class Sizes:
         return self.products + 2
 
     @property
+    def limited_product(self):
+        return self.products + 3
+
+    @property
     def hot_user(self):
         return self.readers + 1
 
 
-FULL = Sizes(users=100_000, readers=10_000, limited=1000, poor=1000)
-QUICK = Sizes(users=20_000, readers=2_000, limited=500, poor=500, grown_users=10_000)
-SMOKE = Sizes(users=2_000, readers=500, limited=50, poor=50, grown_users=500)
+FULL = Sizes(users=100_000, readers=10_000, stock=2000, poor=1000)
+QUICK = Sizes(users=20_000, readers=2_000, stock=1000, poor=500, grown_users=10_000)
+SMOKE = Sizes(users=2_000, readers=500, stock=100, poor=50, grown_users=500)
 
 
 class Environment:

@@ -8,7 +8,8 @@ CLIENTS = (4, 8, 16, 32, 64)
 @dataclasses.dataclass(frozen=True)
 class Run:
     """One measurement. `kind` says what the gate expects: purchases (only 201s), refusals (402 and 409 as well),
-    overload (503 as well), reads, storm (reads, and a purchase every 20 ms that makes them miss), mix."""
+    limited (409 as well, which the journal need not have), overload (503 as well), reads, storm (reads, and a purchase
+    every 20 ms that makes them miss), mix."""
     name: str
     contender: str
     connections: int
@@ -56,7 +57,7 @@ def catalogue(sizes):
         "s3": S1_PEAK + [http("s3", "zipf_099", 256)],
         "s4": S1_PEAK + [http("s4", "zipf_2", 256)],
         "s5": S1_PEAK + [http("s5", "hot_product", 256)],
-        "s6": [http("s6", "limited", 256, kind="refusals", exactly=sizes.limited * sizes.affordable)],
+        "s6": [http("s6", "limited", 256, kind="limited", exactly=sizes.stock)],
         "s7": S1_PEAK + [http("s7", "refusals", 256, kind="refusals")],
         "s8": [http("s8", "mix", 64, kind="mix")],
         "s9": [LIVEZ, http("s9_hits", "inventory_hits", 64, kind="reads", prime=True),

@@ -73,16 +73,12 @@ class Tables:
         return [purchase(user, self.sizes.hot_product) for user in users]
 
     def make_limited(self, rng):
-        first = self.sizes.users + 1
-        everybody = list(range(first, first + self.sizes.limited))
-        rng.shuffle(everybody)
-        users = everybody * self.sizes.affordable + rng.choices(everybody, k=self.length)
-        return map_list(purchase, users[:self.length], self._products(rng))
+        users = rng.choices(range(1, self.sizes.users + 1), k=self.length)
+        return [purchase(user, self.sizes.limited_product) for user in users]
 
     def make_refusals(self, rng):
         """10 % poor wallets, 10 % permanents that a few users have soon."""
-        poor = range(self.sizes.users + self.sizes.limited + 1,
-                     self.sizes.users + self.sizes.limited + self.sizes.poor + 1)
+        poor = range(self.sizes.users + 1, self.sizes.users + self.sizes.poor + 1)
         lines = self.make_uniform(rng)
         for i in range(0, len(lines), 10):
             lines[i] = purchase(rng.choice(poor), 1)

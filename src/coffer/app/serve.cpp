@@ -58,7 +58,7 @@ class serving {
  public:
   explicit serving(const settings& s) : settings_{s} {
     for (int i = 0; i < s.threads; ++i) {
-      shards_.push_back(std::make_unique<shard>(settings_, draining_));
+      shards_.push_back(std::make_unique<shard>(settings_, draining_, sold_out_));
     }
     lanes_.emplace(make_lanes());
     std::vector<service::inventory_reader*> readers;
@@ -189,6 +189,7 @@ class serving {
   asio::io_context control_{1};
   net::task_group tasks_{control_.get_executor()};
   asio::signal_set signals_{control_, SIGINT, SIGTERM};
+  service::sold_out_memory sold_out_;
   std::vector<std::unique_ptr<shard>> shards_;
   std::optional<ledger::ledger> lanes_;
   std::optional<daily_reset> daily_reset_;

@@ -54,12 +54,13 @@ pg::options database_options(const settings& s) {
   return how;
 }
 
-shard::shard(const settings& s, const std::atomic<bool>& draining)
+shard::shard(const settings& s, const std::atomic<bool>& draining, service::sold_out_memory& sold_out)
     : settings_{s},
+      sold_out_{sold_out},
       reads_{context_.get_executor(), "reads", database_options(s), pool_limits(s)},
       redis_{make_redis(context_.get_executor(), s)},
       inventory_cache_{context_.get_executor(), redis_.get(), inventory_options(s)},
-      catalogue_{reads_, [this] { tasks_.spawn("forget renamed product", forget_inventories()); }},
+      catalogue_{reads_, sold_out, [this] { tasks_.spawn("forget renamed product", forget_inventories()); }},
       reader_{context_.get_executor(), reads_, inventory_cache_, api::render_inventory},
       analytics_{context_.get_executor(), reads_, redis_.get(), popular_options(s), api::render_best_sellers},
       health_{reads_, schema_message, [this] { return cache_state(); }, draining} {}
@@ -80,7 +81,7 @@ net::task<> shard::forget_inventories() {
 
 void shard::open(ledger::ledger& lanes, std::vector<service::inventory_reader*> readers,
                  const api::documents& described) {
-  services_.emplace(lanes, std::move(readers), reads_);
+  services_.emplace(lanes, sold_out_, std::move(readers), reads_);
   api::context with{.users = users_,
                     .catalogue = catalogue_,
                     .wallet = services_->wallet,

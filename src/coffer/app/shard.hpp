@@ -18,7 +18,8 @@ pg::options database_options(const settings& s);
 /// A serving thread's belongings. Built and destroyed on the main thread while no context runs.
 class shard {
  public:
-  shard(const settings& s, const std::atomic<bool>& draining);
+  /// `sold_out` is shared by all threads.
+  shard(const settings& s, const std::atomic<bool>& draining, service::sold_out_memory& sold_out);
 
   /// Puts the API together, once the ledger and the other threads' readers exist.
   void open(ledger::ledger& lanes, std::vector<service::inventory_reader*> readers, const api::documents& described);
@@ -42,14 +43,16 @@ class shard {
 
   /// The services that need the ledger.
   struct services {
-    services(ledger::ledger& lanes, std::vector<service::inventory_reader*> readers, pg::pool& reads)
-        : wallet{lanes}, inventory{lanes, std::move(readers)}, outcomes{lanes, reads} {}
+    services(ledger::ledger& lanes, service::sold_out_memory& sold_out, std::vector<service::inventory_reader*> readers,
+             pg::pool& reads)
+        : wallet{lanes, sold_out}, inventory{lanes, std::move(readers)}, outcomes{lanes, reads} {}
     service::wallet wallet;
     service::inventory inventory;
     service::outcomes outcomes;
   };
 
   const settings& settings_;
+  service::sold_out_memory& sold_out_;
   asio::io_context context_{1};
   std::optional<asio::executor_work_guard<net::executor>> busy_{context_.get_executor()};
   net::task_group tasks_{context_.get_executor()};

@@ -25,10 +25,10 @@ struct product_terms {
   credits price;
   product_type type = product_type::consumable;
   bool is_active = true;
-  bool is_limited = false;                     ///< a stock is kept: its row is locked before a unit is sold
-  std::optional<std::int64_t> per_user_limit;  ///< units that one user may ever buy; nullopt: any number
-  std::optional<timestamp> sale_starts_at;     ///< the first moment of the sale; nullopt: since ever
-  std::optional<timestamp> sale_ends_at;       ///< the first moment after the sale; nullopt: for ever
+  bool is_limited = false;  ///< a stock is kept: its row is locked before a unit is sold
+  std::optional<std::int64_t> per_user_limit = std::nullopt;  ///< units that one user may ever buy; nullopt: any number
+  std::optional<timestamp> sale_starts_at = std::nullopt;     ///< the first moment of the sale; nullopt: since ever
+  std::optional<timestamp> sale_ends_at = std::nullopt;       ///< the first moment after the sale; nullopt: for ever
 };
 
 /// How many units of a limited product have been put on sale and sold since it was first limited. 0 <= sold <= supply.

@@ -40,6 +40,10 @@ std::optional<transaction_status> transaction_status_from_string(std::string_vie
   return value_of<transaction_status>(statuses, text);
 }
 
+error sold_out(std::int64_t requested, std::int64_t available) {
+  return error{errc::sold_out}.with("requested", requested).with("available", available);
+}
+
 error refusal_of(const transaction& row) {
   COFFER_ASSERT(row.status == transaction_status::failed && row.reason);
   error refusal{*row.reason};
@@ -51,7 +55,7 @@ error refusal_of(const transaction& row) {
     case errc::price_changed:
       return std::move(refusal).with("current_price", row.amount.value / row.quantity);
     case errc::sold_out:
-      return std::move(refusal).with("requested", row.quantity).with("available", row.detail_1.value_or(0));
+      return sold_out(row.quantity, row.detail_1.value_or(0));
     case errc::limit_reached:
       return std::move(refusal)
           .with("limit", row.detail_1.value_or(max_json_integer))

@@ -56,4 +56,7 @@ struct transaction {
 /// word for word the first answer.
 error refusal_of(const transaction& row);
 
+/// The refusal of a purchase that wants more pieces than there are.
+error sold_out(std::int64_t requested, std::int64_t available);
+
 }  // namespace coffer::domain

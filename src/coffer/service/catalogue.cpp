@@ -14,6 +14,9 @@ net::task<result<domain::product>> catalogue::change(product_id id, store::produ
     return store::update_product(db, id, changes, until);
   };
   result<domain::product> changed = co_await with_connection(db_, until, false, work);
+  if (changed) {
+    sold_out_.forget(id);
+  }
   if (changed && renamed) {
     on_renamed_();
   }

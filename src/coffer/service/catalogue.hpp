@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "coffer/service/database.hpp"
+#include "coffer/service/sold_out_memory.hpp"
 #include "coffer/store/products_store.hpp"
 
 namespace coffer::service {
@@ -13,7 +14,8 @@ namespace coffer::service {
 class catalogue {
  public:
   /// `on_renamed` is called after a change that inventories show.
-  catalogue(pg::pool& db, std::function<void()> on_renamed) : db_{db}, on_renamed_{std::move(on_renamed)} {}
+  catalogue(pg::pool& db, sold_out_memory& sold_out, std::function<void()> on_renamed)
+      : db_{db}, sold_out_{sold_out}, on_renamed_{std::move(on_renamed)} {}
 
   /// Refusal: name_taken.
   net::task<result<domain::product>> create(domain::product p, net::deadline until);
@@ -30,6 +32,7 @@ class catalogue {
 
  private:
   pg::pool& db_;
+  sold_out_memory& sold_out_;
   std::function<void()> on_renamed_;
 };
 

@@ -6,7 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include "coffer/base/metrics.hpp"
 #include "coffer/ledger/ledger.hpp"
+#include "coffer/service/sold_out_memory.hpp"
 
 namespace coffer::service {
 
@@ -21,7 +23,7 @@ struct request_identity {
 /// (new or replayed), a refusal without one, or unavailable, overloaded, outcome_unknown.
 class wallet {
  public:
-  explicit wallet(ledger::ledger& l) : ledger_{l} {}
+  wallet(ledger::ledger& l, sold_out_memory& sold_out) : ledger_{l}, sold_out_{sold_out} {}
 
   net::task<domain::verdict> deposit(user_id user, domain::credits amount, request_identity who, net::deadline until) {
     domain::command c = make(domain::transaction_kind::deposit, user, std::move(who));
@@ -29,14 +31,25 @@ class wallet {
     return ledger_.submit(std::move(c), until);
   }
 
+  /// Without a key, a product that is known to be sold out is refused at once: nobody can ask for that answer again,
+  /// so it needs no journal row.
   net::task<domain::verdict> purchase(user_id user, product_id product, std::int64_t quantity,
                                       std::optional<domain::credits> expected_price, request_identity who,
                                       net::deadline until) {
+    if (who.idempotency_key.empty() && sold_out_.contains(product, sold_out_memory::clock::now())) {
+      answered_sold_out_.add();
+      co_return std::unexpected(domain::sold_out(quantity, 0));
+    }
+    const std::uint64_t seen = sold_out_.changes();
     domain::command c = make(domain::transaction_kind::purchase, user, std::move(who));
     c.product = product;
     c.quantity = quantity;
     c.expected_price = expected_price;
-    return ledger_.submit(std::move(c), until);
+    domain::verdict decided = co_await ledger_.submit(std::move(c), until);
+    if (decided && !decided->replayed && decided->row.reason == errc::sold_out && decided->row.detail_1 == 0) {
+      sold_out_.remember(product, seen, sold_out_memory::clock::now());
+    }
+    co_return decided;
   }
 
   net::task<domain::verdict> use(user_id user, product_id product, std::int64_t quantity, request_identity who,
@@ -65,6 +78,9 @@ class wallet {
   }
 
   ledger::ledger& ledger_;
+  sold_out_memory& sold_out_;
+  metrics::counter answered_sold_out_ = metrics::make_counter(
+      "coffer_sold_out_answers_total", "Purchases of sold-out products refused without asking the database");
 };
 
 }  // namespace coffer::service

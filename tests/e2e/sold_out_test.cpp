@@ -1,0 +1,79 @@
+// A crowd before an empty shelf: turned away without a lock or a row, until the shelf is filled again.
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "support/catch.hpp"
+#include "support/server_process.hpp"
+#include "support/shop.hpp"
+
+using namespace coffer;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr const char* answered = "coffer_sold_out_answers_total";
+
+/// A product of which nothing is left, which the server has just seen.
+std::int64_t make_sold_out(test::shop& s) {
+  const auto body =
+      fmt::format(R"({{"name":"{}","price":1,"type":"consumable","stock":1}})", test::unique_word("drop"));
+  const std::int64_t product = s.client.post("/products", body).json()["id"].integer();
+  REQUIRE(test::buy(s.client, s.user, product).status == 201);
+  REQUIRE(test::buy(s.client, s.user, product).status == 409);
+  return product;
+}
+
+test::http_response restock(test::http_client& client, std::int64_t product) {
+  return client.patch(fmt::format("/products/{}", product), R"({"stock":5})");
+}
+
+}  // namespace
+
+TEST_CASE("a sold-out product is refused without its buyer's wallet and without a row") {
+  test::shop s;
+  const auto product = make_sold_out(s);
+  const auto rows = s.db.integer("select count(*) from transactions");
+  auto& holder = s.db.sql();
+  holder.query("begin");
+  holder.query(fmt::format("select from users where id = {} for update", s.user));
+  const auto refused = test::buy(s.client, s.user, product, 3);
+  holder.query("rollback");
+  CHECK(refused.status == 409);
+  CHECK(refused.json()["code"] == "sold_out");
+  CHECK(refused.json()["requested"] == 3);
+  CHECK(refused.json()["available"] == 0);
+  CHECK(s.server.metric(answered) == 1);
+  CHECK(s.db.integer("select count(*) from transactions") == rows);
+  CHECK(test::audit(s.db) == "");
+}
+
+TEST_CASE("with a key the refusal of a sold-out product is recorded") {
+  test::shop s;
+  const auto product = make_sold_out(s);
+  CHECK(test::buy(s.client, s.user, product, 1, "kept").json()["code"] == "sold_out");
+  CHECK(s.server.metric(answered) == 0);
+  REQUIRE(restock(s.client, product).status == 200);
+  const auto again = test::buy(s.client, s.user, product, 1, "kept");
+  CHECK(again.status == 409);
+  CHECK(again.header("idempotent-replayed") == "true");
+}
+
+TEST_CASE("a restocked product sells at once, through another process within a second") {
+  test::shop s;
+  test::server_process other{s.db};
+  auto elsewhere = other.client();
+  const auto product = make_sold_out(s);
+  REQUIRE(restock(s.client, product).status == 200);
+  CHECK(test::buy(s.client, s.user, product, 5).status == 201);
+  REQUIRE(test::buy(s.client, s.user, product).status == 409);
+  REQUIRE(restock(elsewhere, product).status == 200);
+  const auto until = std::chrono::steady_clock::now() + 1500ms;
+  int status = 0;
+  while (status != 201 && std::chrono::steady_clock::now() < until) {
+    status = test::buy(s.client, s.user, product).status;
+    std::this_thread::sleep_for(10ms);
+  }
+  CHECK(status == 201);
+  CHECK(test::audit(s.db) == "");
+}
