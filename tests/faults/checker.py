@@ -1,0 +1,274 @@
+"""The invariants I1 to I12 over what clients saw (History) and the books (Snapshot). I13 and I14 are in health.py.
+
+Each is a generator of violations as text. A rule that needs an assumption about the run names it."""
+import bisect
+import collections
+
+from faults.history import FAIL, INFO, KINDS, OK
+from faults.replay import states
+
+SHOWN = 5  # violations of an invariant that are reported
+
+
+class Checker:
+    def __init__(self, history, snapshot, popular_ttl):
+        self.cached_at_most = popular_ttl + 10.0  # seconds; a load may take as long as a request
+        self.history, self.snapshot = history, snapshot
+        self.rows_by_request = collections.defaultdict(list)
+        self.journal = {(row.user_id, row.version): row for row in snapshot.rows}
+        self.rows_by_key = collections.defaultdict(list)
+        for row in snapshot.rows:
+            self.rows_by_request[row.request_id].append(row)
+            if row.idempotency_key is not None:
+                self.rows_by_key[row.user_id, row.idempotency_key].append(row)
+        self.states = {user: states(rows) for user, rows in snapshot.journal.items()}
+        # By version, which a wrong server may leave out: the state that it left behind, and the one before it.
+        self.after = {user: {0: known[0], **{row.version: state for row, state in
+                                             zip(snapshot.journal[user], known[1:])}}
+                      for user, known in self.states.items()}
+        self.before = {(user, row.version): state for user, known in self.states.items()
+                       for row, state in zip(snapshot.journal[user], known)}
+        self.acknowledged = self._acknowledged()
+        self.buyers = collections.defaultdict(list)  # attempts that made a completed purchase, by product
+        for a in history.writes():
+            if a.kind == "purchase" and any(row.completed for row in self.rows_by_request.get(a.request_id, ())):
+                self.buyers[a.product].append(a)
+
+    def run(self):
+        """The violations by invariant; an empty dictionary is what a correct server gives."""
+        found = {}
+        for number in range(1, 13):
+            violations = list(getattr(self, f"i{number}")())
+            if violations:
+                found[f"I{number}"] = violations[:SHOWN] + [f"{len(violations)} in all"]
+        return found
+
+    # What several invariants need.
+
+    def rows_of(self, attempt):
+        """Rows that the attempt may have made: its own request's, or its key's."""
+        if attempt.key:
+            return self.rows_by_key[attempt.user, attempt.key]
+        return self.rows_by_request[attempt.request_id]
+
+    def price(self, attempt):
+        return self.snapshot.products[attempt.product]["price"]
+
+    def matches(self, row, attempt):
+        amount = {"deposit": attempt.quantity, "use": 0}.get(attempt.kind)
+        if amount is None:
+            amount = attempt.quantity * self.price(attempt)
+        units = 0 if attempt.kind == "deposit" else attempt.quantity
+        return (row.user_id == attempt.user and row.kind == KINDS[attempt.kind] and row.amount == amount and
+                row.quantity == units and (row.product_id or 0) == attempt.product)
+
+    def version_told(self, attempt):
+        """The version that an answer proves to exist: of its own row, or of the state that a read shows."""
+        if attempt.outcome == OK and attempt.kind in KINDS:
+            return attempt.answer["version"]
+        if attempt.outcome == OK and attempt.kind == "inventory" and attempt.status == 200:
+            return attempt.answer["version"]
+        if attempt.outcome == FAIL and attempt.kind in KINDS:
+            rows = self.rows_by_request.get(attempt.request_id)
+            return rows[0].version if rows else None
+        return None
+
+    def _acknowledged(self):
+        """By user: the times at which the newest version known to clients grew, and those versions."""
+        told = collections.defaultdict(list)
+        for attempt in self.history.attempts:
+            version = self.version_told(attempt)
+            if version is not None:
+                told[attempt.user].append((attempt.completed, version))
+        found = {}
+        for user, events in told.items():
+            times, versions, newest = [], [], 0
+            for at, version in sorted(events):
+                newest = max(newest, version)
+                times.append(at)
+                versions.append(newest)
+            found[user] = (times, versions)
+        return found
+
+    def acknowledged_before(self, user, time):
+        times, versions = self.acknowledged.get(user, ([], []))
+        at = bisect.bisect_left(times, time)
+        return versions[at - 1] if at else 0
+
+    # The invariants.
+
+    def i1(self):
+        """What was acknowledged is in the journal exactly once, as it was asked for."""
+        for a in self.history.writes():
+            if a.outcome != OK:
+                continue
+            rows = [row for row in self.rows_of(a) if row.completed]
+            if len(rows) != 1 or not self.matches(rows[0], a):
+                yield f"{a.request_id} {a.kind} of user {a.user} was acknowledged, and has the rows {rows}"
+
+    def i2(self):
+        """What failed in every attempt did not happen."""
+        keyed = self.history.by_key().values()
+        alone = ([a] for a in self.history.writes() if not a.key)
+        for attempts in (*keyed, *alone):
+            if all(a.outcome == FAIL for a in attempts):
+                for row in self.rows_of(attempts[0]):
+                    if row.completed:
+                        yield f"{attempts[0].request_id} failed, and has the completed row {row}"
+
+    def i3(self):
+        """What is unknown happened at most once."""
+        for a in self.history.writes():
+            if a.outcome == INFO and len(self.rows_of(a)) > 1:
+                yield f"{a.request_id} is unknown, and has {len(self.rows_of(a))} rows"
+
+    def i4(self):
+        """Nothing is in the journal that nobody asked for."""
+        issued = {a.request_id: a for a in self.history.writes()}
+        for row in self.snapshot.rows:
+            a = issued.get(row.request_id)
+            if a is None or a.user != row.user_id or KINDS[a.kind] != row.kind or (a.key or None) != row.idempotency_key:
+                yield f"nobody issued {row}"
+
+    def i5(self):
+        """Every balance is the sum of the journal, and balance_after the running sum."""
+        total = 0
+        for user, known in self.snapshot.users.items():
+            for state, row in zip(self.states[user][1:], self.snapshot.journal[user]):
+                if row.balance_after != state.balance:
+                    yield f"the journal gives {state.balance} after {row}"
+            last = self.states[user][-1].balance
+            total += last - known["balance"]
+            if known["balance"] != last:
+                yield f"user {user} has {known['balance']}, the journal gives {last}"
+        if total != 0:
+            yield f"all balances together are off by {total}"
+
+    def i6(self):
+        """No balance and no stock of items was ever negative."""
+        for user, known in self.states.items():
+            for row, state in zip(self.snapshot.journal[user], known[1:]):
+                if state.balance < 0 or min(state.items.values(), default=0) < 0 or row.balance_after < 0:
+                    yield f"user {user} has {state} after {row}"
+
+    def i7(self):
+        """Inventories are bought less used; a permanent is owned once at most; no stock is sold twice."""
+        expected = {(user, product): units for user, known in self.states.items()
+                    for product, units in known[-1].items.items()}
+        for line in expected.keys() | self.snapshot.inventory.keys():
+            owned, right = self.snapshot.inventory.get(line, 0), expected.get(line, 0)
+            if owned != right:
+                yield f"user and product {line}: {owned} owned, the journal gives {right}"
+            if self.snapshot.products[line[1]]["type"] == 2 and owned > 1:
+                yield f"user and product {line}: {owned} of a permanent"
+        sold = collections.Counter()
+        for row in self.snapshot.rows:
+            if row.completed and row.kind == KINDS["purchase"]:
+                sold[row.product_id] += row.quantity
+        for product, known in self.snapshot.products.items():
+            if known["supply"] is not None and not known["sold"] == sold[product] <= known["supply"]:
+                yield f"{sold[product]} sold of {known}"
+
+    def i8(self):
+        """A key has one effect at most, and everybody who was told of it was told the same."""
+        for (user, key), attempts in self.history.by_key().items():
+            if len(self.rows_by_key[user, key]) > 1:
+                yield f"user {user} has {len(self.rows_by_key[user, key])} rows with the key {key}"
+            told = {(a.status, a.body) for a in attempts if a.outcome == OK}
+            if len(told) > 1:
+                yield f"the key {key} of user {user} had different answers: {sorted(told)}"
+
+    def i9(self):
+        """Nobody was told of a row that is not there, or is not like that."""
+        for a in self.history.writes():
+            if a.outcome != OK:
+                continue
+            told = a.answer["transaction"]
+            row = self.journal.get((a.user, told["version"]))
+            if row is None or (row.version, row.amount, row.quantity, row.balance_after, row.request_id) != (
+                    told["version"], told["amount"], told["quantity"], told["balance_after"], told["request_id"]):
+                yield f"{a.request_id} was told {told}, the journal has {row}"
+
+    def i10(self):
+        """Versions are dense and follow real time; every refusal was right in a state of its time."""
+        for user, rows in self.snapshot.journal.items():
+            versions = [row.version for row in rows]
+            if versions != list(range(1, len(rows) + 1)) or self.snapshot.users[user]["version"] != len(rows):
+                yield f"user {user} at {self.snapshot.users[user]['version']} has the versions {versions[-5:]}"
+        for a in self.history.writes():
+            version = self.version_told(a)
+            if version is not None and not a.replayed and version <= self.acknowledged_before(a.user, a.invoked):
+                yield f"{a.request_id} has version {version}, and a later one was acknowledged before it was sent"
+            if a.status in (402, 409):
+                yield from self._unjustified(a)
+
+    def _unjustified(self, a):
+        rows = self.rows_of(a)
+        if not rows:
+            product = self.snapshot.products.get(a.product)
+            # Without a key a sold-out product may be refused without a row. Assumes that nobody restocks.
+            if a.code != "sold_out" or a.key or product["sold"] != product["supply"]:
+                yield f"{a.request_id} was refused with {a.code} and has no row"
+            return
+        row = rows[0]
+        if row.reason != a.code:
+            yield f"{a.request_id} was refused with {a.code}, the journal says {row}"
+            return
+        before = self.before[a.user, row.version]
+        owned = before.items.get(a.product, 0)
+        right = {
+            "insufficient_funds": lambda: a.quantity * self.price(a) > before.balance,
+            "already_owned": lambda: owned > 0,
+            "not_enough_items": lambda: owned < a.quantity,
+            "sold_out": lambda: self._was_sold_out(a, row),
+        }.get(a.code)
+        if right is None or not right():
+            yield f"{a.request_id} was refused with {a.code}, with {before} before {row}"
+
+    def _was_sold_out(self, a, row):
+        """What the refusal says was left had been left, some time between its sending and its answer."""
+        supply = self.snapshot.products[a.product]["supply"]
+        sold_then = supply - row.detail_1
+        acknowledged = issued = 0
+        for other in self.buyers[a.product]:
+            acknowledged += other.quantity if other.completed < a.invoked else 0
+            issued += other.quantity if other.invoked < a.completed or a.replayed else 0
+        return row.detail_1 < a.quantity and (a.replayed or acknowledged <= sold_then) and sold_then <= issued
+
+    def i11(self):
+        """A read shows the state of the version that it claims, and none older than what was known before it."""
+        for a in self.history.attempts:
+            if a.kind != "inventory" or a.outcome != OK:
+                continue
+            version = int(a.etag.strip('"').rpartition("-")[2]) if a.status == 304 else a.answer["version"]
+            if version < self.acknowledged_before(a.user, a.invoked):
+                yield f"a read of user {a.user} gave version {version}, which was old before it was sent"
+            state = self.after.get(a.user, {}).get(version)
+            if state is None:
+                yield f"a read of user {a.user} gave version {version}, which does not exist"
+            elif a.status == 200:
+                shown = {item["product_id"]: item["quantity"] for item in a.answer["items"]}
+                if shown != state.owned():
+                    yield f"user {a.user} at version {version} was shown {shown}"
+
+    def i12(self):
+        """The best sellers are right for the instant that they were made at, give or take a transaction's duration."""
+        sales = sorted((row.created_at, row.product_id) for row in self.snapshot.rows
+                       if row.completed and row.kind == KINDS["purchase"])
+        for a in self.history.attempts:
+            if a.kind != "popular" or a.outcome != OK:
+                continue
+            shown = [(p["product_id"], p["purchases"]) for p in a.answer["products"]]
+            if shown != sorted(shown, key=lambda p: (-p[1], p[0])):
+                yield f"not in order: {shown}"
+            least = collections.Counter(product for at, product in sales if at < a.wall - self.cached_at_most)
+            most = collections.Counter(product for at, product in sales if at < a.wall + self.in_flight_at_most)
+            for product, purchases in shown:
+                if not least[product] <= purchases <= most[product]:
+                    yield f"product {product}: {purchases} shown, {least[product]} to {most[product]} is right"
+            floor = min((p[1] for p in shown), default=0) if len(shown) >= 5 else 0
+            for product, purchases in least.items():
+                if purchases > floor and product not in dict(shown):
+                    yield f"product {product} with {purchases} purchases is not shown"
+
+    in_flight_at_most = 10.0   # seconds from sending to answer

@@ -1,0 +1,39 @@
+"""Whether a run has seen enough for its verdict to mean anything."""
+import collections
+
+from faults.history import FAIL, INFO, OK
+
+HOT_USERS, HOT_SHARE = 5, 0.3
+
+
+def counts(history):
+    """How many attempts of each kind that a verdict needs."""
+    writes = history.writes()
+    by_user = collections.Counter(a.user for a in writes)
+    hottest = sum(number for _, number in by_user.most_common(HOT_USERS))
+    return {
+        "ok": sum(a.outcome == OK for a in writes),
+        "insufficient_funds": sum(a.code == "insufficient_funds" for a in writes),
+        "already_owned": sum(a.code == "already_owned" for a in writes),
+        "not_enough_items": sum(a.code == "not_enough_items" for a in writes),
+        "sold_out": sum(a.code == "sold_out" for a in writes),
+        "key_reused": sum(a.code == "idempotency_key_reused" for a in writes),
+        "not_applied": sum(a.outcome == FAIL and a.status == 503 for a in writes),
+        "unknown": sum(a.outcome == INFO for a in writes),
+        "replayed": sum(a.replayed for a in writes),
+        "reads": sum(a.kind == "inventory" and a.outcome == OK for a in history.attempts),
+        "popular": sum(a.kind == "popular" and a.outcome == OK for a in history.attempts),
+        "hot_percent": round(100 * hottest / len(writes)) if writes else 0,
+    }
+
+
+# What every run must have; a fault adds its own.
+ALWAYS = {"ok": 200, "insufficient_funds": 10, "already_owned": 5, "not_enough_items": 5, "sold_out": 5,
+          "key_reused": 3, "replayed": 20, "reads": 50, "popular": 3, "hot_percent": round(100 * HOT_SHARE)}
+
+
+def missing(history, also):
+    """What there was too little of, as text."""
+    seen = counts(history)
+    return [f"{name}: {seen[name]}, at least {least} are needed" for name, least in {**ALWAYS, **also}.items()
+            if seen[name] < least]

@@ -1,0 +1,83 @@
+"""What clients saw: one record per attempt, from before it was sent until its answer or the lack of one."""
+import dataclasses
+import json
+import threading
+import time
+
+OK, FAIL, INFO = "ok", "fail", "info"
+KINDS = {"deposit": 1, "purchase": 2, "use": 3}
+# 503 with one of these codes was certainly not applied (the contract); every other 5xx may have been.
+NOT_APPLIED = ("unavailable", "overloaded")
+
+
+@dataclasses.dataclass
+class Attempt:
+    """One request. Times are seconds of the monotonic clock; `wall` is the same instant of the system's clock."""
+    client: int
+    kind: str                     # deposit, purchase, use, inventory, popular
+    user: int = 0
+    product: int = 0
+    quantity: int = 0             # units; credits of a deposit
+    key: str = ""
+    request_id: str = ""
+    invoked: float = 0
+    completed: float = float("inf")
+    wall: float = 0
+    status: int = 0               # 0: no answer came
+    code: str = ""
+    body: str = ""
+    etag: str = ""
+    replayed: bool = False
+    outcome: str = INFO
+    abandoned: bool = False       # its client did not wait for the answer
+
+    @property
+    def answer(self):
+        return json.loads(self.body)
+
+    @property
+    def writes(self):
+        return self.kind in KINDS
+
+
+def classify(status, code):
+    """What an answer says about the effect: happened, certainly did not, or unknown."""
+    if 200 <= status < 400:
+        return OK
+    if 400 <= status < 500 or (status == 503 and code in NOT_APPLIED):
+        return FAIL
+    return INFO
+
+
+class History:
+    """All attempts, appended by many threads when they are sent."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self.attempts: list[Attempt] = []
+
+    def invoke(self, attempt):
+        attempt.wall = time.time()
+        attempt.invoked = time.monotonic()
+        with self._lock:
+            self.attempts.append(attempt)
+
+    @staticmethod
+    def complete(attempt, status, headers, body):
+        attempt.status, attempt.body = status, body
+        attempt.code = json.loads(body).get("code", "") if status >= 400 and body.startswith("{") else ""
+        attempt.etag = headers.get("etag", "")
+        attempt.replayed = headers.get("idempotent-replayed") == "true"
+        attempt.outcome = classify(status, attempt.code)
+        attempt.completed = time.monotonic()
+
+    def writes(self):
+        return [a for a in self.attempts if a.writes]
+
+    def by_key(self):
+        """Attempts with a key by (user, key), in the order of sending."""
+        found: dict[tuple[int, str], list[Attempt]] = {}
+        for a in self.writes():
+            if a.key:
+                found.setdefault((a.user, a.key), []).append(a)
+        return found

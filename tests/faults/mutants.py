@@ -1,0 +1,75 @@
+"""Servers that are wrong on purpose: for each invariant a fault in the database's SQL that the checker must find.
+
+A mutant is a trigger or a statement of its own, given to a run's database before the load or in the middle of it."""
+import dataclasses
+
+
+
+@dataclasses.dataclass(frozen=True)
+class Mutant:
+    """`setup` before the load, `midway` during it, `finally_` after it; `caught_by`: the invariant that must notice."""
+    caught_by: str
+    what: str
+    setup: tuple = ()
+    midway: tuple = ()
+
+
+def trigger(table, when, body):
+    """A row trigger that runs `body`, which returns the row that is written."""
+    return (f"create function mutant() returns trigger language plpgsql as $$ begin {body} return new; end $$",
+            f"create trigger mutant before {when} on {table} for each row execute function mutant()")
+
+
+SOMETIMES = "random() < 0.05"
+
+CATALOGUE = (
+    Mutant("I1", "a purchase is booked with another amount",
+           trigger("transactions", "insert", f"if new.kind = 2 and new.status = 2 and {SOMETIMES} then"
+                   " new.amount := new.amount + 1; end if;")),
+    Mutant("I2", "a refused purchase is booked as completed",
+           trigger("transactions", "insert", "if new.kind = 2 and new.status = 3 then"
+                   " new.status := 2; new.reason := null; end if;")),
+    Mutant("I3", "a request is carried out twice",
+           trigger("transactions", "insert", "if new.version < 1000000 and new.kind = 2 and new.idempotency_key is null"
+                   " then insert into transactions (user_id, version, kind, status, product_id, quantity, amount,"
+                   " balance_after, item_quantity_after, reason, request_id) values (new.user_id,"
+                   " new.version + 1000000, new.kind, new.status, new.product_id, new.quantity, new.amount,"
+                   " new.balance_after, new.item_quantity_after, new.reason, new.request_id); end if;")),
+    Mutant("I4", "a row appears that nobody asked for",
+           midway=("insert into transactions (user_id, version, kind, status, quantity, amount, balance_after,"
+                   " request_id) select id, 2000000, 1, 2, 0, 1, 0, 'nobody' from users limit 1",)),
+    Mutant("I5", "a wallet gains a credit", trigger("users", "update", f"if {SOMETIMES} then"
+                                                    " new.balance := new.balance + 1; end if;")),
+    Mutant("I6", "a wallet was overdrawn",
+           midway=("alter table transactions drop constraint transactions_balance_after_check",
+                   "update transactions set balance_after = -1 where (user_id, version) in"
+                   " (select user_id, version from transactions limit 1)")),
+    Mutant("I7", "an item is given twice", trigger("inventory", "update", f"if {SOMETIMES} then"
+                                                   " new.quantity := new.quantity + 1; end if;")),
+    Mutant("I8", "a replay tells something else than the first answer",
+           trigger("transactions", "insert", "if new.idempotency_key is not null and new.status = 2 then"
+                   " new.item_quantity_after := new.item_quantity_after + 1; end if;")),
+    Mutant("I9", "an acknowledged row is lost",
+           midway=("delete from transactions t using users u where u.id = t.user_id and u.version = t.version"
+                   " and t.kind = 2",)),
+    Mutant("I10", "a version is left out",
+           trigger("users", "update", f"if {SOMETIMES} then new.version := new.version + 1; end if;")),
+    Mutant("I11", "an inventory is not written",
+           trigger("inventory", "update", f"if {SOMETIMES} then new := old; end if;")),
+    Mutant("I12", "a sale counts three times",
+           trigger("sales_counters", "update", "new.purchases := new.purchases + 200;")),
+    Mutant("I13", "a row stays pending",
+           trigger("transactions", "insert", f"if {SOMETIMES} then new.status := 1; end if;")),
+    Mutant("I14", "nothing can be written any more",
+           midway=("create function mutant() returns trigger language plpgsql as"
+                   " $$ begin raise 'mutant' using errcode = '40001'; end $$",
+                   "create trigger mutant before insert on transactions for each row execute function mutant()")),
+)
+
+
+def midway(mutant):
+    """As a fault: what the mutant does during the load."""
+    def inject(run):
+        for statement in mutant.midway:
+            run.database.ask(statement)
+    return inject

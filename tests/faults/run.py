@@ -1,0 +1,87 @@
+"""One run: a fresh database and server, clients at work, a fault, healing, and the verdict."""
+import random
+import time
+
+from faults import coverage, snapshot
+from faults.checker import Checker
+from faults.client import Client, Crowd
+from faults.health import Base, recovery
+from faults.history import INFO, History
+from faults.proxy import Proxy
+from faults.servers import Coffer
+from faults.workloads import CLIENTS, Mix, World
+
+POPULAR_TTL = 1  # seconds
+
+
+class Verdict:
+    """Violations by invariant; `unknown` says what a run that found none had too little of."""
+
+    def __init__(self, violations, unknown, seen):
+        self.violations, self.unknown, self.seen = violations, unknown, seen
+
+    @property
+    def right(self):
+        return not self.violations and not self.unknown
+
+    def __str__(self):
+        lines = [f"{name}: {text}" for name, texts in self.violations.items() for text in texts]
+        lines += [f"unknown: {text}" for text in self.unknown]
+        return "\n".join(lines) or "no violation"
+
+
+class Run:
+    """What a fault may reach: database, redis, coffer, proxy, world, standby; kills, random."""
+
+    def __init__(self, place, seed, kills=5, threads=1, standby=False):
+        self.place, self.seed, self.kills = place, seed, kills
+        self.random = random.Random(f"{seed}/fault")
+        self.database, self.redis = place.database(), place.redis
+        self.standby = place.standby() if standby else None
+        self.history = History()
+        self.proxy = Proxy(self.database.cluster.port, seed)
+        url = self.database.url(self.proxy.port)
+        if standby:
+            self.database.ask("alter system set synchronous_standby_names = '*'")
+            self.database.ask("select pg_reload_conf()")
+            ports = f"{self.database.cluster.port},{self.standby.port}"
+            url = (f"postgresql://coffer_app@/{self.database.name}?host=127.0.0.1,127.0.0.1&port={ports}"
+                   "&target_session_attrs=read-write")
+        self.coffer = Coffer(place.binary, place.scratch, url, self.redis.url, COFFER_THREADS=str(threads),
+                             COFFER_POPULAR_TTL=f"{POPULAR_TTL}s")
+        self.clients = [Client(n, self.history, self.coffer.port, seed) for n in range(CLIENTS + 1)]
+        self.world = World(self.clients[0])
+
+    def carry_out(self, inject, needs=None, all_answered=False, seconds=1.5):
+        """Works for `seconds`, hurts, heals, works on for as long, looks. `needs` None: whatever was seen is enough."""
+        base = Base(self.coffer)
+        crowd = Crowd(self.clients[1:], Mix(self.world, self.seed))
+        try:
+            time.sleep(seconds)
+            inject(self)
+            slow = recovery([self.clients[0]], self.world)
+            time.sleep(seconds)
+        finally:
+            crowd.stop()
+        slow += recovery(self.clients[1:], self.world)
+        for client in self.clients:
+            client.close()
+        violations = {}
+        if slow:
+            violations["I14"] = slow
+        if left := base.violations(self):
+            violations["I13"] = left
+        violations.update(Checker(self.history, snapshot.take(self.database), POPULAR_TTL).run())
+        if wrong := self.coffer.verify(self.database.url()):
+            violations["verify"] = wrong
+        if all_answered:
+            lost = [a.request_id for a in self.history.writes() if a.outcome == INFO and not a.abandoned]
+            violations.update({"answers": [f"no answer for {lost[:5]}, {len(lost)} in all"]} if lost else {})
+        unknown = [] if needs is None else coverage.missing(self.history, needs)
+        return Verdict(violations, unknown, coverage.counts(self.history))
+
+    def close(self):
+        for client in self.clients:
+            client.close()
+        self.coffer.stop()
+        self.proxy.close()

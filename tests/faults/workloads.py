@@ -1,0 +1,139 @@
+"""What clients do: eight kinds of work mixed in one run, drawn from the seed."""
+import random
+import time
+
+from faults.history import OK, Attempt
+
+USERS, HOT_USERS, RACE_USERS = 60, 3, 12
+CONSUMABLES, PERMANENTS = 6, 4
+PRICE, FUNDS, HOT_FUNDS = 7, 5000, 400
+STOCK = 25
+CLIENTS = 12
+
+
+class World:
+    """Users and products that a run works with. Ids are those of a fresh database."""
+
+    def __init__(self, client):
+        self.products = [self._product(client, f"consumable {n}", "consumable") for n in range(CONSUMABLES)]
+        self.permanents = [self._product(client, f"permanent {n}", "permanent") for n in range(PERMANENTS)]
+        self.limited = self._product(client, "limited", "consumable", stock=STOCK)
+        self.users = [self._user(client, n) for n in range(USERS + HOT_USERS + RACE_USERS)]
+        self.bank, rest = self.users[:USERS], self.users[USERS:]
+        self.hot, self.racers = rest[:HOT_USERS], rest[HOT_USERS:]
+        for user in self.users:
+            funds = HOT_FUNDS if user in self.hot else FUNDS
+            if client.send(Attempt(0, "deposit", user, quantity=funds, key="start")) != OK:
+                raise RuntimeError(f"no funds for user {user}")
+
+    @staticmethod
+    def _create(client, path, body):
+        import json
+        connection = client._connect()  # pylint: disable=protected-access
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status != 201:
+            raise RuntimeError(f"POST {path}: {answer.status} {text.decode()}")
+        return json.loads(text)["id"]
+
+    def _product(self, client, name, kind, **more):
+        return self._create(client, "/products", {"name": name, "price": PRICE, "type": kind, **more})
+
+    def _user(self, client, n):
+        return self._create(client, "/users", {"username": f"user{n}", "email": f"user{n}@example.com"})
+
+
+class Mix:
+    """Draws steps. Each client has a random generator of its own, so that a seed gives the same requests per client
+    whatever the others do."""
+
+    def __init__(self, world, seed):
+        self.world = world
+        self.random = [random.Random(f"{seed}/{n}") for n in range(CLIENTS + 1)]
+        self.keys = [0] * (CLIENTS + 1)
+        self.ranks = [1 / (rank + 1) ** 0.99 for rank in range(len(world.bank))]
+        self.kinds = {self.bank: 24, self.hot_wallet: 24, self.permanent_race: 8, self.stock_race: 6,
+                      self.repeated_key: 14, self.unknown_retried: 12, self.cache_reads: 11, self.best_sellers: 1}
+
+    def __call__(self, client, stopping):
+        draw = self.random[client.number]
+        work = draw.choices(list(self.kinds), list(self.kinds.values()))[0]
+        work(client, draw, stopping)
+
+    def next_key(self, client):
+        self.keys[client.number] += 1
+        return f"key-{client.number}-{self.keys[client.number]}"
+
+    def hang_up(self, draw):
+        """Now and then a client goes away before its answer comes."""
+        return draw.random() < 0.01
+
+    def bank(self, client, draw, _):
+        """Purchases, uses and deposits of users drawn by Zipf's law."""
+        user = draw.choices(self.world.bank, self.ranks)[0]
+        product = draw.choice(self.world.products)
+        kind = draw.choices(("purchase", "use", "deposit"), (6, 3, 1))[0]
+        if kind == "deposit":
+            client.send(Attempt(0, kind, user, quantity=draw.randint(1, 50), key=self.next_key(client)))
+        else:
+            client.send(Attempt(0, kind, user, product, draw.randint(1, 3)), self.hang_up(draw))
+
+    def hot_wallet(self, client, draw, _):
+        """Everybody spends the same few wallets, which cannot pay for all of it."""
+        user = draw.choice(self.world.hot)
+        if draw.random() < 0.1:
+            client.send(Attempt(0, "deposit", user, quantity=5 * PRICE, key=self.next_key(client)))
+        else:
+            client.send(Attempt(0, "purchase", user, draw.choice(self.world.products), 1), self.hang_up(draw))
+
+    def permanent_race(self, client, draw, _):
+        """Many want to be the one purchase of a permanent."""
+        client.send(Attempt(0, "purchase", draw.choice(self.world.racers), draw.choice(self.world.permanents), 1))
+
+    def stock_race(self, client, draw, _):
+        """Many want the few pieces of a limited product, some with a key."""
+        key = self.next_key(client) if draw.random() < 0.5 else ""
+        client.send(Attempt(0, "purchase", draw.choice(self.world.racers), self.world.limited, 1, key))
+
+    def repeated_key(self, client, draw, _):
+        """A key again with the same request, with an altered one, and by another user."""
+        user, product = draw.choices(self.world.bank, self.ranks)[0], draw.choice(self.world.products)
+        key = self.next_key(client)
+        client.send(Attempt(0, "purchase", user, product, 1, key))
+        client.send(Attempt(0, "purchase", user, product, 1, key))
+        if draw.random() < 0.3:
+            client.send(Attempt(0, "purchase", user, product, 2, key))
+        if draw.random() < 0.3:
+            other = draw.choice([u for u in self.world.bank if u != user])
+            client.send(Attempt(0, "purchase", other, product, 1, key))
+
+    def unknown_retried(self, client, draw, stopping):
+        """Sent again with its key until the outcome is known."""
+        product = draw.choice(self.world.products)
+        user = draw.choice(self.world.hot if draw.random() < 0.5 else self.world.bank)
+        client.insist(Attempt(0, "purchase", user, product, 1, self.next_key(client)), stopping)
+
+    def cache_reads(self, client, draw, _):
+        """A purchase, then reads that must know it."""
+        user = draw.choice(self.world.bank)
+        client.send(Attempt(0, "purchase", user, draw.choice(self.world.products), 1))
+        for _ in range(3):
+            client.send(Attempt(0, "inventory", draw.choice((user, draw.choice(self.world.hot)))))
+
+    def best_sellers(self, client, _draw, _stopping):
+        client.send(Attempt(0, "popular"))
+
+
+def probe(client, world, limit):
+    """Purchases until one succeeds; seconds that took, or None after `limit` (I14)."""
+    start = time.monotonic()
+    n = 0
+    while time.monotonic() - start < limit:
+        n += 1
+        attempt = Attempt(0, "deposit", world.bank[client.number % USERS], quantity=1,
+                          key=f"probe-{client.number}-{n}")
+        if client.send(attempt) == OK:
+            return time.monotonic() - start
+        time.sleep(0.1)
+    return None
