@@ -5,6 +5,7 @@ import random
 import sys
 import tempfile
 import time
+import traceback
 
 from faults import injections, mutants
 from faults.run import Run
@@ -55,8 +56,8 @@ class Suite:
                 wrong, seen = judge(run)
             finally:
                 run.close()
-        except RuntimeError as failure:
-            wrong, seen = str(failure), ""
+        except Exception:  # pylint: disable=broad-exception-caught
+            wrong, seen = traceback.format_exc(), ""
         self.tell("failed" if wrong else "passed", name)
         self.failed += bool(wrong)
         print(f"{'FAILED' if wrong else 'passed'}: {name} ({time.monotonic() - began:.0f} s) {seen}", flush=True)

@@ -1,6 +1,7 @@
 """A client of the server: one connection, one thread, everything it sends and hears in the history."""
 import http.client
 import json
+import select
 import socket
 import threading
 
@@ -18,6 +19,8 @@ class Client:
         self.connection = None
 
     def _connect(self):
+        if self.connection is not None and select.select([self.connection.sock], [], [], 0)[0]:
+            self.close()  # the server has closed it since the last answer
         if self.connection is None:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
             connection.connect()

@@ -165,7 +165,7 @@ def redis_garbage(run):
     """Values of the cache are overwritten with nonsense."""
     script = "for _, k in ipairs(redis.call('keys', ARGV[1])) do redis.call('set', k, ARGV[2], 'px', 60000) end"
     for n in range(15):
-        run.redis.ask("eval", script, "0", f"{run.coffer.port}:*", ("", "garbage", "{", "\x00\x01", "9" * 40)[n % 5])
+        run.redis.ask("eval", script, "0", f"{run.coffer.port}:*", ("", "garbage", "{", "\x01\x7f", "9" * 40)[n % 5])
         pause(0.15)
     run.redis.ask("flushall")
 
