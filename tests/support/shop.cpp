@@ -29,17 +29,21 @@ constexpr rule rules[] = {
     {"a balance is not the sum of its journal",
      "select count(*) from (select u.id from users u left join transactions t on t.user_id = u.id and t.status = 2"
      " group by u.id having u.balance <> coalesce(sum(case t.kind when 1 then t.amount when 2 then -t.amount"
-     " when 4 then t.amount when 5 then t.amount else 0 end), 0)) x"},
+     " when 4 then t.amount when 5 then case when t.detail_1 = -1 then -t.amount else t.amount end"
+     " else 0 end), 0)) x"},
     {"a balance_after is not the running sum",
      "select count(*) from (select balance_after, sum(case when status <> 2 then 0 when kind = 2 then -amount"
-     " when kind = 3 then 0 else amount end) over (partition by user_id order by version) as running"
+     " when kind = 3 then 0 when kind = 5 and detail_1 = -1 then -amount else amount end) over (partition by user_id "
+     "order by version) as running"
      " from transactions) x where balance_after <> running"},
     {"versions are not dense",
      "select count(*) from (select u.id from users u left join transactions t on t.user_id = u.id group by u.id"
      " having u.version <> count(t.version) or u.version <> coalesce(max(t.version), 0)) x"},
     {"an inventory is not what the journal says",
      "select count(*) from inventory i full join (select user_id, product_id, sum(case kind when 2 then quantity"
-     " when 3 then -quantity else 0 end) as quantity from transactions where status = 2 and product_id is not null"
+     " when 3 then -quantity when 4 then detail_2 - quantity"
+     " when 5 then case when detail_1 = -1 then -quantity else quantity end else 0 end) as quantity from transactions "
+     "where status = 2 and product_id is not null"
      " group by user_id, product_id) j on j.user_id = i.user_id and j.product_id = i.product_id"
      " where coalesce(i.quantity, 0) <> coalesce(j.quantity, 0)"},
     {"a permanent is owned twice",
@@ -58,8 +62,19 @@ constexpr rule rules[] = {
      " over (partition by product_id order by detail_1) as before from transactions"
      " where status = 2 and kind = 2 and detail_1 is not null) x where first <> before"},
     {"units bought are not what the journal says",
-     "select count(*) from inventory i where i.bought <> (select coalesce(sum(quantity), 0) from transactions t"
-     " where t.user_id = i.user_id and t.product_id = i.product_id and t.kind = 2 and t.status = 2)"},
+     "select count(*) from inventory i where i.bought <> (select coalesce(sum(case kind when 2 then quantity"
+     " else -quantity end), 0) from transactions t"
+     " where t.user_id = i.user_id and t.product_id = i.product_id and t.kind in (2, 4) and t.status = 2)"},
+    {"a purchase was refunded more often than it was made, or at another price",
+     "select count(*) from transactions p cross join lateral (select coalesce(sum(quantity), 0) as units,"
+     " coalesce(sum(amount), 0) as amount from transactions r where r.user_id = p.user_id and r.kind = 4"
+     " and r.status = 2 and r.detail_1 = p.version) r where p.kind = 2 and p.status = 2"
+     " and (r.units > p.quantity or r.amount * p.quantity <> p.amount * r.units or r.units <>"
+     " (select coalesce(sum(units), 0) from refunds c where c.user_id = p.user_id and c.version = p.version))"},
+    {"a refund is not of a purchase",
+     "select count(*) from transactions r where r.kind = 4 and r.status = 2 and not exists (select from transactions p"
+     " where p.user_id = r.user_id and p.version = r.detail_1 and p.kind = 2 and p.status = 2"
+     " and p.product_id = r.product_id)"},
     {"a row is pending", "select count(*) from transactions where status = 1"},
 };
 

@@ -21,6 +21,18 @@ result<Body> read_body(const json::object<Body>& schema, http::request& r) {
   return schema.read(r.body);
 }
 
+/// The request's identity for the journal; `make_print` is called only when there is a key.
+template <typename MakePrint>
+service::request_identity identify(const http::request& r, std::string key, MakePrint make_print) {
+  service::request_identity who;
+  who.request_id = r.request_id;
+  if (!key.empty()) {
+    who.print = make_print();
+    who.idempotency_key = std::move(key);
+  }
+  return who;
+}
+
 /// The refusal as this request's answer.
 inline http::response refuse(const error& why, const http::request& r) { return problem(why, r.request_id); }
 

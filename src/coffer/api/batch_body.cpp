@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "coffer/api/dto.hpp"
 #include "coffer/json/json_schema.hpp"
 
 namespace coffer::api {
@@ -17,7 +18,7 @@ constexpr json::integer any_price{0, domain::max_credits.value};
 constexpr json::integer any_quantity{1, domain::max_quantity};
 constexpr json::text any_key{1, 255, json::charset::line};
 
-const std::vector<std::string_view> operation_names{"purchase", "use", "add_funds"};
+const std::vector<std::string_view> operation_names{"purchase", "use", "add_funds", "grant", "refund"};
 
 constexpr std::string_view key_help = "As the header Idempotency-Key of the single request, without quotes around it.";
 
@@ -58,11 +59,40 @@ operation_schema make_add_funds(std::int64_t max_deposit) {
       .rule(check_key);
 }
 
+operation_schema make_grant() {
+  return make_operation("GrantOperation")
+      .optional("credits", &batch_operation::credits, granted_credits, "Whole credits; negative: taken away. Not 0.")
+      .optional("product_id", &batch_operation::product, any_id, "What is given or taken, instead of credits.")
+      .optional("quantity", &batch_operation::quantity, granted_units,
+                "Units of the product; negative: taken away. Not 0.")
+      .required("reason", &batch_operation::reason, operator_reason, "Why; kept with the transaction.")
+      .optional("idempotency_key", &batch_operation::idempotency_key, any_key, key_help)
+      .rule(check_key)
+      .rule([](const batch_operation& o, json::violations& found) {
+        check_grant(o.credits, o.product.value != 0, o.quantity, found);
+      });
+}
+
+operation_schema make_refund() {
+  return make_operation("RefundOperation")
+      .required("version", &batch_operation::purchase, any_id, "The purchase.")
+      .optional("quantity", &batch_operation::quantity, any_quantity, "Units to take back; without: all that can be.")
+      .optional("force", &batch_operation::force, json::boolean{},
+                "Whether units that are used up are paid back as well; they are booked as missing.")
+      .required("reason", &batch_operation::reason, operator_reason, "Why; kept with the transaction.")
+      .optional("idempotency_key", &batch_operation::idempotency_key, any_key, key_help)
+      .rule(check_key);
+}
+
+/// In the order of operation_names.
+std::vector<operation_schema> make_operations(std::int64_t max_deposit) {
+  return {make_purchase(), make_use(), make_add_funds(max_deposit), make_grant(), make_refund()};
+}
+
 /// Reads operations by the schema that their member "op" chooses.
 class operations_reader {
  public:
-  explicit operations_reader(std::int64_t max_deposit)
-      : schemas_{make_purchase(), make_use(), make_add_funds(max_deposit)} {}
+  explicit operations_reader(std::int64_t max_deposit) : schemas_{make_operations(max_deposit)} {}
 
   void operator()(const json::value& v, batch_body& body, json::violations& found) const {
     if (v.kind() != json::kind::array) {
@@ -130,7 +160,7 @@ json::object<batch_body> make_batch_schema(std::int64_t max_deposit) {
 }
 
 std::string batch_json_schema(std::int64_t max_deposit) {
-  const std::vector<operation_schema> schemas{make_purchase(), make_use(), make_add_funds(max_deposit)};
+  const std::vector<operation_schema> schemas = make_operations(max_deposit);
   std::string choices;
   for (std::size_t i = 0; i < schemas.size(); ++i) {
     std::vector<json::member_info> members = schemas[i].members();

@@ -14,15 +14,19 @@ namespace coffer::api {
 inline constexpr std::size_t max_operations = 100;
 
 /// What an operation does.
-enum class operation_kind : std::uint8_t { purchase = 1, use = 2, add_funds = 3 };
+enum class operation_kind : std::uint8_t { purchase = 1, use = 2, add_funds = 3, grant = 4, refund = 5 };
 
 /// One operation; which members it has depends on its kind.
 struct batch_operation {
   operation_kind kind = operation_kind::purchase;
-  product_id product;                             ///< of a purchase or use
-  std::int64_t quantity = 1;                      ///< of a purchase or use
+  product_id product;                             ///< of a purchase, use or grant of items; 0: none
+  std::optional<std::int64_t> quantity;           ///< of all but a deposit
   std::optional<domain::credits> expected_price;  ///< of a purchase
   domain::credits amount;                         ///< of a deposit
+  std::optional<std::int64_t> credits;            ///< of a grant of credits
+  version purchase;                               ///< of a refund
+  bool force = false;                             ///< of a refund
+  std::string reason;                             ///< of a grant or refund
   std::string idempotency_key;                    ///< empty: none
 };
 

@@ -98,4 +98,45 @@ const json::object<use_body>& use_schema() {
   return schema;
 }
 
+void check_grant(std::optional<std::int64_t> credits, bool has_product, std::optional<std::int64_t> quantity,
+                 json::violations& found) {
+  if (credits.has_value() == has_product) {
+    found.add("credits", "one_of", "give either credits, or product_id and quantity");
+  } else if (has_product && !quantity) {
+    found.add("quantity", "required", "is required with product_id");
+  } else if (credits && quantity) {
+    found.add("quantity", "one_of", "does not go with credits");
+  }
+  if (credits == 0) {
+    found.add("credits", "not_zero", "must not be 0");
+  }
+  if (quantity == 0) {
+    found.add("quantity", "not_zero", "must not be 0");
+  }
+}
+
+const json::object<grant_body>& grant_schema() {
+  static const auto schema =
+      json::object<grant_body>{"Grant"}
+          .optional("credits", &grant_body::credits, granted_credits, "Whole credits; negative: taken away. Not 0.")
+          .optional("product_id", &grant_body::product, any_id, "What is given or taken, instead of credits.")
+          .optional("quantity", &grant_body::quantity, granted_units,
+                    "Units of the product; negative: taken away. Not 0.")
+          .required("reason", &grant_body::reason, operator_reason, "Why; kept with the transaction.")
+          .rule([](const grant_body& body, json::violations& found) {
+            check_grant(body.credits, body.product.has_value(), body.quantity, found);
+          });
+  return schema;
+}
+
+const json::object<refund_body>& refund_schema() {
+  static const auto schema =
+      json::object<refund_body>{"Refund"}
+          .optional("quantity", &refund_body::quantity, any_quantity, "Units to take back; without: all that can be.")
+          .optional("force", &refund_body::force, json::boolean{},
+                    "Whether units that are used up are paid back as well; they are booked as missing.")
+          .required("reason", &refund_body::reason, operator_reason, "Why; kept with the transaction.");
+  return schema;
+}
+
 }  // namespace coffer::api

@@ -58,6 +58,32 @@ struct use_body {
   std::int64_t quantity = 1;
 };
 
+/// POST /users/{user_id}/grants: credits, or units of a product; negative numbers take.
+struct grant_body {
+  std::optional<std::int64_t> credits;
+  std::optional<product_id> product;
+  std::optional<std::int64_t> quantity;
+  std::string reason;
+};
+
+/// POST /users/{user_id}/transactions/{version}/refund
+struct refund_body {
+  std::optional<std::int64_t> quantity;  ///< nullopt: all that is possible
+  bool force = false;
+  std::string reason;
+};
+
+/// Adds what is wrong with a grant's members together: exactly one of the two kinds, nothing of 0.
+void check_grant(std::optional<std::int64_t> credits, bool has_product, std::optional<std::int64_t> quantity,
+                 json::violations& found);
+
+// The members' rules, where they occur in several bodies.
+inline constexpr json::integer granted_credits{-domain::max_credits.value, domain::max_credits.value};
+inline constexpr json::integer granted_units{-domain::max_grant, domain::max_grant};
+inline constexpr json::text operator_reason{1, 500, json::charset::text};
+
+const json::object<grant_body>& grant_schema();
+const json::object<refund_body>& refund_schema();
 const json::object<create_user_body>& create_user_schema();
 const json::object<create_product_body>& create_product_schema();
 const json::object<change_product_body>& change_product_schema();

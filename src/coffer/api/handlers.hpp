@@ -19,6 +19,8 @@ net::task<http::response> change_product(context& with, call c);
 net::task<http::response> add_funds(context& with, call c);
 net::task<http::response> purchase(context& with, call c);
 net::task<http::response> use(context& with, call c);
+net::task<http::response> grant(context& with, call c);
+net::task<http::response> refund(context& with, call c);
 net::task<http::response> run_batch(context& with, call c);
 
 // reads

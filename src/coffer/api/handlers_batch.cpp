@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "coffer/api/answers.hpp"
 #include "coffer/api/handlers.hpp"
 #include "coffer/api/idempotency.hpp"
@@ -9,32 +11,60 @@ namespace coffer::api {
 
 namespace {
 
-domain::command to_command(const batch_operation& o, user_id user, const std::string& request_id) {
+/// `purchase` is the row that a refund is about.
+domain::command to_command(const batch_operation& o, user_id user, const std::string& request_id,
+                           const domain::transaction* purchase) {
   domain::command c;
   c.user = user;
   c.request_id = request_id;
   c.idempotency_key = o.idempotency_key;
+  c.note = o.reason;
   switch (o.kind) {
     case operation_kind::purchase:
       c.kind = domain::transaction_kind::purchase;
       c.product = o.product;
-      c.quantity = o.quantity;
+      c.quantity = o.quantity.value_or(1);
       c.expected_price = o.expected_price;
-      c.print = purchase_print(o.product, user, o.quantity, o.expected_price);
+      c.print = purchase_print(o.product, user, c.quantity, o.expected_price);
       break;
     case operation_kind::use:
       c.kind = domain::transaction_kind::use;
       c.product = o.product;
-      c.quantity = o.quantity;
-      c.print = use_print(o.product, user, o.quantity);
+      c.quantity = o.quantity.value_or(1);
+      c.print = use_print(o.product, user, c.quantity);
       break;
     case operation_kind::add_funds:
       c.kind = domain::transaction_kind::deposit;
       c.amount = o.amount;
       c.print = deposit_print(user, o.amount);
       break;
+    case operation_kind::grant:
+      c.kind = domain::transaction_kind::grant;
+      if (o.credits) {
+        c.amount = domain::credits{*o.credits};
+        c.print = grant_credits_print(user, c.amount, o.reason);
+      } else {
+        c.product = o.product;
+        c.quantity = o.quantity.value_or(0);
+        c.print = grant_items_print(user, o.product, c.quantity, o.reason);
+      }
+      break;
+    case operation_kind::refund:
+      c.kind = domain::transaction_kind::refund;
+      c.quantity = o.quantity.value_or(0);
+      c.force = o.force;
+      c.print = refund_print(user, o.purchase, c.quantity, o.force, o.reason);
+      c.product = purchase->product;
+      c.purchase = domain::to_refund(*purchase);
+      break;
   }
   return c;
+}
+
+/// The refusal of a batch whose operation `place` refunds a version that the user does not have.
+error no_such_purchase(std::size_t place, error why) {
+  why.detail = fmt::format("The user has no transaction with the version that operation {} refunds.", place);
+  return why;
 }
 
 /// The refusal that the batch as a whole is answered with: nothing was decided, and for one reason.
@@ -90,8 +120,17 @@ net::task<http::response> run_batch(context& with, call c) {
   }
   std::vector<domain::command> commands;
   commands.reserve(body->operations.size());
-  for (const batch_operation& o : body->operations) {
-    commands.push_back(to_command(o, body->user, c.request.request_id));
+  for (std::size_t i = 0; i < body->operations.size(); ++i) {
+    const batch_operation& o = body->operations[i];
+    std::optional<domain::transaction> purchase;
+    if (o.kind == operation_kind::refund) {
+      auto found = co_await with.history.find(body->user, o.purchase, c.request.deadline);
+      if (!found) {
+        co_return refuse(no_such_purchase(i, found.error()), c.request);
+      }
+      purchase = *std::move(found);
+    }
+    commands.push_back(to_command(o, body->user, c.request.request_id, purchase ? &*purchase : nullptr));
   }
   const std::vector<domain::verdict> verdicts =
       co_await with.wallet.run(std::move(commands), body->atomic, c.request.deadline);

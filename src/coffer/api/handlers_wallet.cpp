@@ -4,22 +4,6 @@
 
 namespace coffer::api {
 
-namespace {
-
-/// The request's identity for the journal; `make_print` is called only when there is a key.
-template <typename MakePrint>
-service::request_identity identify(const http::request& r, std::string key, MakePrint make_print) {
-  service::request_identity who;
-  who.request_id = r.request_id;
-  if (!key.empty()) {
-    who.print = make_print();
-    who.idempotency_key = std::move(key);
-  }
-  return who;
-}
-
-}  // namespace
-
 net::task<http::response> add_funds(context& with, call c) {
   result<std::string> key = idempotency_key(c.request);
   if (key && key->empty()) {

@@ -81,10 +81,13 @@ result<std::string> parse_idempotency_key(std::string_view text) {
 }
 
 domain::fingerprint fingerprint_of(std::string_view operation, std::int64_t path_id,
-                                   std::initializer_list<std::int64_t> body) {
+                                   std::initializer_list<std::int64_t> body, std::string_view text) {
   std::string canonical = fmt::format("{} {}", operation, path_id);
   for (const std::int64_t value : body) {
     canonical += fmt::format(" {}", value);
+  }
+  if (!text.empty()) {
+    canonical.append(" ").append(text);
   }
   const auto digest = sha256(canonical);
   domain::fingerprint print{};
@@ -105,6 +108,20 @@ domain::fingerprint purchase_print(product_id product, user_id user, std::int64_
 
 domain::fingerprint use_print(product_id product, user_id user, std::int64_t quantity) {
   return fingerprint_of("use", product.value, {user.value, quantity});
+}
+
+domain::fingerprint grant_credits_print(user_id user, domain::credits amount, std::string_view reason) {
+  return fingerprint_of("grant-credits", user.value, {amount.value}, reason);
+}
+
+domain::fingerprint grant_items_print(user_id user, product_id product, std::int64_t quantity,
+                                      std::string_view reason) {
+  return fingerprint_of("grant-items", user.value, {product.value, quantity}, reason);
+}
+
+domain::fingerprint refund_print(user_id user, version purchase, std::int64_t quantity, bool force,
+                                 std::string_view reason) {
+  return fingerprint_of("refund", user.value, {purchase.value, quantity, force ? 1 : 0}, reason);
 }
 
 }  // namespace coffer::api

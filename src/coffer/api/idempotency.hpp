@@ -24,14 +24,19 @@ result<std::string> idempotency_key(const http::request& r);
 result<std::string> parse_idempotency_key(std::string_view text);
 
 /// Digest of an operation on a path with the canonical form of its body: every member's value with defaults applied,
-/// in a fixed order. -1 stands for an absent optional member.
+/// in a fixed order; `text` is the one member that is a string. -1 stands for an absent optional member.
 domain::fingerprint fingerprint_of(std::string_view operation, std::int64_t path_id,
-                                   std::initializer_list<std::int64_t> body);
+                                   std::initializer_list<std::int64_t> body, std::string_view text = {});
 
 // The fingerprints of the operations, wherever they are asked for.
 domain::fingerprint deposit_print(user_id user, domain::credits amount);
 domain::fingerprint purchase_print(product_id product, user_id user, std::int64_t quantity,
                                    std::optional<domain::credits> expected_price);
 domain::fingerprint use_print(product_id product, user_id user, std::int64_t quantity);
+domain::fingerprint grant_credits_print(user_id user, domain::credits amount, std::string_view reason);
+domain::fingerprint grant_items_print(user_id user, product_id product, std::int64_t quantity, std::string_view reason);
+/// `quantity` is 0 when the request names none.
+domain::fingerprint refund_print(user_id user, version purchase, std::int64_t quantity, bool force,
+                                 std::string_view reason);
 
 }  // namespace coffer::api

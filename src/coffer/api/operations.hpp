@@ -19,6 +19,8 @@ operation change_product(const document_facts& facts);
 operation add_funds(const document_facts& facts);
 operation purchase(const document_facts& facts);
 operation use(const document_facts& facts);
+operation grant(const document_facts& facts);
+operation refund(const document_facts& facts);
 operation run_batch(const document_facts& facts);
 
 // reads

@@ -61,6 +61,34 @@ operation use(const document_facts&) {
                      not_enough_items}};
 }
 
+operation grant(const document_facts&) {
+  return {.id = "grant",
+          .tag = "Wallet",
+          .summary = "Grant or take credits or items",
+          .text =
+              "For operators: gifts, corrections, compensation. Follows no terms of sale: inactive products may be "
+              "granted, stocks and limits are not touched.",
+          .parameters = {key_parameter(false)},
+          .body = body_of(grant_schema(), R"({"product_id":1,"quantity":3,"reason":"compensation for the outage"})"),
+          .replies = {receipt("The receipt.", samples::grant())},
+          .errors = {invalid_idempotency_key, idempotency_key_reused, user_not_found, product_not_found,
+                     insufficient_funds, not_enough_items, already_owned, limit_reached, balance_limit_exceeded}};
+}
+
+operation refund(const document_facts&) {
+  return {.id = "refundPurchase",
+          .tag = "Wallet",
+          .summary = "Refund a purchase",
+          .text =
+              "Gives back the price that was paid and takes the units back in the same transaction, each unit once. "
+              "What has been used up is refundable only with `force`, and is booked as missing.",
+          .parameters = {key_parameter(false)},
+          .body = body_of(refund_schema(), R"({"quantity":1,"reason":"bought by accident"})"),
+          .replies = {receipt("The receipt.", samples::refund())},
+          .errors = {invalid_idempotency_key, idempotency_key_reused, user_not_found, transaction_not_found,
+                     not_refundable, already_refunded, balance_limit_exceeded}};
+}
+
 operation run_batch(const document_facts& facts) {
   return {.id = "runBatch",
           .tag = "Wallet",
@@ -74,7 +102,7 @@ operation run_batch(const document_facts& facts) {
                                R"({"op":"add_funds","amount":50,"idempotency_key":"order-7-pay"},)"
                                R"({"op":"purchase","product_id":1,"idempotency_key":"order-7-buy"}]})"},
           .replies = {{.text = "What became of each operation.", .shape = "BatchResult"}},
-          .errors = {invalid_idempotency_key, user_not_found}};
+          .errors = {invalid_idempotency_key, user_not_found, transaction_not_found}};
 }
 
 }  // namespace coffer::api::operations

@@ -15,6 +15,8 @@ constexpr problem_numbers required_and_available = {{{"required", "Credits or un
                                                      {"available", "Credits or units that are there.", 120}}};
 constexpr problem_numbers requested_and_available = {
     {{"requested", "Units that were asked for.", 4}, {"available", "Units that were left.", 3}}};
+constexpr problem_numbers requested_and_refundable = {
+    {{"requested", "Units that were to be refunded.", 3}, {"refundable", "Units that could be.", 1}}};
 constexpr problem_numbers limit_and_bought = {{{"limit", "Units that one user may ever buy.", 5},
                                                {"bought", "Units that the user had bought.", 4},
                                                {"requested", "Units that were asked for.", 2}}};
@@ -133,7 +135,9 @@ constexpr std::array<row, errc_count> table = {{
       "An earlier request with this key has no outcome yet.", same_key}},
     {errc::not_refundable,
      {409, "Not refundable", "This transaction cannot be refunded.",
-      "Only what was paid for and has not been used up can be given back.", changed}},
+      "Only completed purchases are refunded, and of them what has not been used up; an operator's `force` pays back "
+      "used up units as well.",
+      changed, false, requested_and_refundable}},
     {errc::already_refunded,
      {409, "Already refunded", "This transaction has been refunded.", "Every unit is given back at most once.",
       corrected}},

@@ -100,6 +100,19 @@ static void members_of(Sink& out, const domain::transaction& row) {
   out.nullable("idempotency_key", row.idempotency_key, {.text = "The key of the request, without quotes."});
   out.member("request_id", row.request_id, {.text = "X-Request-Id of the request that was decided."});
   out.member("created_at", to_rfc3339(row.created_at), any_time);
+  const bool granted = row.kind == domain::transaction_kind::grant;
+  const bool refunded = row.kind == domain::transaction_kind::refund;
+  const bool completed = row.status == domain::transaction_status::completed;
+  using number = std::optional<std::int64_t>;
+  using word = std::optional<std::string_view>;
+  out.if_any("direction", granted ? word{grant_directions[row.detail_1 == domain::taken_away ? 1 : 0]} : word{},
+             {.text = "Of a grant: whether it gives or takes.", .names = grant_directions});
+  out.if_any("refunded_version", refunded ? row.detail_1 : number{},
+             {.text = "Of a refund: the version of the purchase.", .minimum = 1});
+  out.if_any("missing", refunded && completed ? row.detail_2 : number{},
+             {.text = "Of a refund: units that had been used up and were paid back all the same.", .minimum = 0});
+  out.if_any("note", granted || refunded ? word{row.note} : word{},
+             {.text = "Of a grant or refund: the operator's reason."});
 }
 
 template <typename Sink>

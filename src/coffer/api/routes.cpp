@@ -16,6 +16,8 @@ http::router<endpoint> make_routes() {
   add(get, "/users/{user_id}/inventory", get_inventory, operations::get_inventory);
   add(get, "/users/{user_id}/transactions", list_transactions, operations::list_transactions);
   add(get, "/users/{user_id}/transactions/{version}", get_transaction, operations::get_transaction);
+  add(post, "/users/{user_id}/transactions/{version}/refund", refund, operations::refund);
+  add(post, "/users/{user_id}/grants", grant, operations::grant);
   add(get, "/users/{user_id}/operations/{idempotency_key}", get_operation, operations::get_operation);
   add(get, "/users/{user_id}/statement", get_statement, operations::get_statement);
   add(post, "/products", create_product, operations::create_product);

@@ -65,6 +65,29 @@ domain::transaction use() {
   return made;
 }
 
+domain::transaction grant() {
+  domain::transaction made = row(domain::transaction_kind::grant, 4);
+  made.product = product_id{1};
+  made.quantity = 3;
+  made.balance_after = domain::credits{9800};
+  made.item_quantity_after = 4;
+  made.note = "compensation for the outage";
+  return made;
+}
+
+domain::transaction refund() {
+  domain::transaction made = row(domain::transaction_kind::refund, 5);
+  made.product = product_id{1};
+  made.quantity = 1;
+  made.amount = domain::credits{100};
+  made.balance_after = domain::credits{9900};
+  made.item_quantity_after = 3;
+  made.detail_1 = 2;
+  made.detail_2 = 0;
+  made.note = "bought by accident";
+  return made;
+}
+
 store::inventory inventory() {
   store::inventory made;
   made.user = user_id{1};

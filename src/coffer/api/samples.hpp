@@ -17,6 +17,8 @@ domain::product product();
 domain::transaction deposit();
 domain::transaction purchase();
 domain::transaction use();
+domain::transaction grant();
+domain::transaction refund();
 store::inventory inventory();
 store::best_sellers best_sellers();
 service::health_report health();

@@ -60,6 +60,14 @@ class render_sink {
       out_.value(text);
     }
   }
+  /// As member(), but left out where there is nothing to say.
+  template <typename T>
+  void if_any(json::name name, const std::optional<T>& value, const note&) {
+    if (value) {
+      out_.key(name);
+      out_.value(*value);
+    }
+  }
   /// An object.
   template <typename Resource>
   void nested(json::name name, const Resource& resource, const note&) {
@@ -150,6 +158,11 @@ class schema_sink {
   void nullable(json::name name, std::string_view, const note& about) {
     plain<std::string_view>(name.text(), about, true);
   }
+  template <typename T>
+  void if_any(json::name name, const std::optional<T>&, const note& about) {
+    plain<T>(name.text(), about, false);
+    names_.pop_back();  // not required
+  }
   template <typename Resource>
   void nested(json::name name, const Resource& resource, const note& about) {
     const std::string_view shape = all_.describe(resource);
@@ -184,7 +197,8 @@ class schema_sink {
     out_.end_object();
   }
 
-  /// The schema of the object whose members have been collected. Every member is required, no other is allowed.
+  /// The schema of the object whose members have been collected. Every member but those of if_any() is required, no
+  /// other is allowed.
   [[nodiscard]] std::string schema() const;
   [[nodiscard]] std::string_view name() const { return name_; }
 

@@ -17,6 +17,10 @@ struct statement_line {
   std::int64_t change = 0;
 };
 
+std::optional<std::int64_t> refunded_version(const domain::transaction& row) {
+  return row.kind == domain::transaction_kind::refund ? row.detail_1 : std::nullopt;
+}
+
 }  // namespace
 
 // Found by its first argument, hence not in the unnamed namespace.
@@ -38,13 +42,15 @@ static void members_of(Sink& out, const statement_line& of) {
                {.text = "Error code of a failed row."});
   out.nullable("idempotency_key", row.idempotency_key, {.text = "The key of the request, without quotes."});
   out.member("request_id", row.request_id, {.text = "X-Request-Id of the request that was decided."});
+  out.nullable("refunded_version", refunded_version(row), {.text = "Of a refund: the version of the purchase."});
+  out.nullable("note", row.note, {.text = "Of a grant or refund: the operator's reason."});
 }
 
 namespace {
 
 constexpr std::string_view csv_header =
     "version,created_at,kind,status,product_id,product_name,quantity,amount,change,balance_after,reason,"
-    "idempotency_key,request_id\r\n";
+    "idempotency_key,request_id,refunded_version,note\r\n";
 
 std::string_view trimmed(std::string_view text) {
   while (text.starts_with(' ') || text.starts_with('\t')) {
@@ -105,6 +111,12 @@ void append_csv(std::string& to, const store::statement_row& line, std::int64_t 
   out.text(row.reason ? to_string(*row.reason) : std::string_view{});
   out.text(row.idempotency_key);
   out.text(row.request_id);
+  if (const auto version = refunded_version(row)) {
+    out.number(*version);
+  } else {
+    out.empty();
+  }
+  out.text(row.note);
   out.end_record();
 }
 

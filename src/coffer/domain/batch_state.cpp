@@ -11,6 +11,7 @@ auto order(const wallet& w) { return w.user; }
 auto order(const product_terms& p) { return p.id; }
 auto order(const product_stock& s) { return s.product; }
 auto order(const holding& h) { return std::tuple{h.user, h.product}; }
+auto order(const refund_count& r) { return std::tuple{r.user, r.purchase}; }
 auto order(const transaction& t) { return std::tuple{t.user, std::string_view{t.idempotency_key}}; }
 
 template <typename Row, typename Key>
@@ -57,11 +58,21 @@ holding& batch_state::holding_of(user_id user, product_id product) {
   return *holdings.insert(at, holding{.user = user, .product = product, .purchased_at = {}});
 }
 
+refund_count& batch_state::refund_of(user_id user, version purchase) {
+  const auto key = std::tuple{user, purchase};
+  const auto at = find_sorted(refunds, key);
+  if (at != refunds.end() && order(*at) == key) {
+    return *at;
+  }
+  return *refunds.insert(at, refund_count{.user = user, .purchase = purchase});
+}
+
 void batch_state::sort() {
   sort_rows(wallets);
   sort_rows(holdings);
   sort_rows(products);
   sort_rows(stocks);
+  sort_rows(refunds);
   sort_rows(keyed);
 }
 

@@ -36,12 +36,21 @@ struct sale {
   std::int64_t revenue = 0;
 };
 
+/// How many units of a purchase have been refunded.
+struct refund_count {
+  user_id user;
+  version purchase;
+  std::int64_t units = 0;
+  bool changed = false;
+};
+
 /// State of one batch: loaded rows first, then changed in place by decide(). All vectors are sorted by their ids.
 struct batch_state {
   std::vector<wallet> wallets;          ///< by user
   std::vector<holding> holdings;        ///< by user, product
   std::vector<product_terms> products;  ///< by id
   std::vector<product_stock> stocks;    ///< locked stocks of limited products, by product
+  std::vector<refund_count> refunds;    ///< by user, version; only of purchases that the batch refunds
   std::vector<transaction> keyed;       ///< journal rows of the batch's keys, by user, key
   timestamp time;                       ///< the database's clock, read after the locks were granted
 
@@ -55,6 +64,8 @@ struct batch_state {
   const transaction* find_keyed(user_id user, std::string_view key) const;
   /// The holding of `product` by `user`; an empty one is added when there is none.
   holding& holding_of(user_id user, product_id product);
+  /// The refunds of `user`'s purchase so far; a count of none is added when there is none.
+  refund_count& refund_of(user_id user, version purchase);
   /// Sorts the vectors. Call once after loading.
   void sort();
 };

@@ -9,14 +9,31 @@
 
 namespace coffer::domain {
 
+/// What a refund gives back: a completed purchase, which never changes once it is in the journal.
+struct purchase_to_refund {
+  version at;
+  std::int64_t quantity = 0;  ///< units bought; 0: the row is no completed purchase
+  credits amount;             ///< paid for all of them
+};
+
+/// What a refund of `row` can give back.
+inline purchase_to_refund to_refund(const transaction& row) {
+  const bool bought = row.kind == transaction_kind::purchase && row.status == transaction_status::completed;
+  return {.at = row.at, .quantity = bought ? row.quantity : 0, .amount = row.amount};
+}
+
 /// A wish, not yet decided. Everything that decide() needs to know of the request.
 struct command {
-  transaction_kind kind = transaction_kind::purchase;  ///< deposit, purchase or use
+  transaction_kind kind = transaction_kind::purchase;
   user_id user;
-  std::optional<product_id> product;      ///< set for purchase and use
-  std::int64_t quantity = 1;              ///< units, 1..max_quantity; not used by a deposit
-  credits amount;                         ///< of a deposit, 1..max_credits
+  std::optional<product_id> product;  ///< set unless a deposit or grant is about credits; a refund's: of its row
+  /// Units, 1..max_quantity; of a grant negative to take them, up to max_grant; of a refund 0 for all that is possible.
+  std::int64_t quantity = 1;
+  credits amount;                         ///< of a deposit, 1..max_credits; of a grant negative to take them
   std::optional<credits> expected_price;  ///< of a purchase: per unit; a different price is a refusal
+  purchase_to_refund purchase;            ///< of a refund
+  bool force = false;                     ///< of a refund: also for units that are used up
+  std::string note;                       ///< why an operator grants or refunds
   std::string idempotency_key;            ///< empty: none
   fingerprint print{};                    ///< meaningful only with a key
   std::string request_id;
@@ -24,6 +41,11 @@ struct command {
   /// follow each other and belong to one user. 1 for every other command.
   std::size_t together = 1;
 };
+
+/// Whether the command changes the stock of its product, if that is limited.
+constexpr bool needs_stock(const command& c) {
+  return c.product && (c.kind == transaction_kind::purchase || c.kind == transaction_kind::refund);
+}
 
 /// What became of a command: the journal row, new or (for a repeated key) the one from the first time.
 struct decision {

@@ -17,6 +17,9 @@ inline constexpr credits max_credits{max_json_integer};
 /// The most units one purchase or use may name.
 inline constexpr std::int64_t max_quantity = 1000;
 
+/// The most units one grant may give or take.
+inline constexpr std::int64_t max_grant = 1'000'000;
+
 /// price * quantity. Cannot overflow: 2^53 * 1000 is below 2^63. May exceed max_credits, and is then unaffordable.
 constexpr credits total_price(credits price, std::int64_t quantity) { return {price.value * quantity}; }
 static_assert(max_json_integer <= INT64_MAX / max_quantity);

@@ -19,7 +19,13 @@ namespace coffer::domain {
 /// - A purchase is refused by the first of: product_inactive, not_on_sale, price_changed, already_owned, limit_reached,
 ///   sold_out, insufficient_funds. The sale is judged by the batch's time: it holds from its start until just before
 ///   its end. A limited product needs its stock in `state` (asserted).
-/// Afterwards the wallets, holdings and stocks marked `changed` are what must be written.
+/// - A grant follows no terms of sale: inactive products may be granted, and neither stock nor limits are touched. What
+///   it takes must be there (insufficient_funds, not_enough_items).
+/// - A refund gives back units of one purchase at the price that was paid, each unit once (already_refunded), as far as
+///   they are still owned (not_refundable); with `force` also those that are used up. It gives the units it takes back
+///   to the stock of a limited product, and all of them to the buyer's limit. Its product must be in `state`
+///   (asserted).
+/// Afterwards the wallets, holdings, stocks and refunds marked `changed` are what must be written.
 batch_effects decide(std::span<const command* const> commands, batch_state& state);
 
 }  // namespace coffer::domain

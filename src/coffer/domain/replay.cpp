@@ -21,8 +21,9 @@ struct direction {
   int units;
 };
 
-direction direction_of(transaction_kind kind) noexcept {
-  switch (kind) {
+direction direction_of(const journal_entry& row) noexcept {
+  const int sign = row.detail_1 == taken_away ? -1 : 1;
+  switch (row.kind) {
     case transaction_kind::deposit:
       return {1, 0};
     case transaction_kind::purchase:
@@ -32,7 +33,7 @@ direction direction_of(transaction_kind kind) noexcept {
     case transaction_kind::refund:
       return {1, -1};
     case transaction_kind::grant:
-      return {1, 1};
+      return {sign, sign};
   }
   return {0, 0};
 }
@@ -77,7 +78,8 @@ void replay::check_item(const journal_entry& row) {
   if (row.product) {
     check_product(*row.product, at);
     owned = items_[*row.product].quantity;
-  } else if (row.kind == transaction_kind::purchase || row.kind == transaction_kind::use) {
+  } else if (row.kind == transaction_kind::purchase || row.kind == transaction_kind::use ||
+             (row.kind == transaction_kind::refund && row.status == transaction_status::completed)) {
     violated(rule::product_exists, at, std::nullopt, "a product", "none");
   }
   if (row.item_quantity_after != owned) {
@@ -96,7 +98,7 @@ void replay::add(std::int64_t& sum, std::int64_t change, std::string_view rule, 
 
 void replay::apply(const journal_entry& row) {
   const version at{row.at};
-  const direction to = direction_of(row.kind);
+  const direction to = direction_of(row);
   add(balance_, to.credits * row.amount, rule::balance_after, row);
   if (balance_ < 0) {
     violated(rule::no_negative_balance, at, std::nullopt, "0 or more", std::to_string(balance_));
@@ -107,7 +109,9 @@ void replay::apply(const journal_entry& row) {
   item& known = items_[*row.product];
   known.recorded = true;
   std::int64_t& owned = known.quantity;
-  add(owned, to.units * row.quantity, rule::item_quantity_after, row);
+  // A refund takes back what had not been used up.
+  const std::int64_t missing = row.kind == transaction_kind::refund ? row.detail_2.value_or(0) : 0;
+  add(owned, to.units * saturating_add(row.quantity, -missing), rule::item_quantity_after, row);
   if (owned < 0) {
     violated(rule::no_negative_quantity, at, row.product, "0 or more", std::to_string(owned));
   }

@@ -60,6 +60,8 @@ struct journal_entry {
   std::int64_t balance_after = 0;
   std::optional<std::int64_t> item_quantity_after;
   bool has_reason = false;
+  std::optional<std::int64_t> detail_1;  ///< see transaction
+  std::optional<std::int64_t> detail_2;
 };
 
 /// A line of the inventory as stored.

@@ -56,6 +56,8 @@ error refusal_of(const transaction& row) {
       return std::move(refusal).with("current_price", row.amount.value / row.quantity);
     case errc::sold_out:
       return sold_out(row.quantity, row.detail_1.value_or(0));
+    case errc::not_refundable:
+      return std::move(refusal).with("requested", row.quantity).with("refundable", row.detail_2.value_or(0));
     case errc::limit_reached:
       return std::move(refusal)
           .with("limit", row.detail_1.value_or(max_json_integer))

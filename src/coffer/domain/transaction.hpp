@@ -29,6 +29,9 @@ std::optional<transaction_status> transaction_status_from_string(std::string_vie
 /// Digest of operation, path and canonical body: tells a retry from another request under the same key.
 using fingerprint = std::array<std::byte, 16>;
 
+/// transaction::detail_1 of a grant that takes.
+inline constexpr std::int64_t taken_away = -1;
+
 /// A row of the journal. Holds everything a receipt or a refusal shows, so that a replay is rebuilt from it alone.
 struct transaction {
   user_id user;
@@ -43,9 +46,12 @@ struct transaction {
   std::optional<errc> reason;                       ///< why it failed
   /// Numbers that only some rows have. Of a completed purchase that took from a stock: the units sold of it, these
   /// included. Of a refusal: sold_out: the units left; limit_reached: the limit, the units bought before;
-  /// not_on_sale: start and end of the sale, microseconds since the Unix epoch.
+  /// not_on_sale: start and end of the sale, microseconds since the Unix epoch. Of a grant: `taken_away`, null when it
+  /// gives. Of a refund: the version of the purchase, and the units that had been used up and were not taken back (of a
+  /// refusal: that could have been refunded).
   std::optional<std::int64_t> detail_1;
   std::optional<std::int64_t> detail_2;
+  std::string note;                  ///< what the operator gave as the reason of a grant or refund; else empty
   std::string idempotency_key;       ///< empty: none
   std::optional<fingerprint> print;  ///< present exactly when there is a key
   std::string request_id;

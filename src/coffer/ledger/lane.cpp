@@ -37,10 +37,10 @@ bool is_transient(pg::sqlstate state) {
 /// How many limited products a lane remembers; the rest costs a second loading of a batch, nothing else.
 constexpr std::size_t limited_hint = 4096;
 
-/// Whether a purchase needs a stock that was not locked.
+/// Whether a purchase or refund needs a stock that was not locked.
 bool misses_stock(std::span<const domain::command* const> commands, domain::batch_state& state) {
   return std::any_of(commands.begin(), commands.end(), [&state](const domain::command* c) {
-    if (c->kind != domain::transaction_kind::purchase || !c->product) {
+    if (!domain::needs_stock(*c)) {
       return false;
     }
     const domain::product_terms* terms = state.find_product(*c->product);

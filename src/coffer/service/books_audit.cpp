@@ -155,7 +155,8 @@ net::task<audit_report> audit_books(pg::connection& db, store::user_range users,
   co_await db.execute("begin transaction isolation level repeatable read, read only", net::deadline_in(page_time));
   audit_report report;
   co_await replay_all(db, users, page_time, progress, report);
-  std::vector<std::string_view> tables = {store::rule::usernames, store::rule::emails, store::rule::bought};
+  std::vector<std::string_view> tables = {store::rule::usernames, store::rule::emails, store::rule::bought,
+                                          store::rule::refunds};
   // Counters and stocks do not tell whose purchases they count.
   if (users == store::user_range{}) {
     tables.push_back(store::rule::sales_counters);

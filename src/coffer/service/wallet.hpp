@@ -19,8 +19,8 @@ struct request_identity {
   domain::fingerprint print{};
 };
 
-/// Deposits, purchases and uses. Every call ends with a verdict shortly after `until` at the latest: a journal row
-/// (new or replayed), a refusal without one, or unavailable, overloaded, outcome_unknown.
+/// Deposits, purchases, uses, grants and refunds. Every call ends with a verdict shortly after `until` at the latest: a
+/// journal row (new or replayed), a refusal without one, or unavailable, overloaded, outcome_unknown.
 class wallet {
  public:
   wallet(ledger::ledger& l, sold_out_memory& sold_out) : ledger_{l}, sold_out_{sold_out} {}
@@ -60,10 +60,56 @@ class wallet {
     return ledger_.submit(std::move(c), until);
   }
 
+  /// Gives credits, or takes them when `amount` is negative; `note` is the operator's reason.
+  net::task<domain::verdict> grant_credits(user_id user, domain::credits amount, std::string note, request_identity who,
+                                           net::deadline until) {
+    domain::command c = make(domain::transaction_kind::grant, user, std::move(who));
+    c.amount = amount;
+    c.note = std::move(note);
+    return ledger_.submit(std::move(c), until);
+  }
+
+  /// Gives units of a product, or takes them when `quantity` is negative.
+  net::task<domain::verdict> grant_items(user_id user, product_id product, std::int64_t quantity, std::string note,
+                                         request_identity who, net::deadline until) {
+    domain::command c = make(domain::transaction_kind::grant, user, std::move(who));
+    c.product = product;
+    c.quantity = quantity;
+    c.note = std::move(note);
+    return ledger_.submit(std::move(c), until);
+  }
+
+  /// Takes units of a purchase back, 0: all that is possible, and gives back what was paid for them. `row` is the
+  /// purchase as the journal has it; rows of other kinds are refused. With `force` also for what is used up.
+  net::task<domain::verdict> refund(domain::transaction row, std::int64_t quantity, bool force, std::string note,
+                                    request_identity who, net::deadline until) {
+    domain::command c = make(domain::transaction_kind::refund, row.user, std::move(who));
+    c.product = row.product;
+    c.purchase = domain::to_refund(row);
+    c.quantity = quantity;
+    c.force = force;
+    c.note = std::move(note);
+    domain::verdict decided = co_await ledger_.submit(std::move(c), until);
+    if (decided && row.product) {
+      sold_out_.forget(*row.product);  // a piece may be for sale again
+    }
+    co_return decided;
+  }
+
   /// Several changes of one user, decided in this order; with `atomic` all of them happen or none. Gives a verdict for
   /// each.
   net::task<std::vector<domain::verdict>> run(std::vector<domain::command> commands, bool atomic, net::deadline until) {
-    return ledger_.submit_all(std::move(commands), atomic, until);
+    std::vector<product_id> refunded;
+    for (const domain::command& c : commands) {
+      if (c.kind == domain::transaction_kind::refund && c.product) {
+        refunded.push_back(*c.product);
+      }
+    }
+    std::vector<domain::verdict> decided = co_await ledger_.submit_all(std::move(commands), atomic, until);
+    for (const product_id product : refunded) {
+      sold_out_.forget(product);
+    }
+    co_return decided;
   }
 
  private:

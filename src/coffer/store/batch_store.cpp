@@ -31,10 +31,16 @@ constexpr pg::statement load_keyed{
     "batch_load_keyed",
     "select t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"
     " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at,"
-    " t.detail_1, t.detail_2"
+    " t.detail_1, t.detail_2, t.note"
     " from unnest($1, $2) as wanted (user_id, idempotency_key)"
     " join transactions t on t.user_id = wanted.user_id and t.idempotency_key = wanted.idempotency_key"
     " where t.user_id = any($3)"};
+
+constexpr pg::statement load_refunds{"batch_load_refunds",
+                                     "select r.user_id, r.version, r.units"
+                                     " from unnest($1, $2) as wanted (user_id, version)"
+                                     " join refunds r on r.user_id = wanted.user_id and r.version = wanted.version"
+                                     " where r.user_id = any($1)"};
 
 constexpr pg::statement load_products{"batch_load_products",
                                       "select id, price, type, is_active, is_limited, per_user_limit,"
@@ -73,8 +79,9 @@ constexpr pg::statement insert_holdings{"batch_insert_holdings",
                                         " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5)"};
 
 constexpr pg::statement update_stocks{"batch_update_stocks",
-                                      "update product_stock s set sold = new.sold"
-                                      " from (select unnest($1) as product_id, unnest($2) as sold) as new"
+                                      "update product_stock s set supply = new.supply, sold = new.sold"
+                                      " from (select unnest($1) as product_id, unnest($2) as supply,"
+                                      " unnest($3) as sold) as new"
                                       " where s.product_id = new.product_id and s.product_id = any($1)"};
 
 constexpr pg::statement insert_journal{
@@ -91,6 +98,19 @@ constexpr pg::statement insert_detailed_journal{
     " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at, detail_1, detail_2)"
     " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),"
     " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14, unnest($15), unnest($16)"};
+
+// For batches with grants or refunds.
+constexpr pg::statement insert_noted_journal{
+    "batch_insert_noted_journal",
+    "insert into transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after,"
+    " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at, detail_1, detail_2, note)"
+    " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),"
+    " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14, unnest($15), unnest($16), unnest($17)"};
+
+constexpr pg::statement count_refunds{"batch_count_refunds",
+                                      "insert into refunds (user_id, version, units)"
+                                      " select unnest($1), unnest($2), unnest($3)"
+                                      " on conflict (user_id, version) do update set units = excluded.units"};
 
 constexpr pg::statement count_sales{
     "batch_count_sales",
@@ -112,13 +132,17 @@ void sort_unique(std::vector<T>& values) {
 struct wanted {
   wanted(command_list commands, const std::set<product_id>& limited) {
     std::vector<std::pair<std::int64_t, std::string_view>> keys;
+    std::vector<std::pair<std::int64_t, std::int64_t>> refunds;
     for (const domain::command* c : commands) {
       users.push_back(c->user.value);
       if (c->product) {
         products.push_back(c->product->value);
-        if (c->kind == domain::transaction_kind::purchase && limited.contains(*c->product)) {
+        if (domain::needs_stock(*c) && limited.contains(*c->product)) {
           stocks.push_back(c->product->value);
         }
+      }
+      if (c->kind == domain::transaction_kind::refund) {
+        refunds.emplace_back(c->user.value, c->purchase.at.value);
       }
       if (!c->idempotency_key.empty()) {
         keys.emplace_back(c->user.value, c->idempotency_key);
@@ -128,6 +152,11 @@ struct wanted {
     sort_unique(products);
     sort_unique(stocks);
     sort_unique(keys);
+    sort_unique(refunds);
+    for (const auto& [user, at] : refunds) {
+      refund_users.push_back(user);
+      refund_versions.push_back(at);
+    }
     for (const auto& [user, key] : keys) {
       key_users.push_back(user);
       key_texts.push_back(key);
@@ -136,7 +165,9 @@ struct wanted {
 
   std::vector<std::int64_t> users;
   std::vector<std::int64_t> products;
-  std::vector<std::int64_t> stocks;  ///< of the products that are known to be limited
+  std::vector<std::int64_t> stocks;        ///< of the products that are known to be limited
+  std::vector<std::int64_t> refund_users;  ///< with refund_versions: the purchases that are refunded
+  std::vector<std::int64_t> refund_versions;
   std::vector<std::int64_t> key_users;
   std::vector<std::string_view> key_texts;
 };
@@ -163,6 +194,9 @@ pg::pipeline load_batch(command_list commands, const std::set<product_id>& limit
     p.add(load_products, std::move(pg::params{}.add(int64s{ids.products})));
     p.add(load_holdings, std::move(pg::params{}.add(int64s{ids.users}).add(int64s{ids.products})));
   }
+  if (!ids.refund_users.empty()) {
+    p.add(load_refunds, std::move(pg::params{}.add(int64s{ids.refund_users}).add(int64s{ids.refund_versions})));
+  }
   if (!ids.key_users.empty()) {
     p.add(load_keyed, std::move(pg::params{}
                                     .add(int64s{ids.key_users})
@@ -177,7 +211,10 @@ domain::batch_state read_batch(command_list commands, const std::set<product_id>
   const bool with_products =
       std::any_of(commands.begin(), commands.end(), [](const domain::command* c) { return c->product.has_value(); });
   const bool with_stocks = std::any_of(commands.begin(), commands.end(), [&limited](const domain::command* c) {
-    return c->kind == domain::transaction_kind::purchase && c->product && limited.contains(*c->product);
+    return domain::needs_stock(*c) && limited.contains(*c->product);
+  });
+  const bool with_refunds = std::any_of(commands.begin(), commands.end(), [](const domain::command* c) {
+    return c->kind == domain::transaction_kind::refund;
   });
   domain::batch_state state;
   std::size_t next = 1;
@@ -215,6 +252,14 @@ domain::batch_state read_batch(command_list commands, const std::set<product_id>
                                 .bought = holdings.int64(r, 3),
                                 .purchased_at = holdings.time(r, 4),
                                 .stored = true});
+    }
+  }
+  if (with_refunds) {
+    const pg::rows& refunds = results.at(next++);
+    for (int r = 0; r < refunds.size(); ++r) {
+      state.refunds.push_back({.user = user_id{refunds.int64(r, 0)},
+                               .purchase = version{refunds.int64(r, 1)},
+                               .units = refunds.int64(r, 2)});
     }
   }
   if (next < results.size()) {
@@ -265,19 +310,36 @@ std::optional<pg::params> holding_params(const domain::batch_state& state, bool 
   return p;
 }
 
-/// The stocks that were sold from. Nothing to write gives nullopt.
+/// The stocks that were sold from or given back to. Nothing to write gives nullopt.
 std::optional<pg::params> stock_params(const domain::batch_state& state) {
-  std::vector<std::int64_t> products, sold;
+  std::vector<std::int64_t> products, supplies, sold;
   for (const domain::product_stock& s : state.stocks) {
     if (s.changed) {
       products.push_back(s.product.value);
+      supplies.push_back(s.supply);
       sold.push_back(s.sold);
     }
   }
   if (products.empty()) {
     return std::nullopt;
   }
-  return pg::params::of(int64s{products}, int64s{sold});
+  return pg::params::of(int64s{products}, int64s{supplies}, int64s{sold});
+}
+
+/// The purchases of which more was refunded. Nothing to write gives nullopt.
+std::optional<pg::params> refund_params(const domain::batch_state& state) {
+  std::vector<std::int64_t> users, versions, units;
+  for (const domain::refund_count& r : state.refunds) {
+    if (r.changed) {
+      users.push_back(r.user.value);
+      versions.push_back(r.purchase.value);
+      units.push_back(r.units);
+    }
+  }
+  if (users.empty()) {
+    return std::nullopt;
+  }
+  return pg::params::of(int64s{users}, int64s{versions}, int64s{units});
 }
 
 /// The new journal rows of a batch, column by column, sorted by user and version.
@@ -295,7 +357,7 @@ struct journal_columns {
     for (auto* column : {&products, &item_quantities, &first_details, &second_details}) {
       column->reserve(rows);
     }
-    for (auto* column : {&reasons, &keys, &prints}) {
+    for (auto* column : {&reasons, &keys, &prints, &notes}) {
       column->reserve(rows);
     }
     request_ids.reserve(rows);
@@ -319,7 +381,9 @@ struct journal_columns {
     request_ids.emplace_back(t.request_id);
     first_details.push_back(t.detail_1);
     second_details.push_back(t.detail_2);
-    detailed = detailed || t.detail_1 || t.detail_2;
+    notes.push_back(t.note.empty() ? std::nullopt : optional_text{t.note});
+    noted = noted || !t.note.empty();
+    detailed = detailed || noted || t.detail_1 || t.detail_2;
   }
 
   pg::params to_params(timestamp time) const {
@@ -335,15 +399,19 @@ struct journal_columns {
     if (detailed) {
       p.add(std::span<const optional_int64>{first_details}).add(std::span<const optional_int64>{second_details});
     }
+    if (noted) {
+      p.add(std::span<const optional_text>{notes});
+    }
     return p;
   }
 
   std::vector<std::int64_t> users, versions, quantities, amounts, balances;
   std::vector<std::int16_t> kinds, statuses;
   std::vector<optional_int64> products, item_quantities, first_details, second_details;
-  std::vector<optional_text> reasons, keys, prints;
+  std::vector<optional_text> reasons, keys, prints, notes;
   std::vector<std::string_view> request_ids;
-  bool detailed = false;  ///< a row has a detail
+  bool detailed = false;  ///< a row has a detail or a note
+  bool noted = false;     ///< a row has a note
 };
 
 void add_journal(pg::pipeline& p, const domain::batch_state& state, const domain::batch_effects& effects) {
@@ -359,7 +427,10 @@ void add_journal(pg::pipeline& p, const domain::batch_state& state, const domain
   for (const domain::transaction* row : rows) {
     columns.append(*row);
   }
-  p.add(columns.detailed ? insert_detailed_journal : insert_journal, columns.to_params(state.time));
+  const pg::statement& insert = columns.noted      ? insert_noted_journal
+                                : columns.detailed ? insert_detailed_journal
+                                                   : insert_journal;
+  p.add(insert, columns.to_params(state.time));
 }
 
 pg::params sales_params(const domain::batch_state& state, const domain::batch_effects& effects, std::int16_t lane_key) {
@@ -393,6 +464,9 @@ pg::pipeline apply_batch(const domain::batch_state& state, const domain::batch_e
   p.add(update_wallets, wallet_params(state));
   if (auto stocks = stock_params(state)) {
     p.add(update_stocks, *std::move(stocks));
+  }
+  if (auto refunds = refund_params(state)) {
+    p.add(count_refunds, *std::move(refunds));
   }
   if (!effects.sales.empty()) {
     p.add(count_sales, sales_params(state, effects, lane_key));

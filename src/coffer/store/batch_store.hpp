@@ -21,16 +21,17 @@ using command_list = std::span<const domain::command* const>;
 void add_batch_settings(pg::options& session);
 
 /// Opens a transaction, locks the commands' users in id order and reads, each in a statement of its own so that it
-/// sees what was committed while the lock was waited for: holdings, keyed journal rows, product terms. The stocks of
-/// those of its products that are in `limited` are locked after the users and before the terms are read.
+/// sees what was committed while the lock was waited for: holdings, refunds, keyed journal rows, product terms. The
+/// stocks of those of its products that are in `limited` are locked after the users and before the terms are read.
 pg::pipeline load_batch(command_list commands, const std::set<product_id>& limited);
 
 /// The state that load_batch() of the same arguments found.
 domain::batch_state read_batch(command_list commands, const std::set<product_id>& limited,
                                const std::vector<pg::rows>& results);
 
-/// Writes wallets, holdings, stocks, journal rows and sales counters, then commits. `lane_key` places the counters. The
-/// last result's command tag tells whether the commit happened: COMMIT, or ROLLBACK for a failed transaction.
+/// Writes wallets, holdings, stocks, refunds, journal rows and sales counters, then commits. `lane_key` places the
+/// counters. The last result's command tag tells whether the commit happened: COMMIT, or ROLLBACK for a failed
+/// transaction.
 pg::pipeline apply_batch(const domain::batch_state& state, const domain::batch_effects& effects, std::int16_t lane_key);
 
 /// Opens a transaction, locks `users` (waiting for any earlier transaction that holds them), and reads the journal

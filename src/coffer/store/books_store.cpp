@@ -15,7 +15,7 @@ constexpr pg::statement page_of_wallets{"books_wallets",
 constexpr pg::statement page_of_journal{
     "books_journal",
     "select user_id, version, kind, status, product_id, quantity, amount, balance_after, item_quantity_after,"
-    " reason is not null"
+    " reason is not null, detail_1, detail_2"
     " from transactions where (user_id, version) > ($1, $2) and user_id <= $3 order by user_id, version limit $4"};
 
 constexpr pg::statement page_of_holdings{
@@ -73,9 +73,28 @@ constexpr pg::statement compare_bought{
     "books_bought",
     "select count(*) over (), user_id, product_id, coalesce(j.bought, 0)::text, coalesce(i.bought, 0)::text"
     " from (select * from inventory where user_id between $1 and $2) i"
-    " full join (select user_id, product_id, sum(quantity) as bought from transactions"
-    " where kind = 2 and status = 2 and user_id between $1 and $2 group by user_id, product_id) j"
+    " full join (select user_id, product_id, sum(case kind when 2 then quantity else -quantity end) as bought"
+    " from transactions where kind in (2, 4) and status = 2 and user_id between $1 and $2"
+    " group by user_id, product_id) j"
     " using (user_id, product_id) where coalesce(i.bought, 0) <> coalesce(j.bought, 0) limit 10"};
+
+// A refund names a completed purchase of the same user and product; all refunds of one together are what `refunds`
+// counts, not more units than were bought, at the price that was paid.
+constexpr pg::statement compare_refunds{
+    "books_refunds",
+    "select count(*) over (), user_id, t.product_id,"
+    " concat('version ', version, ': ', coalesce(j.units, 0), ' units for ', coalesce(j.amount, 0), ' credits "
+    "refunded'),"
+    " concat(coalesce(r.units, 0), ' counted, of ', coalesce(t.quantity, 0), ' bought for ', coalesce(t.amount, 0))"
+    " from (select * from refunds where user_id between $1 and $2) r"
+    " full join (select user_id, detail_1 as version, sum(quantity) as units, sum(amount) as amount,"
+    " min(product_id) as first, max(product_id) as last from transactions"
+    " where kind = 4 and status = 2 and user_id between $1 and $2 group by user_id, detail_1) j using (user_id, "
+    "version)"
+    " left join transactions t using (user_id, version)"
+    " where t.kind is distinct from 2 or t.status is distinct from 2 or r.units is distinct from j.units"
+    " or j.units > t.quantity or j.amount * t.quantity is distinct from t.amount * j.units"
+    " or j.first is distinct from t.product_id or j.last is distinct from t.product_id limit 10"};
 
 const pg::statement& comparison(std::string_view which) {
   if (which == rule::usernames) {
@@ -86,6 +105,9 @@ const pg::statement& comparison(std::string_view which) {
   }
   if (which == rule::bought) {
     return compare_bought;
+  }
+  if (which == rule::refunds) {
+    return compare_refunds;
   }
   if (which == rule::stocks) {
     return compare_stocks;
@@ -141,6 +163,8 @@ net::task<std::vector<domain::journal_entry>> read_journal(pg::connection& db, u
     row.balance_after = found.int64(r, 7);
     row.item_quantity_after = found.optional_int64(r, 8);
     row.has_reason = found.boolean(r, 9);
+    row.detail_1 = found.optional_int64(r, 10);
+    row.detail_2 = found.optional_int64(r, 11);
   }
   co_return page;
 }

@@ -9,7 +9,8 @@ namespace {
 constexpr pg::statement select_row{
     "journal_find",
     "select user_id, version, kind, status, product_id, quantity, amount, balance_after, item_quantity_after, reason,"
-    " idempotency_key, fingerprint, request_id, created_at, detail_1, detail_2 from transactions where user_id = $1 "
+    " idempotency_key, fingerprint, request_id, created_at, detail_1, detail_2, note from transactions where user_id = "
+    "$1 "
     "and version = $2"};
 
 // The outer join leaves one row of NULLs for a user without matching history, and none for an unknown user.
@@ -17,7 +18,7 @@ constexpr pg::statement select_page{
     "journal_list",
     "select t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"
     " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at,"
-    " t.detail_1, t.detail_2"
+    " t.detail_1, t.detail_2, t.note"
     " from users u left join lateral (select * from transactions where user_id = $1"
     " and ($2::bigint is null or version < $2) and ($3::smallint is null or kind = $3)"
     " and ($4::smallint is null or status = $4) order by version desc limit $5) t on true"
@@ -28,7 +29,7 @@ constexpr pg::statement select_keyed{
     "journal_outcome",
     "select t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"
     " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at,"
-    " t.detail_1, t.detail_2"
+    " t.detail_1, t.detail_2, t.note"
     " from users u left join transactions t on t.user_id = $1 and t.idempotency_key = $2 where u.id = $1"};
 
 template <typename Enum>

@@ -48,6 +48,7 @@ domain::transaction read_transaction(const pg::rows& result, int row) {
   t.created_at = result.time(row, 13);
   t.detail_1 = result.optional_int64(row, 14);
   t.detail_2 = result.optional_int64(row, 15);
+  t.note = std::string{result.optional_text(row, 16).value_or("")};
   return t;
 }
 

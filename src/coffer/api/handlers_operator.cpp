@@ -1,0 +1,54 @@
+// What operators do to a wallet: grants and refunds.
+#include "coffer/api/answers.hpp"
+#include "coffer/api/handlers.hpp"
+#include "coffer/api/idempotency.hpp"
+
+namespace coffer::api {
+
+net::task<http::response> grant(context& with, call c) {
+  result<std::string> key = idempotency_key(c.request);
+  if (!key) {
+    co_return refuse(key.error(), c.request);
+  }
+  const auto body = read_body(grant_schema(), c.request);
+  if (!body) {
+    co_return refuse(body.error(), c.request);
+  }
+  const user_id user{c.params[0]};
+  domain::verdict v = std::unexpected(errc::internal);
+  if (body->product) {
+    const std::int64_t units = body->quantity.value_or(0);
+    auto who = identify(c.request, *std::move(key),
+                        [&] { return grant_items_print(user, *body->product, units, body->reason); });
+    v = co_await with.wallet.grant_items(user, *body->product, units, body->reason, std::move(who), c.request.deadline);
+  } else {
+    const domain::credits amount{body->credits.value_or(0)};
+    auto who = identify(c.request, *std::move(key), [&] { return grant_credits_print(user, amount, body->reason); });
+    v = co_await with.wallet.grant_credits(user, amount, body->reason, std::move(who), c.request.deadline);
+  }
+  co_return answer_verdict(v, c.request);
+}
+
+net::task<http::response> refund(context& with, call c) {
+  result<std::string> key = idempotency_key(c.request);
+  if (!key) {
+    co_return refuse(key.error(), c.request);
+  }
+  const auto body = read_body(refund_schema(), c.request);
+  if (!body) {
+    co_return refuse(body.error(), c.request);
+  }
+  const user_id user{c.params[0]};
+  auto purchase = co_await with.history.find(user, version{c.params[1]}, c.request.deadline);
+  if (!purchase) {
+    co_return refuse(purchase.error(), c.request);
+  }
+  const std::int64_t units = body->quantity.value_or(0);
+  auto who = identify(c.request, *std::move(key),
+                      [&] { return refund_print(user, purchase->at, units, body->force, body->reason); });
+  const domain::verdict v = co_await with.wallet.refund(*std::move(purchase), units, body->force, body->reason,
+                                                        std::move(who), c.request.deadline);
+  co_return answer_verdict(v, c.request);
+}
+
+}  // namespace coffer::api
