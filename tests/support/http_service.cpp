@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "coffer/http/body_source.hpp"
+#include "support/upload_paths.hpp"
 
 namespace coffer::test {
 
@@ -60,6 +61,9 @@ http::eventual_response path_handler::handle(http::request& r) {
     made.source = std::make_shared<letters>(number, path == "/broken", pieces);
     return made;
   }
+  if (streams(r)) {
+    return answer_upload(r, taken);
+  }
   if (path == "/echo" || path == "/close") {
     std::string text{to_string(r.verb)};
     text.append(" ").append(r.target()).append(" ").append(r.body);
@@ -69,6 +73,8 @@ http::eventual_response path_handler::handle(http::request& r) {
   }
   return http::response{404, http::text_type, "nothing here"};
 }
+
+bool path_handler::streams(const http::request& head) const { return head.path().starts_with("/upload/"); }
 
 http::response path_handler::reject(const http::rejection& why, const http::request&) {
   return http::response{why.status, http::text_type, std::string{to_string(why.code)}};

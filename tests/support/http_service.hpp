@@ -22,17 +22,21 @@ namespace coffer::test {
 ///   /stream?N    200 with N pieces of 100 000 bytes, made while they are sent
 ///   /broken?N    as /stream, but the piece after the last throws
 ///   /close       200, and asks for the end of the connection
+///   /upload/...  takes a body while it arrives, see upload_paths.hpp
 ///   others       404
 /// reject() answers the code as plain text.
 class path_handler : public http::handler {
  public:
   http::eventual_response handle(http::request& r) override;
   http::response reject(const http::rejection& why, const http::request& r) override;
+  bool streams(const http::request& head) const override;
 
   /// Requests that handle() was called for.
   std::atomic<int> handled{0};
   /// Pieces that streamed answers were asked for.
   std::atomic<int> pieces{0};
+  /// Bytes of uploads that were taken.
+  std::atomic<std::size_t> taken{0};
 };
 
 /// A server on 127.0.0.1 that runs until stop() or the end of its scope.
@@ -45,6 +49,7 @@ class http_service {
   [[nodiscard]] std::size_t connections() const { return server_->connections(); }
   [[nodiscard]] int handled() const { return handler_.handled; }
   [[nodiscard]] int pieces() const { return handler_.pieces; }
+  [[nodiscard]] std::size_t taken() const { return handler_.taken; }
   /// Starts stop() with this much time; false when connections had to be cut. Call once.
   bool stop(std::chrono::milliseconds limit = std::chrono::seconds{10});
   /// Waits until that many connections are open.

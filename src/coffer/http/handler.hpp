@@ -18,7 +18,15 @@ class handler {
  public:
   virtual ~handler() = default;
 
-  /// Answers a complete request. `r` stays valid until the response is there. Should not throw; an exception becomes
+  /// Whether the body of the request with this head goes to handle() as request::stream, while it arrives. Asked once
+  /// per request that has a body, before its first byte is read.
+  virtual bool streams(const request& head) const {
+    static_cast<void>(head);
+    return false;
+  }
+
+  /// Answers a request that is complete, or has a stream. `r` stays valid until the response is there, and with a
+  /// stream until the response's source has given its end or is destroyed. Should not throw; an exception becomes
   /// a 500.
   virtual eventual_response handle(request& r) = 0;
 

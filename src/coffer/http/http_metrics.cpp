@@ -29,9 +29,11 @@ const http_metrics& http_metrics::get() {
       timeout("body"),
       timeout("idle"),
       timeout("write"),
+      timeout("stream"),
       metrics::make_counter("coffer_http_handler_failures_total", "Requests whose handler threw"),
       metrics::make_counter("coffer_http_stream_failures_total",
                             "Answers cut off because their body could not be made"),
+      metrics::make_counter("coffer_http_bodies_unread_total", "Streamed request bodies not read to their end"),
   };
   return instance;
 }

@@ -16,8 +16,10 @@ struct http_metrics {
   metrics::counter timeout_body;
   metrics::counter timeout_idle;
   metrics::counter timeout_write;
+  metrics::counter timeout_stream;
   metrics::counter handler_failures;
   metrics::counter stream_failures;
+  metrics::counter bodies_unread;
 
   static const http_metrics& get();
 

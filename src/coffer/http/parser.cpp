@@ -68,7 +68,7 @@ std::string_view find_raw_field(std::string_view fields, std::string_view name) 
 
 /// The state of one connection's parser. llhttp's callbacks find it through llhttp_t::data.
 struct parser::machine {
-  explicit machine(const limits& l) : most{l} { restart(); }
+  machine(const limits& l, streams asks) : most{l}, asks_for_stream{std::move(asks)} { restart(); }
 
   /// What the fields of a head say about its body.
   struct framing {
@@ -100,6 +100,7 @@ struct parser::machine {
   step feed_body(std::string_view unread, request& r);
   bool valid_trailers(std::string_view bytes);
   [[nodiscard]] bool chunk_overhead_too_large() const;
+  [[nodiscard]] std::size_t body_limit() const { return streamed ? most.streamed_body : most.body; }
   llhttp_errno_t execute(std::string_view bytes, std::size_t& size);
 
   static int on_field(llhttp_t* p, const char* at, std::size_t size);
@@ -112,6 +113,7 @@ struct parser::machine {
   static machine& of(llhttp_t* p) { return *static_cast<machine*>(p->data); }
 
   const limits& most;
+  const streams asks_for_stream;
   llhttp_t http{};
   phase at = phase::start;
   std::optional<rejection> refused;
@@ -140,6 +142,8 @@ struct parser::machine {
   bool message_complete = false;
   bool too_large = false;
   bool wants_continue = false;
+  bool streamed = false;
+  std::size_t data_bytes = 0;  ///< of the body, without framing
 
   // Of a chunked body.
   std::size_t body_bytes = 0;  ///< fed behind the head
@@ -157,10 +161,10 @@ void parser::machine::restart() noexcept {
   searched = line_begin = fields_begin = head_end = lines = 0;
   skipped_empty_line = false;
   spans.clear();
-  broken_span = chunked = head_complete = message_complete = too_large = wants_continue = false;
+  broken_span = chunked = head_complete = message_complete = too_large = wants_continue = streamed = false;
   declared = 0;
   keep_alive = true;
-  body_bytes = framing_bytes = trailer_lines = 0;
+  body_bytes = framing_bytes = trailer_lines = data_bytes = 0;
   in_trailers = false;
   at_line_begin = true;
 }
@@ -229,18 +233,19 @@ int parser::machine::on_headers_complete(llhttp_t* p) {
 
 int parser::machine::on_body(llhttp_t* p, const char* at, std::size_t size) {
   machine& m = of(p);
-  if (size > m.most.body - m.target->body.size()) {
+  if (size > m.body_limit() - m.data_bytes) {
     m.too_large = true;
     return HPE_USER;
   }
   m.target->body.append(at, size);
+  m.data_bytes += size;
   return HPE_OK;
 }
 
 int parser::machine::on_chunk_header(llhttp_t* p) {
   machine& m = of(p);
   m.framing_bytes += framing_of(p->content_length);
-  if (p->content_length > m.most.body - m.target->body.size()) {
+  if (p->content_length > m.body_limit() - m.data_bytes) {
     m.too_large = true;
     return HPE_USER;
   }
@@ -275,7 +280,7 @@ parser::step parser::machine::feed(std::string_view unread, request& r) {
     const std::string_view seen = fields_begin > 0 ? unread.substr(fields_begin) : std::string_view{};
     const std::string_view id = find_raw_field(seen, "x-request-id");
     r.request_id = acceptable_request_id(id) ? id : std::string_view{};
-  } else if (at == phase::body && unread.size() > head_end) {
+  } else if (at == phase::body && !streamed && unread.size() > head_end) {
     result = feed_body(unread.substr(head_end), r);
     result.consumed += head_end;
   }
@@ -381,7 +386,10 @@ parser::step parser::machine::read_head(std::string_view head, request& r) {
   }
   r.keep_alive = keep_alive && r.verb != method::connect;
   at = message_complete ? phase::done : phase::body;
-  return {message_complete ? status::complete : status::need_more, head.size()};
+  if (message_complete) {
+    return {status::complete, head.size()};
+  }
+  return {streamed ? status::streaming : status::need_more, head.size()};
 }
 
 /// Moves the fields to the request and checks those that say where it ends.
@@ -433,7 +441,8 @@ std::optional<rejection> parser::machine::check_framing(const framing& f, const 
   if (f.expectations > 0 && (f.expectations > 1 || !equal_ignoring_case(f.expectation, "100-continue"))) {
     return rejection{417, errc::expectation_failed, "The only expectation met here is 100-continue."};
   }
-  if (declared > most.body) {
+  streamed = (chunked || declared > 0) && asks_for_stream && asks_for_stream(r);
+  if (declared > body_limit()) {
     return body_too_large();
   }
   wants_continue = f.expectations == 1 && r.minor_version > 0;
@@ -467,7 +476,7 @@ llhttp_errno_t parser::machine::execute(std::string_view bytes, std::size_t& siz
 }
 
 parser::step parser::machine::feed_body(std::string_view unread, request& r) {
-  if (body_bytes == 0) {
+  if (body_bytes == 0 && !streamed) {
     r.body.reserve((chunked ? unread.size() : static_cast<std::size_t>(declared)) + body_padding);
   }
   std::size_t consumed = 0;
@@ -518,12 +527,14 @@ bool parser::machine::chunk_overhead_too_large() const {
   // The framing of a chunk is known at the end of its first line: until then that line may be all needed.
   constexpr std::size_t longest_line = 16 + 2;
   const std::size_t unknown = message_complete ? 0 : longest_line;
-  const std::size_t needed = target->body.size() + framing_bytes + unknown;
+  const std::size_t needed = data_bytes + framing_bytes + unknown;
   const std::size_t spent = head_end - fields_begin + (body_bytes > needed ? body_bytes - needed : 0);
-  return spent > most.header_block || lines + trailer_lines > most.header_count;
+  // A long stream may spend as much as it brings: some clients pad the sizes of their chunks.
+  const std::size_t earned = streamed ? data_bytes : 0;
+  return spent > most.header_block + earned || lines + trailer_lines > most.header_count;
 }
 
-parser::parser(const limits& l) : machine_{std::make_unique<machine>(l)} {}
+parser::parser(const limits& l, streams asks) : machine_{std::make_unique<machine>(l, std::move(asks))} {}
 parser::~parser() = default;
 
 parser::step parser::feed(std::string_view unread, request& r) { return machine_->feed(unread, r); }

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -20,6 +21,7 @@ class parser {
  public:
   enum class status : std::uint8_t {
     need_more,  ///< call again with at least one byte more
+    streaming,  ///< the head of a request with a streamed body is complete; its body has not been looked at
     complete,   ///< the request is complete; call next() before its successor
     rejected,   ///< refusal() says why; the bytes that follow have no meaning, the connection must end
   };
@@ -37,15 +39,19 @@ class parser {
     std::size_t consumed;  ///< bytes at the front of what was fed that must not be fed again
   };
 
+  /// Whether the body of the request with this head is read piece by piece. Asked only when there is a body.
+  using streams = std::function<bool(const request& head)>;
+
   /// `l` outlives the parser.
-  explicit parser(const limits& l);
+  explicit parser(const limits& l, streams asks = {});
   ~parser();
   parser(const parser&) = delete;
   parser& operator=(const parser&) = delete;
 
   /// Reads on. `unread` is everything that has arrived and was not consumed: an incomplete head stays with the caller
   /// and is fed again with more behind it. `r` must be clear() at the start of each request and is filled as far as
-  /// possible when the request is rejected; its request_id only with the client's, when that is acceptable.
+  /// possible when the request is rejected; its request_id only with the client's, when that is acceptable. Of a
+  /// streamed body, r.body gets what a call found, behind what the caller left there; also when it ends in a rejection.
   step feed(std::string_view unread, request& r);
 
   /// Why the request was rejected.

@@ -55,6 +55,7 @@ void request::clear() {
   minor_version = 1;
   keep_alive = true;
   body.clear();
+  stream = nullptr;
   request_id.clear();
   target_.clear();
   path_begin_ = 0;

@@ -22,6 +22,8 @@ std::optional<method> method_from_string(std::string_view name) noexcept;
 /// Compares header names: ASCII without regard to case.
 bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept;
 
+class body_stream;
+
 /// A request. Reused for all requests of a connection, so that its buffers are allocated once. Views are valid until
 /// the handler has answered.
 class request {
@@ -29,7 +31,8 @@ class request {
   method verb = method::get;
   int minor_version = 1;  ///< HTTP/1.x
   bool keep_alive = true;
-  std::string body;  ///< has room for the JSON parser's padding
+  std::string body;  ///< has room for the JSON parser's padding; of no use to the handler when there is a stream
+  body_stream* stream = nullptr;  ///< the body, for a route that asked for it; null when there is no body
   std::string request_id;
   std::string peer;  ///< the client's address without port
   std::chrono::steady_clock::time_point received;

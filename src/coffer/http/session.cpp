@@ -16,8 +16,9 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-/// What a client may still send while it is to read its last answer.
+/// What a client may still send while it is to read its last answer: of a body that nobody wants to read, more.
 constexpr std::size_t linger_bytes = 1024 * 1024;
+constexpr std::size_t linger_stream_bytes = 32 * 1024 * 1024;
 
 /// The most that is read ahead; a head at its limits must fit.
 std::size_t buffer_limit(const limits& l) { return std::max(l.pipelined, l.request_line + l.header_block + 2); }
@@ -28,7 +29,7 @@ session::session(net::tcp_socket socket, std::string peer, handler& requests, co
     : socket_{std::move(socket)},
       handler_{requests},
       limits_{l},
-      parser_{l},
+      parser_{l, [this](const request& head) { return handler_.streams(head); }},
       in_{buffer_limit(l)},
       deadline_{net::deadline_in(l.header_time)},
       watchdog_{socket_.get_executor(), [this] {
@@ -99,6 +100,9 @@ net::task<> session::run() {
       if (!co_await stream(std::move(source))) {
         co_return;
       }
+      if (body_unread()) {
+        ending_ = ending::linger;
+      }
       finish_request();
     }
   }
@@ -118,6 +122,10 @@ session::step session::next_step() {
     const parser::step parsed = parser_.feed(in_.view(), request_);
     in_.consume(parsed.consumed);
     if (parsed.result == parser::status::complete) {
+      return step::answer;
+    }
+    if (parsed.result == parser::status::streaming) {
+      begin_stream();
       return step::answer;
     }
     if (parsed.result == parser::status::rejected) {
@@ -213,7 +221,13 @@ response session::handler_failed(const std::exception_ptr& failure) {
 
 /// Puts the answer to the current request into out_ and decides how the connection goes on.
 void session::compose(const response& made) {
-  if (made.close || (draining_ && !more_received())) {
+  const bool streams = made.source && request_.verb != method::head;
+  if (streams && owes_continue()) {
+    // The answer's body is made of what this invites; behind the final head it would be too late.
+    continue_said_ = true;
+    out_ = "HTTP/1.1 100 Continue\r\n\r\n";
+  }
+  if (made.close || (draining_ && !more_received()) || (body_unread() && !streams)) {
     ending_ = ending::linger;
   } else if (!request_.keep_alive || (made.source && request_.minor_version == 0)) {
     ending_ = more_received() ? ending::linger : ending::close;
@@ -240,10 +254,15 @@ void session::compose_refusal(const rejection& why) {
 
 /// Ready for the next request.
 void session::finish_request() {
+  if (body_unread()) {
+    http_metrics::get().bodies_unread.add();
+    unread_ = true;
+  }
   request_.clear();
   parser_.next();
   first_ = false;
   continue_said_ = false;
+  body_ = body_state::none;
   phase_ = parser::phase::start;
   deadline_ = net::deadline_in(draining_ ? limits_.drain_grace : limits_.idle_time);
 }
@@ -295,8 +314,9 @@ net::task<> session::linger() {
   asio::error_code failure;
   socket_.shutdown(net::tcp_socket::shutdown_send, failure);
   watch(net::deadline_in(limits_.linger_time));
+  const std::size_t most = unread_ ? linger_stream_bytes : linger_bytes;
   std::size_t total = 0;
-  while (!failure && !expired_ && total < linger_bytes) {
+  while (!failure && !expired_ && total < most) {
     in_.consume(in_.view().size());
     const auto room = in_.prepare();
     const auto [failed, size] = co_await socket_.async_read_some(asio::buffer(room.data(), room.size()), net::as_tuple);
@@ -313,7 +333,12 @@ bool session::more_received() {
 
 void session::drain() {
   draining_ = true;
-  if (reading_ && parser_.where() == parser::phase::start) {
+  if (body_ != body_state::none) {
+    stop_at_ = net::deadline_in(limits_.drain_grace);
+    if (waits_for_body_) {
+      watchdog_.arm(std::min(deadline_, stop_at_));
+    }
+  } else if (reading_ && parser_.where() == parser::phase::start) {
     deadline_ = std::min(deadline_, net::deadline_in(limits_.drain_grace));
     watchdog_.arm(deadline_);
   }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "coffer/http/body_source.hpp"
+#include "coffer/http/body_stream.hpp"
 #include "coffer/http/handler.hpp"
 #include "coffer/http/input_buffer.hpp"
 #include "coffer/http/limits.hpp"
@@ -17,10 +18,10 @@
 
 namespace coffer::http {
 
-/// A connection on its thread. While a request runs nothing is read, so that a client that sends too fast feels
-/// back-pressure. The common request costs one read, one write and no timer operation: the watchdog's deadline moves
-/// only, and the answer is offered to the socket before anything is waited for.
-class session {
+/// A connection on its thread. While a request runs nothing is read but what its handler asks for, so that a client
+/// that sends too fast feels back-pressure. The common request costs one read, one write and no timer operation: the
+/// watchdog's deadline moves only, and the answer is offered to the socket before anything is waited for.
+class session final : private body_stream {
  public:
   /// `requests` and `l` outlive the session.
   session(net::tcp_socket socket, std::string peer, handler& requests, const limits& l);
@@ -44,6 +45,8 @@ class session {
   enum class sent : std::uint8_t { all, some, failed };
   /// How the connection goes on behind an answer.
   enum class ending : std::uint8_t { keep, close, linger };
+  /// How far a body is that its handler reads; `none` when there is no such body.
+  enum class body_state : std::uint8_t { none, open, whole, stopped, failed };
 
   step next_step();
   void watch(net::deadline until);
@@ -62,6 +65,20 @@ class session {
   /// Sends what `source` gives until its end. False when the connection is of no use any more.
   net::task<bool> stream(std::shared_ptr<body_source> source);
   net::task<> linger();
+
+  // body_stream
+  status take(std::string& piece) override;
+  net::task<> wait() override;
+  [[nodiscard]] const rejection& failure() const override;
+
+  void begin_stream();
+  void fail_stream(rejection why);
+  bool receive_some();
+  [[nodiscard]] net::deadline body_deadline() const;
+  [[nodiscard]] bool body_unread() const noexcept;
+  /// Whether the client holds its body back until it is told to go on.
+  [[nodiscard]] bool owes_continue() const noexcept;
+
   void finish_request();
   [[nodiscard]] bool more_received();
   void reset();
@@ -83,6 +100,15 @@ class session {
   bool expired_ = false;
   bool draining_ = false;
   bool continue_said_ = false;
+
+  // Of a body that its handler reads.
+  body_state body_ = body_state::none;
+  bool waits_for_body_ = false;
+  bool unread_ = false;  ///< the last one was not read to its end
+  rejection body_failure_;
+  std::size_t body_bytes_ = 0;
+  std::chrono::steady_clock::duration body_waited_{};  ///< for the client, in all
+  net::deadline stop_at_ = net::deadline::max();       ///< no more is taken from then on
 };
 
 }  // namespace coffer::http
