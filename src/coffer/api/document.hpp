@@ -21,6 +21,9 @@ struct documents {
   explicit documents(const document_facts& facts);
 
   document openapi;
+  document docs;
+  document docs_style;
+  document docs_script;
 };
 
 }  // namespace coffer::api

@@ -9,6 +9,14 @@ namespace coffer::api {
 
 std::string make_etag(version at) { return fmt::format("\"{}\"", at.value); }
 
+parameter none_match_parameter(std::string_view example) {
+  parameter made{.in = parameter::place::header, .info = {}, .example = example};
+  made.info.name = "If-None-Match";
+  made.info.type = "string";
+  made.info.description = "Entity tags that the client has, or *.";
+  return made;
+}
+
 namespace {
 
 void skip_space(std::string_view& text) { text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size())); }

@@ -38,5 +38,10 @@ net::task<http::response> healthz(context& with, call c);
 
 // documents
 http::response get_openapi(context& with, call c);
+http::response get_docs(context& with, call c);
+http::response get_docs_style(context& with, call c);
+http::response get_docs_script(context& with, call c);
+http::response list_problems(context& with, call c);
+http::response get_problem(context& with, call c);
 
 }  // namespace coffer::api

@@ -6,6 +6,7 @@
 
 #include "coffer/api/openapi_parts.hpp"
 #include "coffer/api/outcome.hpp"
+#include "coffer/api/pages.hpp"
 #include "coffer/api/render.hpp"
 #include "coffer/api/routes.hpp"
 #include "coffer/api/statement_body.hpp"
@@ -41,6 +42,19 @@ constexpr std::string_view introduction =
     "`method_not_allowed` with `Allow`, and a method that nobody knows is 501 `not_implemented`.\n"
     "- Send an `Idempotency-Key` with every write. After a timeout, a reset or 503 `outcome_unknown`, send the same "
     "request with the same key: the answer is the truth.";
+
+constexpr std::string_view problem_kind_schema =
+    R"({"type":"object","properties":{"code":{"type":"string"},"status":{"type":"integer","minimum":400,"maximum":599},)"
+    R"("title":{"type":"string"},"detail":{"type":"string","description":"What happened."},)"
+    R"("cause":{"type":"string","description":"When it happens and what to do about it."},)"
+    R"("retry":{"type":"string","enum":["corrected","changed","later","same_key"],)"
+    R"("description":"What a request must be to succeed when it is sent again."},)"
+    R"("advice":{"type":"string","description":"The same for a person."},)"
+    R"("members":{"type":"array","description":"What problems of this code carry besides.","items":{"type":"object",)"
+    R"("properties":{"name":{"type":"string"},"description":{"type":"string"}},"required":["name","description"],)"
+    R"("additionalProperties":false}},"example":{"$ref":"#/components/schemas/Problem"}},)"
+    R"("required":["code","status","title","detail","cause","retry","advice","members","example"],)"
+    R"("additionalProperties":false})";
 
 /// Lower case, as OpenAPI names methods.
 std::string lower(std::string_view text) {
@@ -150,6 +164,12 @@ std::string make_openapi(const document_facts& facts) {
                    R"({"type":"object","properties":{"status":{"type":"string","const":"alive"}},)"
                    R"("required":["status"],"additionalProperties":false})",
                    R"({"status":"alive"})");
+  used.schemas.add("ProblemKind", std::string{problem_kind_schema}, pages::problem_json(errc::sold_out));
+  used.schemas.add(
+      "ProblemKinds",
+      R"({"type":"object","properties":{"items":{"type":"array","items":)"
+      R"({"$ref":"#/components/schemas/ProblemKind"}}},"required":["items"],"additionalProperties":false})",
+      "{\"items\":[" + pages::problem_json(errc::sold_out) + "]}");
   used.schemas.add("OpenApiDocument",
                    R"({"type":"object","description":"See spec.openapis.org.",)"
                    R"("properties":{"openapi":{"type":"string"}},"required":["openapi"]})",

@@ -28,6 +28,8 @@ constexpr header table[] = {
      R"("coffer; hit")"},
     {"Vary", true, "The request header that the answer depends on.", R"({"type":"string","const":"Accept"})",
      R"("Accept")"},
+    {"Content-Security-Policy", false, "What the page may load and do.", R"({"type":"string"})",
+     R"("default-src 'none'; style-src 'self'")"},
     {"Content-Disposition", false, "A name to save a CSV file under.", R"({"type":"string"})",
      R"("attachment; filename=\"statement-1.csv\"")"},
     {"X-Next-Cursor", false, "next_cursor of a CSV file that a limit cut off.", R"({"type":"string"})",

@@ -22,6 +22,7 @@ constexpr path_parameter path_parameters[] = {
     {"product_id", "Id of a product."},
     {"version", "Place of a transaction in the user's history."},
     {"idempotency_key", "The key of a write, spelt as in the header Idempotency-Key.", true},
+    {"problem_code", "The code of a problem, e.g. sold_out.", true},
 };
 
 /// The names in braces.

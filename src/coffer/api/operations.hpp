@@ -36,5 +36,10 @@ operation livez(const document_facts& facts);
 operation readyz(const document_facts& facts);
 operation healthz(const document_facts& facts);
 operation openapi(const document_facts& facts);
+operation docs(const document_facts& facts);
+operation docs_style(const document_facts& facts);
+operation docs_script(const document_facts& facts);
+operation list_problems(const document_facts& facts);
+operation get_problem(const document_facts& facts);
 
 }  // namespace coffer::api::operations

@@ -1,4 +1,5 @@
-// Reads, probes and documents.
+// Reads and probes.
+#include "coffer/api/etag.hpp"
 #include "coffer/api/list_query.hpp"
 #include "coffer/api/operations.hpp"
 #include "coffer/api/render.hpp"
@@ -9,25 +10,12 @@ namespace coffer::api::operations {
 
 using enum errc;
 
-namespace {
-
-/// If-None-Match of RFC 9110.
-parameter none_match(std::string_view example) {
-  parameter made{.in = parameter::place::header, .info = {}, .example = example};
-  made.info.name = "If-None-Match";
-  made.info.type = "string";
-  made.info.description = "Entity tags that the client has, or *.";
-  return made;
-}
-
-}  // namespace
-
 operation get_inventory(const document_facts&) {
   return {.id = "getInventory",
           .tag = "Users",
           .summary = "List what a user owns",
           .text = "Complete and never older than the user's latest acknowledged transaction.",
-          .parameters = {none_match(R"("\"7\"")")},
+          .parameters = {none_match_parameter(R"("\"7\"")")},
           .replies = {{.text = "The inventory.", .shape = "Inventory", .headers = {"ETag", "Cache-Status"}},
                       {.status = 304,
                        .text = "It is the one the client has.",
@@ -118,16 +106,6 @@ operation healthz(const document_facts&) {
           .summary = "What the process depends on",
           .text = "As readyz, for people: always 200.",
           .replies = {{.text = "The state.", .shape = "Health"}}};
-}
-
-operation openapi(const document_facts&) {
-  return {.id = "getOpenapi",
-          .tag = "Documents",
-          .summary = "This document",
-          .text = "Made at start from the table of routes and the descriptions that requests are checked against.",
-          .parameters = {none_match(R"("\"3f1c0a9be2d47586\"")")},
-          .replies = {{.text = "The document.", .shape = "OpenApiDocument", .headers = {"ETag"}},
-                      {.status = 304, .text = "It is the one the client has.", .headers = {"ETag"}, .media = {}}}};
 }
 
 }  // namespace coffer::api::operations

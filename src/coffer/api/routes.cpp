@@ -32,6 +32,11 @@ http::router<endpoint> make_routes() {
   add(get, "/readyz", readyz, operations::readyz);
   add(get, "/healthz", healthz, operations::healthz);
   add(get, "/openapi.json", get_openapi, operations::openapi);
+  add(get, "/docs", get_docs, operations::docs);
+  add(get, "/docs/docs.css", get_docs_style, operations::docs_style);
+  add(get, "/docs/docs.js", get_docs_script, operations::docs_script);
+  add(get, "/problems", list_problems, operations::list_problems);
+  add(get, "/problems/{problem_code}", get_problem, operations::get_problem);
   routes.compile();
   return routes;
 }

@@ -1,10 +1,8 @@
 #include "coffer/api/statement_body.hpp"
 
-#include <charconv>
-
+#include "coffer/api/accept.hpp"
 #include "coffer/api/csv.hpp"
 #include "coffer/api/samples.hpp"
-#include "coffer/http/request.hpp"
 #include "coffer/json/writer.hpp"
 
 namespace coffer::api {
@@ -51,45 +49,6 @@ namespace {
 constexpr std::string_view csv_header =
     "version,created_at,kind,status,product_id,product_name,quantity,amount,change,balance_after,reason,"
     "idempotency_key,request_id,refunded_version,note\r\n";
-
-std::string_view trimmed(std::string_view text) {
-  while (text.starts_with(' ') || text.starts_with('\t')) {
-    text.remove_prefix(1);
-  }
-  while (text.ends_with(' ') || text.ends_with('\t')) {
-    text.remove_suffix(1);
-  }
-  return text;
-}
-
-/// Cuts off what is in front of the next `mark`.
-std::string_view take(std::string_view& rest, char mark) {
-  const std::string_view part = rest.substr(0, rest.find(mark));
-  rest.remove_prefix(std::min(part.size() + 1, rest.size()));
-  return trimmed(part);
-}
-
-/// The weight that an Accept value gives to a media range as it is spelled (RFC 9110 section 12.5.1), in thousandths; 0
-/// when it does not name it.
-int weight_of(std::string_view accept, std::string_view range) {
-  while (!accept.empty()) {
-    std::string_view element = take(accept, ',');
-    if (!http::equal_ignoring_case(take(element, ';'), range)) {
-      continue;
-    }
-    int weight = 1000;
-    while (!element.empty()) {
-      const std::string_view parameter = take(element, ';');
-      if (parameter.starts_with("q=") || parameter.starts_with("Q=")) {
-        double q = 0;
-        std::from_chars(parameter.data() + 2, parameter.data() + parameter.size(), q);
-        weight = static_cast<int>(q * 1000);
-      }
-    }
-    return weight;
-  }
-  return 0;
-}
 
 void append_csv(std::string& to, const store::statement_row& line, std::int64_t change) {
   const domain::transaction& row = line.row;
@@ -142,8 +101,8 @@ void add_statement_shape(shapes& all) {
 }
 
 statement_format accepted_format(std::string_view accept) {
-  const int csv = weight_of(accept, "text/csv");
-  return csv > 0 && csv >= weight_of(accept, "application/json") ? statement_format::csv : statement_format::json;
+  const int csv = accept_weight(accept, "text/csv");
+  return csv > 0 && csv >= accept_weight(accept, "application/json") ? statement_format::csv : statement_format::json;
 }
 
 statement_body::statement_body(service::statements& from, service::statement what, statement_format how,

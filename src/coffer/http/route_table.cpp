@@ -78,7 +78,7 @@ route_table::literals route_table::split(std::string_view pattern) {
       throw malformed("a literal number cannot be told from a parameter");
     }
     parameters += parameter ? 1U : 0U;
-    const bool is_text = parameter && name.ends_with("_key");
+    const bool is_text = parameter && (name.ends_with("_key") || name.ends_with("_code"));
     texts += is_text ? 1U : 0U;
     segments.push_back(is_text ? text_parameter : parameter ? std::string_view{} : segment);
   }

@@ -25,8 +25,8 @@ struct route_match {
 };
 
 /// Routes by method and path. Patterns are literal segments and `{name}` segments; those take integers from 1 to
-/// 2^53-1 in plain decimal, anything else there is no such path. One segment may be a text: its name ends in "_key" and
-/// it takes whatever is not empty. Every route also answers below "/v1". HEAD falls to
+/// 2^53-1 in plain decimal, anything else there is no such path. One segment may be a text: its name ends in "_key" or
+/// "_code" and it takes whatever is not empty. Every route also answers below "/v1". HEAD falls to
 /// GET. Empty segments and a trailing slash are no such path. Build with add(), then compile(), then only match().
 template <typename Handler>
 class router {

@@ -1,0 +1,78 @@
+// What the server says about itself to people and programs: /docs, /problems, and that no link leads nowhere.
+#include "support/catch.hpp"
+#include "support/server_process.hpp"
+#include "support/shop.hpp"
+
+using namespace coffer;
+
+namespace {
+
+const test::header_list browser = {{"Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}};
+
+}  // namespace
+
+TEST_CASE("the page of the description comes with its files and may load nothing else") {
+  test::shop s;
+  const auto page = s.client.get("/docs", browser);
+  REQUIRE(page.status == 200);
+  CHECK(page.header("Content-Type") == "text/html; charset=utf-8");
+  CHECK(page.header("Content-Security-Policy").value_or("").starts_with("default-src 'none'"));
+  for (const auto& [path, type] : {std::pair{"/docs/docs.css", "text/css; charset=utf-8"},
+                                   std::pair{"/docs/docs.js", "text/javascript; charset=utf-8"}}) {
+    CAPTURE(path);
+    CHECK(page.body.find(path) != std::string::npos);
+    const auto file = s.client.get(path);
+    CHECK(file.status == 200);
+    CHECK(file.header("Content-Type") == type);
+    const auto again = s.client.get(path, {{"If-None-Match", file.header("ETag").value_or("")}});
+    CHECK(again.status == 304);
+    CHECK(again.body.empty());
+  }
+  CHECK(page.body.find("http://") == std::string::npos);
+  CHECK(page.body.find("https://") == std::string::npos);
+  CHECK(s.client.request("HEAD", "/docs").header("Content-Length") == std::to_string(page.body.size()));
+}
+
+TEST_CASE("the type of a problem leads to its explanation") {
+  test::shop s;
+  const auto refused = s.client.get("/users/999");
+  const auto type = refused.json()["type"].text();
+  const auto page = s.client.get(type, browser);
+  REQUIRE(page.status == 200);
+  CHECK(page.header("Content-Type") == "text/html; charset=utf-8");
+  CHECK(page.header("Vary") == "Accept");
+  CHECK(page.body.find("<h1>User not found</h1>") != std::string::npos);
+  const auto same = s.client.get(type).json();
+  CHECK(same["code"] == "user_not_found");
+  CHECK(same["status"] == 404);
+  CHECK(same["retry"] == "corrected");
+  CHECK(same["example"]["type"] == type);
+}
+
+TEST_CASE("every problem is listed and explained in both forms") {
+  test::shop s;
+  const auto all = s.client.get("/problems").json();
+  const auto page = s.client.get("/problems", browser);
+  CHECK(page.status == 200);
+  CHECK(all["items"].size() > 40);
+  for (const auto& item : all["items"].elements()) {
+    const auto& code = item["code"].text();
+    CAPTURE(code);
+    CHECK(page.body.find("/problems/" + code + "\"") != std::string::npos);
+    CHECK(s.client.get("/problems/" + code, browser).body.find(code) != std::string::npos);
+    CHECK(s.client.get("/v1/problems/" + code).json() == item);
+    CHECK_FALSE(item["cause"].text().empty());
+    CHECK_FALSE(item["advice"].text().empty());
+  }
+  const auto unknown = s.client.get("/problems/no_such_code", browser);
+  CHECK(unknown.status == 404);
+  CHECK(unknown.json()["code"] == "not_found");
+}
+
+TEST_CASE("the state of the server is shown to people, ready or not") {
+  test::shop s;
+  const auto health = s.client.get("/healthz");
+  CHECK(health.status == 200);
+  CHECK(health.json()["status"] == "ready");
+  CHECK(health.json()["database"] == "up");
+}
