@@ -1,3 +1,6 @@
+#include <charconv>
+#include <variant>
+
 #include <fmt/format.h>
 
 #include "coffer/api/answers.hpp"
@@ -23,25 +26,73 @@ std::string cache_status(cache::source from) {
   return {};
 }
 
-}  // namespace
-
-net::task<http::response> get_inventory(context& with, call c) {
-  result<service::inventory_view> found = co_await with.inventory.find(user_id{c.params[0]}, c.request.deadline);
-  if (!found) {
-    co_return refuse(found.error(), c.request);
-  }
-  const std::string etag = make_etag(found->at);
-  const auto known = c.request.header("If-None-Match");
+http::response answer_inventory(version at, std::string json, cache::source from, const http::request& r) {
+  const std::string etag = make_etag(at);
+  const auto known = r.header("If-None-Match");
   http::response answer;
   if (known && none_match_hits(*known, etag)) {
     answer.status = 304;
   } else {
-    answer = http::response{200, http::json_type, std::move(found->json)};
+    answer = http::response{200, http::json_type, std::move(json)};
   }
   answer.add("ETag", etag);
   answer.add("Cache-Control", "private, no-cache");
-  answer.add("Cache-Status", cache_status(found->from));
-  co_return answer;
+  answer.add("Cache-Status", cache_status(from));
+  return answer;
+}
+
+/// A version (0: before the first row) or a time that as_of names; nullopt when it is absent or not valid.
+std::optional<std::variant<version, timestamp>> read_as_of(list_query& query) {
+  const auto given = query.text(as_of_parameter);
+  if (!given) {
+    return std::nullopt;
+  }
+  std::int64_t at = 0;
+  const auto [end, failure] = std::from_chars(given->data(), given->data() + given->size(), at);
+  if (failure == std::errc{} && end == given->data() + given->size() && at >= 0) {
+    return version{at};
+  }
+  const auto time = from_rfc3339(*given);
+  if (!time) {
+    query.add(as_of_parameter, "format", "must be a version, or a time as in RFC 3339, like 2026-11-22T23:13:50Z");
+    return std::nullopt;
+  }
+  if (*time > now()) {
+    query.add(as_of_parameter, "range", "must not be in the future");
+  }
+  return *time;
+}
+
+net::task<http::response> past_inventory(context& with, call c, std::variant<version, timestamp> when) {
+  auto found = co_await with.history.inventory_at(user_id{c.params[0]}, when, c.request.deadline);
+  if (!found) {
+    error why = std::move(found).error();
+    if (why.code == errc::invalid_parameter) {
+      why.fields.push_back({"as_of", "range", "must not be beyond the user's newest version", {}});
+    }
+    co_return refuse(why, c.request);
+  }
+  co_return answer_inventory(found->at, render_inventory(*found), cache::source::bypass, c.request);
+}
+
+}  // namespace
+
+net::task<http::response> get_inventory(context& with, call c) {
+  if (!c.request.query().empty()) {
+    list_query query{c.request};
+    const auto when = read_as_of(query);
+    if (const auto valid = query.finish(); !valid) {
+      co_return refuse(valid.error(), c.request);
+    }
+    if (when) {
+      co_return co_await past_inventory(with, c, *when);
+    }
+  }
+  result<service::inventory_view> found = co_await with.inventory.find(user_id{c.params[0]}, c.request.deadline);
+  if (!found) {
+    co_return refuse(found.error(), c.request);
+  }
+  co_return answer_inventory(found->at, std::move(found->json), found->from, c.request);
 }
 
 net::task<http::response> list_transactions(context& with, call c) {

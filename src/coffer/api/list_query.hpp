@@ -43,6 +43,9 @@ inline constexpr query_parameter kind_parameter{"kind", "string", "Only transact
 inline constexpr query_parameter status_parameter{"status", "string", "Only transactions of this status.",
                                                   transaction_statuses};
 
+inline constexpr query_parameter as_of_parameter{
+    "as_of", "string", "The past to look at: a version of the user, or a time in RFC 3339 that is not in the future."};
+
 /// The parameter for documents.
 parameter documented(const query_parameter& of);
 

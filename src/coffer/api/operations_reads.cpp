@@ -14,8 +14,10 @@ operation get_inventory(const document_facts&) {
   return {.id = "getInventory",
           .tag = "Users",
           .summary = "List what a user owns",
-          .text = "Complete and never older than the user's latest acknowledged transaction.",
-          .parameters = {none_match_parameter(R"("\"7\"")")},
+          .text =
+              "Complete and never older than the user's latest acknowledged transaction; with `as_of` as it was in the "
+              "past, from the journal.",
+          .parameters = {documented(as_of_parameter), none_match_parameter(R"("\"7\"")")},
           .replies = {{.text = "The inventory.", .shape = "Inventory", .headers = {"ETag", "Cache-Status"}},
                       {.status = 304,
                        .text = "It is the one the client has.",

@@ -152,6 +152,8 @@ static void members_of(Sink& out, const store::inventory& inventory) {
   out.member("version", inventory.at.value, any_version);
   out.list("items", std::span<const store::inventory_item>{inventory.items},
            {.text = "By product_id; what has been used up is left out."});
+  out.if_any("as_of", spelled(inventory.as_of),
+             {.text = "Of a past inventory: the time that was asked for.", .format = "date-time"});
 }
 
 template <typename Sink>

@@ -1,5 +1,7 @@
 #include "coffer/service/history.hpp"
 
+#include "coffer/store/statement_store.hpp"
+
 namespace coffer::service {
 
 net::task<result<domain::transaction>> history::find(user_id user, version at, net::deadline until) {
@@ -9,6 +11,29 @@ net::task<result<domain::transaction>> history::find(user_id user, version at, n
     co_return std::unexpected(error{errc::transaction_not_found});
   }
   co_return *std::move(found);
+}
+
+net::task<result<store::inventory>> history::inventory_at(user_id user, std::variant<version, timestamp> when,
+                                                          net::deadline until) {
+  const auto* time = std::get_if<timestamp>(&when);
+  const auto behind = time != nullptr ? std::optional{*time + timestamp::duration{1}} : std::nullopt;
+  const auto look = [user, behind, until](pg::connection& db) {
+    return store::find_period(db, user, std::nullopt, behind, until);
+  };
+  const std::optional<store::version_range> past = co_await with_connection(db_, until, true, look);
+  if (!past) {
+    co_return std::unexpected(error{errc::user_not_found});
+  }
+  const version at = time != nullptr ? past->last : std::get<version>(when);
+  if (at > past->last) {
+    co_return std::unexpected(error{errc::invalid_parameter});
+  }
+  const auto read = [user, at, until](pg::connection& db) { return store::find_inventory_at(db, user, at, until); };
+  store::inventory found = co_await with_connection(db_, until, true, read);
+  if (time != nullptr) {
+    found.as_of = *time;
+  }
+  co_return found;
 }
 
 net::task<result<std::vector<domain::transaction>>> history::list(store::history_query query, net::deadline until) {

@@ -24,9 +24,15 @@ struct inventory {
   user_id user;
   version at;
   std::vector<inventory_item> items;
+  std::optional<timestamp> as_of;  ///< of a past one that was asked for by time
 };
 
 /// The inventory in one statement, hence one snapshot; nullopt when there is no such user.
 net::task<std::optional<inventory>> find_inventory(pg::connection& db, user_id user, net::deadline until);
+
+/// What the user owned right after the row `at`, which must not be beyond the user's version; 0: before the first row.
+/// Read from the journal: the last completed row of each product says how many were owned after it. The user must
+/// exist.
+net::task<inventory> find_inventory_at(pg::connection& db, user_id user, version at, net::deadline until);
 
 }  // namespace coffer::store
