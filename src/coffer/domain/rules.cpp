@@ -87,7 +87,7 @@ std::optional<purchase_refusal> walk::refuse_purchase(const command& c, const wa
     return purchase_refusal{errc::limit_reached, {max_json_integer, owned.bought}};
   }
   if (terms.per_user_limit && owned.bought + c.quantity > *terms.per_user_limit) {
-    return purchase_refusal{errc::limit_reached, {*terms.per_user_limit, owned.bought}};
+    return purchase_refusal{errc::limit_reached, {terms.per_user_limit, owned.bought}};
   }
   if (stock != nullptr && stock->remaining() < c.quantity) {
     return purchase_refusal{errc::sold_out, {stock->remaining(), std::nullopt}};
