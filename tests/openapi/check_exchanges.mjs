@@ -39,6 +39,7 @@ const routes = Object.entries(document.paths).map(([path, item]) => ({ segments:
   // A literal path is closer than one with parameters.
   .sort((a, b) => a.segments.filter(isParameter).length - b.segments.filter(isParameter).length);
 
+const ndjson = 'application/x-ndjson';
 const bytes = (text) => Buffer.from(text, 'latin1');
 const findHeader = (headers, name) => headers.find(([n]) => n.toLowerCase() === name.toLowerCase())?.[1];
 // Headers that belong to HTTP itself and not to an operation.
@@ -87,7 +88,9 @@ function requestProblems(exchange, { operation, values }, query) {
     const type = (findHeader(exchange.request_headers, 'content-type') ?? 'application/json').split(';')[0].trim().toLowerCase();
     const content = resolve(operation.requestBody).content[type];
     if (!content) problems.push(`request body of type ${type} is not documented`);
-    else if (/json$/.test(type)) {
+    else if (type === ndjson) {
+      // The lines of an upload are accepted or refused one by one.
+    } else if (/json$/.test(type)) {
       const wrong = validate(content.schema, JSON.parse(bytes(exchange.request_body).toString('utf8')));
       if (wrong) problems.push(`request body: ${wrong}`);
     }
@@ -101,6 +104,11 @@ function contentProblems(exchange, content) {
   if (content === undefined) return exchange.body === '' ? [] : ['a body is not documented'];
   const documented = content[type] ?? content[type?.split(';')[0]];
   if (documented === undefined) return [`media type ${type} is not documented`];
+  if (type === ndjson) {
+    // The schema is that of a line.
+    const lines = bytes(exchange.body).toString('utf8').split('\n').filter((line) => line !== '');
+    return lines.map((line) => validate(documented.schema, JSON.parse(line))).filter(Boolean).map((w) => `line: ${w}`);
+  }
   if (!/json$/.test(type)) return [];
   const wrong = validate(documented.schema, JSON.parse(bytes(exchange.body).toString('utf8')));
   return wrong ? [`body: ${wrong}`] : [];

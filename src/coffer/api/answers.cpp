@@ -2,24 +2,35 @@
 
 #include <fmt/format.h>
 
+#include "coffer/api/bulk_body.hpp"
+
 namespace coffer::api {
 
-result<void> require_json(const http::request& r) {
+namespace {
+
+/// A body is not encoded and has this media type. `type` is the value of Content-Type.
+result<void> require_media(const http::request& r, std::string_view type, std::string_view wanted, std::string detail) {
   if (const auto encoding = r.header("Content-Encoding"); encoding && *encoding != "identity") {
     return std::unexpected(error{errc::unsupported_media_type, "The body must not have a Content-Encoding."});
   }
-  const auto type = r.header("Content-Type");
-  if (!type) {
-    return {};
-  }
-  std::string_view media = type->substr(0, type->find(';'));
+  std::string_view media = type.substr(0, type.find(';'));
   while (media.ends_with(' ') || media.ends_with('\t')) {
     media.remove_suffix(1);
   }
-  if (!http::equal_ignoring_case(media, "application/json")) {
-    return std::unexpected(error{errc::unsupported_media_type});
+  if (!http::equal_ignoring_case(media, wanted)) {
+    return std::unexpected(error{errc::unsupported_media_type, std::move(detail)});
   }
   return {};
+}
+
+}  // namespace
+
+result<void> require_json(const http::request& r) {
+  return require_media(r, r.header("Content-Type").value_or(http::json_type), http::json_type, {});
+}
+
+result<void> require_ndjson(const http::request& r) {
+  return require_media(r, r.header("Content-Type").value_or(""), ndjson_type, "The body must be application/x-ndjson.");
 }
 
 http::response answer_verdict(const domain::verdict& v, const http::request& r) {

@@ -12,6 +12,9 @@ namespace coffer::api {
 /// Refusal: unsupported_media_type, when the request says that its body is anything but plain JSON.
 result<void> require_json(const http::request& r);
 
+/// Refusal: unsupported_media_type, when the request does not say that its body is plain NDJSON.
+result<void> require_ndjson(const http::request& r);
+
 /// The body, parsed and checked. Refusals: unsupported_media_type, malformed_json, validation_failed.
 template <typename Body>
 result<Body> read_body(const json::object<Body>& schema, http::request& r) {

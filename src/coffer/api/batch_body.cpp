@@ -22,12 +22,7 @@ const std::vector<std::string_view> operation_names{"purchase", "use", "add_fund
 
 constexpr std::string_view key_help = "As the header Idempotency-Key of the single request, without quotes around it.";
 
-void check_key(const batch_operation& body, json::violations& found) {
-  const std::string& key = body.idempotency_key;
-  if (!std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < 0x7F; })) {
-    found.add("idempotency_key", "pattern", "may contain only visible ASCII characters");
-  }
-}
+void check_key(const batch_operation& body, json::violations& found) { check_body_key(body.idempotency_key, found); }
 
 operation_schema make_operation(std::string_view name) {
   return operation_schema{name}.required("op", &batch_operation::kind, json::choice{operation_names},

@@ -6,9 +6,11 @@
 #include "coffer/api/batch_body.hpp"
 #include "coffer/api/document.hpp"
 #include "coffer/api/dto.hpp"
+#include "coffer/api/upload_slots.hpp"
 #include "coffer/http/request.hpp"
 #include "coffer/http/response.hpp"
 #include "coffer/http/router.hpp"
+#include "coffer/net/task_group.hpp"
 #include "coffer/service/analytics.hpp"
 #include "coffer/service/catalogue.hpp"
 #include "coffer/service/health.hpp"
@@ -35,6 +37,8 @@ struct context {
   json::object<add_funds_body> add_funds;
   json::object<batch_body> batch;
   const documents& described;
+  net::task_group& tasks;  ///< for what goes on when a client has gone
+  upload_slots& uploads;
 };
 
 /// A request and the integers of its path.

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "coffer/api/routes.hpp"
 #include "coffer/base/metrics.hpp"
@@ -24,6 +25,7 @@ class dispatch final : public http::handler {
 
   http::eventual_response handle(http::request& r) override;
   http::response reject(const http::rejection& why, const http::request& r) override;
+  bool streams(const http::request& head) const override;
 
  private:
   /// The series of one route.
@@ -41,6 +43,7 @@ class dispatch final : public http::handler {
   context with_;
   dispatch_options options_;
   http::router<endpoint> routes_;
+  std::vector<std::string_view> streamed_endings_;  ///< last segments of the routes with streamed bodies, with slash
   std::map<std::string_view, route_metrics> metrics_;
 };
 

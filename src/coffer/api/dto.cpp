@@ -1,5 +1,7 @@
 #include "coffer/api/dto.hpp"
 
+#include <algorithm>
+
 namespace coffer::api {
 
 namespace {
@@ -112,6 +114,12 @@ void check_grant(std::optional<std::int64_t> credits, bool has_product, std::opt
   }
   if (quantity == 0) {
     found.add("quantity", "not_zero", "must not be 0");
+  }
+}
+
+void check_body_key(std::string_view key, json::violations& found) {
+  if (!std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < 0x7F; })) {
+    found.add("idempotency_key", "pattern", "may contain only visible ASCII characters");
   }
 }
 

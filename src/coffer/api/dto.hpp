@@ -77,6 +77,9 @@ struct refund_body {
 void check_grant(std::optional<std::int64_t> credits, bool has_product, std::optional<std::int64_t> quantity,
                  json::violations& found);
 
+/// Adds a violation when a body's idempotency_key has other than visible ASCII characters.
+void check_body_key(std::string_view key, json::violations& found);
+
 // The members' rules, where they occur in several bodies.
 inline constexpr json::integer granted_credits{-domain::max_credits.value, domain::max_credits.value};
 inline constexpr json::integer granted_units{-domain::max_grant, domain::max_grant};

@@ -22,6 +22,7 @@ net::task<http::response> use(context& with, call c);
 net::task<http::response> grant(context& with, call c);
 net::task<http::response> refund(context& with, call c);
 net::task<http::response> run_batch(context& with, call c);
+net::task<http::response> grant_in_bulk(context& with, call c);
 
 // reads
 net::task<http::response> get_inventory(context& with, call c);

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <variant>
 
+#include "coffer/api/bulk_body.hpp"
 #include "coffer/api/openapi_parts.hpp"
 #include "coffer/api/outcome.hpp"
 #include "coffer/api/pages.hpp"
@@ -159,6 +160,7 @@ std::string make_openapi(const document_facts& facts) {
   add_outcome_shape(used.schemas);
   add_statement_shape(used.schemas);
   add_batch_shape(used.schemas);
+  add_bulk_shape(used.schemas);
   openapi::add_problems(used.schemas);
   used.schemas.add("Alive",
                    R"({"type":"object","properties":{"status":{"type":"string","const":"alive"}},)"

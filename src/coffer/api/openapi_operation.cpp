@@ -51,7 +51,10 @@ std::set<errc> codes_of(http::method verb, std::string_view pattern, bool waits,
     }
   }
   if (what.body) {
-    codes.insert({malformed_json, unsupported_media_type, validation_failed});
+    codes.insert(unsupported_media_type);
+  }
+  if (what.body && what.body->media == http::json_type) {
+    codes.insert({malformed_json, validation_failed});
   }
   if (!names_in(pattern).empty()) {
     codes.insert(not_found);

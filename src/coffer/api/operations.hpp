@@ -22,6 +22,7 @@ operation use(const document_facts& facts);
 operation grant(const document_facts& facts);
 operation refund(const document_facts& facts);
 operation run_batch(const document_facts& facts);
+operation grant_in_bulk(const document_facts& facts);
 
 // reads
 operation get_inventory(const document_facts& facts);

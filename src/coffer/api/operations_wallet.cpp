@@ -1,5 +1,6 @@
 // What moves credits and items.
 #include "coffer/api/batch_body.hpp"
+#include "coffer/api/bulk_body.hpp"
 #include "coffer/api/dto.hpp"
 #include "coffer/api/idempotency.hpp"
 #include "coffer/api/operations.hpp"
@@ -103,6 +104,27 @@ operation run_batch(const document_facts& facts) {
                                R"({"op":"purchase","product_id":1,"idempotency_key":"order-7-buy"}]})"},
           .replies = {{.text = "What became of each operation.", .shape = "BatchResult"}},
           .errors = {invalid_idempotency_key, user_not_found, transaction_not_found}};
+}
+
+operation grant_in_bulk(const document_facts&) {
+  return {
+      .id = "grantInBulk",
+      .tag = "Wallet",
+      .summary = "Grant or take credits or items, line by line",
+      .text =
+          "Newline-delimited JSON in both directions: the schemas describe one line. Each line of the upload, of "
+          "at most 16 KiB, is a grant of its own, with a key of its own; blank lines are skipped. The answer has "
+          "a line for each, in the same order, as soon as it is decided: read it while you send, or the server "
+          "stops reading. A malformed line is answered with its problem and does not end the upload. The last "
+          "line is the summary: without it, or with `complete` false, the answer is torn; send the upload again, "
+          "what was granted before is replayed. The header Idempotency-Key is refused.",
+      .body = request_body{"BulkGrantLine", body_of(bulk_line_schema(), {}).schema,
+                           R"({"user_id":1,"credits":50,"reason":"season gift","idempotency_key":"season-3-user-1"})",
+                           ndjson_type},
+      .replies = {{.text = "What became of each line, and the summary.",
+                   .shape = "BulkGrantAnswer",
+                   .media = ndjson_type}},
+      .errors = {invalid_idempotency_key}};
 }
 
 }  // namespace coffer::api::operations

@@ -9,7 +9,8 @@ http::router<endpoint> make_routes() {
   using enum http::method;
   http::router<endpoint> routes;
   const auto add = [&routes](http::method verb, std::string_view pattern, route_handler serve,
-                             describe_operation describe) { routes.add(verb, pattern, {serve, describe}); };
+                             describe_operation describe,
+                             body_mode body = body_mode::whole) { routes.add(verb, pattern, {serve, describe, body}); };
   add(post, "/users", create_user, operations::create_user);
   add(get, "/users/{user_id}", get_user, operations::get_user);
   add(post, "/users/{user_id}/add-funds", add_funds, operations::add_funds);
@@ -27,6 +28,7 @@ http::router<endpoint> make_routes() {
   add(post, "/products/{product_id}/purchase", purchase, operations::purchase);
   add(post, "/products/{product_id}/use", use, operations::use);
   add(post, "/batch", run_batch, operations::run_batch);
+  add(post, "/grants/bulk", grant_in_bulk, operations::grant_in_bulk, body_mode::streamed);
   add(get, "/analytics/popular-products", popular_products, operations::popular_products);
   add(get, "/livez", livez, operations::livez);
   add(get, "/readyz", readyz, operations::readyz);

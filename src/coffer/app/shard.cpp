@@ -93,7 +93,9 @@ void shard::open(ledger::ledger& lanes, std::vector<service::inventory_reader*> 
                     .health = health_,
                     .add_funds = api::make_add_funds_schema(settings_.max_deposit),
                     .batch = api::make_batch_schema(settings_.max_deposit),
-                    .described = described};
+                    .described = described,
+                    .tasks = tasks_,
+                    .uploads = uploads_};
   api_ = std::make_unique<api::dispatch>(std::move(with), api::dispatch_options{});
 }
 

@@ -53,6 +53,7 @@ class shard {
 
   const settings& settings_;
   service::sold_out_memory& sold_out_;
+  api::upload_slots uploads_;  ///< before the context, whose coroutines give slots back
   asio::io_context context_{1};
   std::optional<asio::executor_work_guard<net::executor>> busy_{context_.get_executor()};
   net::task_group tasks_{context_.get_executor()};

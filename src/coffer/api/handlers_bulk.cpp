@@ -1,0 +1,26 @@
+#include "coffer/api/answers.hpp"
+#include "coffer/api/bulk_grants.hpp"
+#include "coffer/api/handlers.hpp"
+
+namespace coffer::api {
+
+net::task<http::response> grant_in_bulk(context& with, call c) {
+  if (result<void> type = require_ndjson(c.request); !type) {
+    co_return refuse(type.error(), c.request);
+  }
+  if (c.request.header("Idempotency-Key")) {
+    co_return refuse(error{errc::invalid_idempotency_key, "An upload has no key of its own; its lines have."},
+                     c.request);
+  }
+  std::shared_ptr<void> slot = with.uploads.take();
+  if (!slot) {
+    co_return refuse(error{errc::overloaded, "Too many uploads are running."}, c.request);
+  }
+  http::response answer{200};
+  answer.content_type = ndjson_type;
+  answer.source = std::make_shared<bulk_grants>(with.wallet, with.tasks, c.request.stream, c.request.request_id,
+                                                std::move(slot), co_await asio::this_coro::executor);
+  co_return answer;
+}
+
+}  // namespace coffer::api

@@ -1,0 +1,39 @@
+// How many uploads a thread serves at once.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "coffer/base/metrics.hpp"
+
+namespace coffer::api {
+
+/// Counts the uploads of one thread. Must outlive the slots it gives.
+class upload_slots {
+ public:
+  /// Each upload keeps up to bulk_grants::window commands in the lanes. Two of them on each of two threads, all for one
+  /// lane, fill its queue (ledger::lane_options::queue_limit) and no more.
+  static constexpr std::size_t most = 2;
+
+  /// The right to run one upload; null when `most` are running. Ends with the pointer.
+  std::shared_ptr<void> take() {
+    if (running_ == most) {
+      refused_.add();
+      return nullptr;
+    }
+    ++running_;
+    gauge_.add(1);
+    return {this, [](upload_slots* s) {
+              --s->running_;
+              s->gauge_.add(-1);
+            }};
+  }
+
+ private:
+  std::size_t running_ = 0;
+  metrics::gauge gauge_ = metrics::make_gauge("coffer_bulk_uploads", "Bulk uploads that are running");
+  metrics::counter refused_ =
+      metrics::make_counter("coffer_bulk_uploads_refused_total", "Bulk uploads refused because too many were running");
+};
+
+}  // namespace coffer::api
