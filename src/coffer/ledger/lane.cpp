@@ -233,6 +233,10 @@ net::task<lane::next_step> lane::attempt(batch& b) {
       publish(b);
       co_return next_step::done;
     }
+    if (!connection_) {
+      // Lost while the look-up was rolled back.
+      connection_ = co_await pg::connection::open(executor_, options_.database, b.next_deadline());
+    }
     co_await load(b);
     b.effects = domain::decide(b.list(), b.state);
     if (b.effects.new_rows.empty()) {
