@@ -20,6 +20,20 @@ using namespace std::chrono_literals;
 
 namespace {
 
+// AddressSanitizer keeps what is freed for a while, up to 256 MiB (its quarantine_size_mb): the memory of a program
+// that is built with it says nothing.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool instrumented = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+constexpr bool instrumented = true;
+#else
+constexpr bool instrumented = false;
+#endif
+#else
+constexpr bool instrumented = false;
+#endif
+
 const test::header_list ndjson{{"Content-Type", "application/x-ndjson"}};
 
 std::string credits(std::int64_t user, std::int64_t amount, const std::string& key) {
@@ -278,7 +292,9 @@ TEST_CASE("many thousand lines are granted in bounded memory") {
     REQUIRE(answers[i]["line"] == static_cast<std::int64_t>(i + 1));
   }
   CHECK(summary(answers.back()) == fmt::format("{0} lines, {0} granted, 0 replayed, 0 failed, whole", lines));
-  CHECK(grown < 16 * 1024);
+  if (!instrumented) {
+    CHECK(grown < 16 * 1024);
+  }
   CHECK(took < 60s);
   CHECK(granted_credits(shop.db) == static_cast<std::int64_t>(lines));
   CHECK(test::audit(shop.db) == "");
