@@ -12,6 +12,9 @@ create table refunds (
   units bigint not null check (units >= 1),
   primary key (user_id, version)
 ) with (fillfactor = 80);
+-- The journal may hold refunds from before this migration was taken back.
+insert into refunds (user_id, version, units)
+  select user_id, detail_1, sum(quantity) from transactions where kind = 4 and status = 2 group by user_id, detail_1;
 
 -- migrate:down
 

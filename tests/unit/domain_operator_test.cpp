@@ -48,7 +48,7 @@ class counter {
     c.kind = transaction_kind::refund;
     c.user = alice;
     c.product = potion;
-    c.purchase = {.at = version{4}, .quantity = 3, .amount = {21}};
+    c.purchase = {.at = version{4}, .quantity = 3, .amount = {21}, .from_stock = false};
     c.quantity = quantity;
     c.force = force;
     c.note = "why";
@@ -176,7 +176,7 @@ TEST_CASE("what is no completed purchase is not refundable") {
   counter c;
   command deposit = c.refund();
   deposit.product.reset();
-  deposit.purchase = {.at = version{1}, .quantity = 0, .amount = {500}};
+  deposit.purchase = {.at = version{1}, .quantity = 0, .amount = {500}, .from_stock = false};
   const transaction row = c.row(deposit);
   CHECK(row.reason == errc::not_refundable);
   CHECK(row.quantity == 0);
@@ -195,11 +195,14 @@ TEST_CASE("refunded pieces of a limited product are for sale again") {
   counter c;
   command back = c.refund();
   back.product = drop;
-  back.purchase = {.at = version{5}, .quantity = 2, .amount = {10}};
-  CHECK(c.row(back).quantity == 2);
-  CHECK(c.state.stocks[0].supply == 10);
+  back.purchase = {.at = version{5}, .quantity = 1, .amount = {5}, .from_stock = false};
+  CHECK(c.row(back).quantity == 1);
+  CHECK(c.state.stocks[0].supply == 8);  // bought before the product was limited
+  back.purchase = {.at = version{6}, .quantity = 1, .amount = {5}, .from_stock = true};
+  CHECK(c.row(back).quantity == 1);
+  CHECK(c.state.stocks[0].supply == 9);
   CHECK(c.state.stocks[0].sold == 8);
-  CHECK(c.state.stocks[0].remaining() == 2);
+  CHECK(c.state.stocks[0].remaining() == 1);
 }
 
 TEST_CASE("a key repeats a refund word for word") {

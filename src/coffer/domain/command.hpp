@@ -14,12 +14,14 @@ struct purchase_to_refund {
   version at;
   std::int64_t quantity = 0;  ///< units bought; 0: the row is no completed purchase
   credits amount;             ///< paid for all of them
+  bool from_stock = false;    ///< the units were taken from a stock
 };
 
 /// What a refund of `row` can give back.
 inline purchase_to_refund to_refund(const transaction& row) {
   const bool bought = row.kind == transaction_kind::purchase && row.status == transaction_status::completed;
-  return {.at = row.at, .quantity = bought ? row.quantity : 0, .amount = row.amount};
+  return {
+      .at = row.at, .quantity = bought ? row.quantity : 0, .amount = row.amount, .from_stock = bought && row.detail_1};
 }
 
 /// A wish, not yet decided. Everything that decide() needs to know of the request.

@@ -205,7 +205,7 @@ verdict walk::refund(const command& c, wallet& purse) {
   owned.changed = true;
   before.units += wanted;
   before.changed = true;
-  if (terms->is_limited) {
+  if (terms->is_limited && bought.from_stock) {
     product_stock* stock = state_.find_stock(*c.product);
     COFFER_ASSERT(stock != nullptr);
     // The pieces are on sale once more. What was sold stays so: the purchases' numbers go on from there.
