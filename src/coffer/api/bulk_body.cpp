@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "coffer/api/dto.hpp"
+#include "coffer/api/grant.hpp"
 #include "coffer/api/render.hpp"
 #include "coffer/api/samples.hpp"
 
@@ -10,20 +10,13 @@ namespace coffer::api {
 
 const json::object<bulk_line>& bulk_line_schema() {
   static const auto schema =
-      json::object<bulk_line>{"BulkGrantLine"}
-          .required("user_id", &bulk_line::user, json::integer{1, max_json_integer}, "Who is given or taken from.")
-          .optional("credits", &bulk_line::credits, granted_credits, "Whole credits; negative: taken away. Not 0.")
-          .optional("product_id", &bulk_line::product, json::integer{1, max_json_integer},
-                    "What is given or taken, instead of credits.")
-          .optional("quantity", &bulk_line::quantity, granted_units,
-                    "Units of the product; negative: taken away. Not 0.")
-          .required("reason", &bulk_line::reason, operator_reason, "Why; kept with the transaction.")
+      with_grant_members(
+          json::object<bulk_line>{"BulkGrantLine"}
+              .required("user_id", &bulk_line::user, json::integer{1, max_json_integer}, "Who is given or taken from.")
+              .rule(
+                  [](const bulk_line& line, json::violations& found) { check_body_key(line.idempotency_key, found); }))
           .required("idempotency_key", &bulk_line::idempotency_key, json::text{1, 255, json::charset::line},
-                    "As the header Idempotency-Key of the single grant, without quotes around it.")
-          .rule([](const bulk_line& line, json::violations& found) {
-            check_body_key(line.idempotency_key, found);
-            check_grant(line.credits, line.product.has_value(), line.quantity, found);
-          });
+                    "As the header Idempotency-Key of the single grant, without quotes around it.");
   return schema;
 }
 

@@ -2,7 +2,7 @@
 
 #include <deque>
 
-#include "coffer/api/idempotency.hpp"
+#include "coffer/api/grant.hpp"
 #include "coffer/api/outcome.hpp"
 #include "coffer/api/problem.hpp"
 #include "coffer/base/exception.hpp"
@@ -159,19 +159,9 @@ void bulk_grants::begin_line(std::string& text, net::deadline until) {
 net::task<> bulk_grants::decide(std::shared_ptr<state> s, entry& e, bulk_line line, net::deadline until) {
   domain::verdict v = std::unexpected(error{errc::internal});
   try {
-    service::request_identity who;
-    who.request_id = s->request_id;
-    who.idempotency_key = std::move(line.idempotency_key);
-    if (line.product) {
-      const std::int64_t units = line.quantity.value_or(0);
-      who.print = grant_items_print(line.user, *line.product, units, line.reason);
-      v = co_await s->wallet.grant_items(line.user, *line.product, units, std::move(line.reason), std::move(who),
-                                         until);
-    } else {
-      const domain::credits amount{line.credits.value_or(0)};
-      who.print = grant_credits_print(line.user, amount, line.reason);
-      v = co_await s->wallet.grant_credits(line.user, amount, std::move(line.reason), std::move(who), until);
-    }
+    grant_body what{line.credits, line.product, line.quantity, std::move(line.reason)};
+    v = co_await decide_grant(s->wallet, line.user, std::move(what), std::move(line.idempotency_key), s->request_id,
+                              until);
   } catch (const std::exception& failure) {
     log::error("bulk grant failed", {{"request_id", std::string_view{s->request_id}},
                                      {"line", static_cast<std::int64_t>(e.number)},

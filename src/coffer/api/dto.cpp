@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "coffer/api/grant.hpp"
+
 namespace coffer::api {
 
 namespace {
@@ -124,16 +126,7 @@ void check_body_key(std::string_view key, json::violations& found) {
 }
 
 const json::object<grant_body>& grant_schema() {
-  static const auto schema =
-      json::object<grant_body>{"Grant"}
-          .optional("credits", &grant_body::credits, granted_credits, "Whole credits; negative: taken away. Not 0.")
-          .optional("product_id", &grant_body::product, any_id, "What is given or taken, instead of credits.")
-          .optional("quantity", &grant_body::quantity, granted_units,
-                    "Units of the product; negative: taken away. Not 0.")
-          .required("reason", &grant_body::reason, operator_reason, "Why; kept with the transaction.")
-          .rule([](const grant_body& body, json::violations& found) {
-            check_grant(body.credits, body.product.has_value(), body.quantity, found);
-          });
+  static const auto schema = with_grant_members(json::object<grant_body>{"Grant"});
   return schema;
 }
 

@@ -1,5 +1,6 @@
 // What operators do to a wallet: grants and refunds.
 #include "coffer/api/answers.hpp"
+#include "coffer/api/grant.hpp"
 #include "coffer/api/handlers.hpp"
 #include "coffer/api/idempotency.hpp"
 
@@ -10,22 +11,12 @@ net::task<http::response> grant(context& with, call c) {
   if (!key) {
     co_return refuse(key.error(), c.request);
   }
-  const auto body = read_body(grant_schema(), c.request);
+  auto body = read_body(grant_schema(), c.request);
   if (!body) {
     co_return refuse(body.error(), c.request);
   }
-  const user_id user{c.params[0]};
-  domain::verdict v = std::unexpected(errc::internal);
-  if (body->product) {
-    const std::int64_t units = body->quantity.value_or(0);
-    auto who = identify(c.request, *std::move(key),
-                        [&] { return grant_items_print(user, *body->product, units, body->reason); });
-    v = co_await with.wallet.grant_items(user, *body->product, units, body->reason, std::move(who), c.request.deadline);
-  } else {
-    const domain::credits amount{body->credits.value_or(0)};
-    auto who = identify(c.request, *std::move(key), [&] { return grant_credits_print(user, amount, body->reason); });
-    v = co_await with.wallet.grant_credits(user, amount, body->reason, std::move(who), c.request.deadline);
-  }
+  const domain::verdict v = co_await decide_grant(with.wallet, user_id{c.params[0]}, *std::move(body), *std::move(key),
+                                                  c.request.request_id, c.request.deadline);
   co_return answer_verdict(v, c.request);
 }
 
