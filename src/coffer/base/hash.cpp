@@ -1,18 +1,32 @@
 #include "coffer/base/hash.hpp"
 
+#include <memory>
+
 #include <openssl/evp.h>
 
 #include "coffer/base/assert.hpp"
 
 namespace coffer {
 
+namespace {
+
+struct free_context {
+  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+};
+
+}  // namespace
+
 sha256_digest sha256(std::string_view data) {
+  // Fetched once and with one context per thread: looking the algorithm up costs more than hashing a short text.
+  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  thread_local const std::unique_ptr<EVP_MD_CTX, free_context> context{EVP_MD_CTX_new()};
   sha256_digest digest;
   unsigned int size = 0;
   // Fails only without memory or without the algorithm, and then nothing else works either.
-  const int done = EVP_Digest(data.data(), data.size(), reinterpret_cast<unsigned char*>(digest.data()), &size,
-                              EVP_sha256(), nullptr);
-  COFFER_ASSERT(done == 1 && size == digest.size());
+  const bool done = algorithm != nullptr && context && EVP_DigestInit_ex2(context.get(), algorithm, nullptr) == 1 &&
+                    EVP_DigestUpdate(context.get(), data.data(), data.size()) == 1 &&
+                    EVP_DigestFinal_ex(context.get(), reinterpret_cast<unsigned char*>(digest.data()), &size) == 1;
+  COFFER_ASSERT(done && size == digest.size());
   return digest;
 }
 

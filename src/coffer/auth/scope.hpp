@@ -1,0 +1,76 @@
+// What a credential may do.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+namespace coffer::auth {
+
+/// One permission. `admin` contains all others and is the only one for grants, refunds and keys.
+enum class scope : std::uint8_t {
+  purchases_write,
+  funds_write,
+  inventory_read,
+  inventory_write,
+  catalog_read,
+  catalog_write,
+  analytics_read,
+  admin,
+};
+
+inline constexpr std::size_t scope_count = static_cast<std::size_t>(scope::admin) + 1;
+
+/// "purchases:write" etc.
+std::string_view to_string(scope s) noexcept;
+
+/// All of them in order, for messages and documents.
+inline constexpr std::array<scope, scope_count> all_scopes = {
+    scope::purchases_write, scope::funds_write,   scope::inventory_read, scope::inventory_write,
+    scope::catalog_read,    scope::catalog_write, scope::analytics_read, scope::admin};
+
+/// Some scopes.
+class scope_set {
+ public:
+  constexpr scope_set() = default;
+  constexpr scope_set(std::initializer_list<scope> list) {
+    for (const scope s : list) {
+      add(s);
+    }
+  }
+
+  constexpr void add(scope s) { bits_ |= bit(s); }
+  /// Whether an operation that needs `s` is allowed.
+  [[nodiscard]] constexpr bool allows(scope s) const { return (bits_ & (bit(s) | bit(scope::admin))) != 0; }
+  /// Whether `s` itself is in the set.
+  [[nodiscard]] constexpr bool contains(scope s) const { return (bits_ & bit(s)) != 0; }
+  [[nodiscard]] constexpr bool empty() const { return bits_ == 0; }
+  /// Those that are in both sets. `admin` is no wildcard here.
+  [[nodiscard]] constexpr scope_set common_with(scope_set other) const {
+    scope_set both;
+    both.bits_ = static_cast<std::uint16_t>(bits_ & other.bits_);
+    return both;
+  }
+  friend constexpr bool operator==(scope_set, scope_set) = default;
+
+ private:
+  static constexpr std::uint16_t bit(scope s) { return static_cast<std::uint16_t>(1U << static_cast<unsigned>(s)); }
+  std::uint16_t bits_ = 0;
+};
+
+/// Every scope there is.
+inline constexpr scope_set everything{scope::admin};
+
+/// The names, separated by one space, in the order of the enumeration.
+std::string to_string(scope_set set);
+
+/// Reads names separated by spaces. The error is the first name that is no scope, or empty when there is none at all.
+std::expected<scope_set, std::string> scopes_from_string(std::string_view text);
+
+/// The scopes among names separated by spaces; other names count for nothing. For what somebody else wrote.
+scope_set known_scopes(std::string_view text);
+
+}  // namespace coffer::auth

@@ -1,0 +1,139 @@
+#include "coffer/limit/exchange.hpp"
+
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "coffer/base/metrics.hpp"
+
+namespace coffer::limit {
+
+namespace {
+
+/// Per bucket, KEYS: where its arrival time is kept, in microseconds of Redis's clock. ARGV: interval in microseconds,
+/// quota, requests owed (negative: given back), requests wanted, microseconds since the first of them. Answers for
+/// each: requests leased, and for how many microseconds there are no others. Debts end at two windows, so that garbage
+/// and clocks that jump are got over.
+constexpr std::string_view script = R"(
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local answer = {}
+for i, key in ipairs(KEYS) do
+  local interval, quota = tonumber(ARGV[5 * i - 4]), tonumber(ARGV[5 * i - 3])
+  local owed, wanted = tonumber(ARGV[5 * i - 2]), tonumber(ARGV[5 * i - 1])
+  local began = now - tonumber(ARGV[5 * i])
+  local window = interval * quota
+  local found = redis.pcall('GET', key)
+  local at = type(found) == 'string' and tonumber(found) or began
+  at = math.max(math.min(at, now + 2 * window), began)
+  at = math.max(at + owed * interval, began)
+  local left = math.max(math.floor((now + window - math.max(at, now)) / interval + 0.000001), 0)
+  local leased = math.min(wanted, left)
+  at = math.min(math.max(at, leased > 0 and now or at) + leased * interval, now + 2 * window)
+  local wait = 0
+  if left - leased < 1 then wait = math.max(math.ceil(at + interval - now - window), 0) end
+  redis.call('SET', key, string.format('%.3f', at), 'PX', math.max(math.ceil((at - now) / 1000), 0) + 1000)
+  answer[2 * i - 1] = leased
+  answer[2 * i] = wait
+end
+return answer
+)";
+
+const metrics::counter& rounds(bool answered) {
+  static const auto make = [](const char* result) {
+    return metrics::make_counter("coffer_limiter_exchanges_total",
+                                 "Commands that shared limits through Redis; failed: this process limits on its own",
+                                 {{"result", result}});
+  };
+  static const metrics::counter done = make("done");
+  static const metrics::counter failed = make("failed");
+  return answered ? done : failed;
+}
+
+/// The bucket's name, at most one per limit: "purchase:user:0:2a".
+std::string key_of(const std::string& prefix, const bucket_id& bucket) {
+  return fmt::format("{}limit:{}:{}:{:x}:{:x}", prefix, to_string(bucket.what), to_string(bucket.by), bucket.of.high,
+                     bucket.of.low);
+}
+
+/// The grants of a reply; nullopt when it is not of this shape.
+std::optional<std::vector<grant>> read_grants(const redis::outcome& got, std::size_t count) {
+  if (!got || got->is != redis::reply::kind::array || got->elements.size() != 2 * count) {
+    return std::nullopt;
+  }
+  std::vector<grant> all(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const redis::reply& leased = got->elements[2 * i];
+    const redis::reply& wait = got->elements[2 * i + 1];
+    if (!leased.is_integer() || !wait.is_integer() || leased.integer < 0 || leased.integer > policy::max_quota ||
+        wait.integer < 0) {
+      return std::nullopt;
+    }
+    all[i].leased = leased.integer;
+    all[i].wait_in =
+        std::min<std::chrono::nanoseconds>(std::chrono::microseconds{wait.integer}, 2 * policy::max_window);
+  }
+  return all;
+}
+
+}  // namespace
+
+exchange::exchange(net::executor ex, redis::client& with, limiter& between, std::string prefix)
+    : executor_{ex}, timer_{ex}, redis_{with}, limiter_{between}, prefix_{std::move(prefix)} {}
+
+void exchange::wake() {
+  asio::post(executor_, [this] {
+    woken_ = true;
+    timer_.cancel();
+  });
+}
+
+void exchange::stop() {
+  stopping_ = true;
+  timer_.cancel();
+}
+
+net::task<> exchange::run() {
+  while (!stopping_) {
+    if (!woken_) {
+      timer_.expires_at(clock::time_point::max());
+      co_await timer_.async_wait(net::as_tuple);
+      continue;
+    }
+    // What becomes due during the pause travels along; the flag falls before the look, so that no wake is missed.
+    co_await net::sleep_for(pace);
+    woken_ = false;
+    bool more = true;
+    while (more && !stopping_) {
+      more = co_await round();
+    }
+  }
+}
+
+/// One command; false when nothing more is due.
+net::task<bool> exchange::round() {
+  const std::vector<statement> all = limiter_.due(most);
+  if (all.empty()) {
+    co_return false;
+  }
+  const clock::time_point sent = clock::now();
+  std::vector<std::string> keys;
+  std::vector<std::string> arguments;
+  for (const statement& each : all) {
+    keys.push_back(key_of(prefix_, each.bucket));
+    arguments.push_back(fmt::format("{:.3f}", static_cast<double>(each.rule.interval().count()) / 1000));
+    arguments.push_back(fmt::format("{}", each.rule.quota));
+    arguments.push_back(fmt::format("{}", each.owed));
+    arguments.push_back(fmt::format("{}", each.wanted));
+    arguments.push_back(fmt::format("{}", std::chrono::floor<std::chrono::microseconds>(sent - each.since).count()));
+  }
+  const redis::outcome got = co_await redis_.eval(script, std::move(keys), std::move(arguments));
+  const auto grants = read_grants(got, all.size());
+  rounds(grants.has_value()).add();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    limiter_.settle(all[i], grants ? &(*grants)[i] : nullptr, sent);
+  }
+  co_return all.size() == most;
+}
+
+}  // namespace coffer::limit

@@ -1,0 +1,191 @@
+#include "coffer/limit/limiter.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "coffer/base/assert.hpp"
+#include "coffer/base/metrics.hpp"
+
+namespace coffer::limit {
+
+namespace {
+
+constexpr std::size_t ways = 8;
+constexpr std::size_t stripe_count = 256;
+/// A bucket leases at most this part of its quota ahead: what a process holds, others cannot use.
+constexpr std::int64_t lease_part = 8;
+
+const metrics::counter& evictions() {
+  static const metrics::counter count = metrics::make_counter(
+      "coffer_limiter_evictions_total", "Buckets forgotten before they were full again, for want of room");
+  return count;
+}
+
+/// The finaliser of MurmurHash3 (public domain): every bit of the input reaches every bit of the output.
+std::uint64_t mix(std::uint64_t x) {
+  x ^= x >> 33U;
+  x *= 0xff51afd7ed558ccdULL;
+  x ^= x >> 33U;
+  x *= 0xc4ceb9fe1a85ec53ULL;
+  return x ^ (x >> 33U);
+}
+
+}  // namespace
+
+struct limiter::slot {
+  bucket_id bucket;                  ///< class none: the slot is free
+  arrival owed;                      ///< of this process
+  clock::time_point closed_until{};  ///< what the other processes have left is used up until then
+  std::uint32_t spent = 0;           ///< since the last statement
+  std::uint32_t lease = 0;           ///< of that, covered by the last grant
+  bool is_due = false;
+  clock::time_point spent_since{};  ///< of the first of `spent`
+};
+
+struct alignas(64) limiter::stripe {
+  std::mutex mutex;
+};
+
+limiter::limiter(limiter_options how, std::function<void()> wake) : how_{std::move(how)}, wake_{std::move(wake)} {
+  if (std::any_of(how_.by_class.begin(), how_.by_class.end(), [](const policies& p) { return p.any(); })) {
+    sets_ = std::bit_ceil(std::max<std::size_t>(how_.capacity / ways, stripe_count));
+    slots_ = std::make_unique<slot[]>(sets_ * ways);
+    stripes_ = std::make_unique<stripe[]>(stripe_count);
+  }
+}
+
+limiter::~limiter() = default;
+
+std::uint64_t limiter::hash(const bucket_id& bucket) const {
+  const auto name = static_cast<std::uint64_t>(bucket.what) * dimension_count + static_cast<std::uint64_t>(bucket.by);
+  return mix(mix(mix(how_.seed ^ name) ^ bucket.of.high) ^ bucket.of.low);
+}
+
+std::mutex& limiter::lock_of(std::uint64_t hash) { return stripes_[hash % stripe_count].mutex; }
+
+/// The bucket's slot, or null. Under the stripe's lock: a set lies in one stripe, because there are at least as many
+/// sets as stripes and both are powers of two.
+limiter::slot* limiter::find(std::uint64_t hash, const bucket_id& bucket) {
+  slot* const first = &slots_[(hash & (sets_ - 1)) * ways];
+  slot* const end = first + ways;
+  slot* const found = std::find_if(first, end, [&](const slot& s) { return s.bucket == bucket; });
+  return found == end ? nullptr : found;
+}
+
+/// A slot for a bucket that has none: one that is free, or whose bucket owes least. Under the stripe's lock.
+limiter::slot& limiter::claim(std::uint64_t hash, const bucket_id& bucket, clock::time_point now) {
+  slot* const first = &slots_[(hash & (sets_ - 1)) * ways];
+  slot& least =
+      *std::min_element(first, first + ways, [](const slot& a, const slot& b) { return a.owed.at < b.owed.at; });
+  if (least.bucket.what != route_class::none && least.owed.at > now) {
+    evictions().add();
+  }
+  least = slot{};
+  least.bucket = bucket;
+  return least;
+}
+
+verdict limiter::take(const bucket_id& bucket, clock::time_point now) {
+  const policy& p = rule(bucket.what, bucket.by);
+  COFFER_ASSERT(p.limits());
+  const std::uint64_t place = hash(bucket);
+  bool became_due = false;
+  verdict v;
+  {
+    const std::lock_guard guard{lock_of(place)};
+    slot* const found = find(place, bucket);
+    slot& s = found != nullptr ? *found : claim(place, bucket, now);
+    if (now < s.closed_until && s.spent >= s.lease) {
+      v.allowed = false;
+      v.full_in = std::max<std::chrono::nanoseconds>(s.owed.at - now, s.closed_until - now);
+      v.retry_in = s.closed_until - now;
+    } else {
+      v = s.owed.take(p, now);
+      if (v.allowed && how_.shared) {
+        if (s.spent == 0) {
+          s.spent_since = now;
+        }
+        // Nobody is told more than the quota, however long nobody listens.
+        s.spent = static_cast<std::uint32_t>(std::min<std::int64_t>(std::int64_t{s.spent} + 1, p.quota));
+        became_due = !s.is_due;
+        s.is_due = true;
+      }
+    }
+  }
+  if (became_due) {
+    enqueue(bucket);
+  }
+  return v;
+}
+
+void limiter::enqueue(const bucket_id& bucket) {
+  bool first = false;
+  {
+    const std::lock_guard guard{due_mutex_};
+    first = due_.empty();
+    due_.push_back(bucket);
+  }
+  if (first && wake_) {
+    wake_();
+  }
+}
+
+std::vector<statement> limiter::due(std::size_t most) {
+  std::vector<bucket_id> buckets;
+  {
+    const std::lock_guard guard{due_mutex_};
+    const auto end = due_.begin() + static_cast<std::ptrdiff_t>(std::min(most, due_.size()));
+    buckets.assign(due_.begin(), end);
+    due_.erase(due_.begin(), end);
+  }
+  std::vector<statement> all;
+  all.reserve(buckets.size());
+  for (const bucket_id& bucket : buckets) {
+    const std::uint64_t place = hash(bucket);
+    const std::lock_guard guard{lock_of(place)};
+    slot* const found = find(place, bucket);
+    if (found == nullptr) {
+      continue;  // forgotten meanwhile
+    }
+    slot& s = *found;
+    s.is_due = false;
+    statement made;
+    made.bucket = bucket;
+    made.rule = rule(bucket.what, bucket.by);
+    made.spent = s.spent;
+    made.since = s.spent_since;
+    made.owed = std::int64_t{s.spent} - s.lease;
+    made.wanted = std::min<std::int64_t>(s.spent, made.rule.quota / lease_part);
+    all.push_back(made);
+  }
+  return all;
+}
+
+void limiter::settle(const statement& about, const grant* answer, clock::time_point now) {
+  const std::uint64_t place = hash(about.bucket);
+  bool became_due = false;
+  {
+    const std::lock_guard guard{lock_of(place)};
+    slot* const found = find(place, about.bucket);
+    if (found == nullptr) {
+      return;
+    }
+    slot& s = *found;
+    if (answer == nullptr) {
+      // Alone: this process lets pass what its own rule allows. What was spent is told when somebody listens again.
+      s.closed_until = {};
+      return;
+    }
+    s.spent -= static_cast<std::uint32_t>(std::min<std::int64_t>(about.spent, s.spent));
+    s.spent_since = now;
+    s.lease = static_cast<std::uint32_t>(answer->leased);
+    s.closed_until = answer->wait_in > std::chrono::nanoseconds{0} ? now + answer->wait_in : clock::time_point{};
+    became_due = s.spent > 0 && !s.is_due;
+    s.is_due = s.is_due || became_due;
+  }
+  if (became_due) {
+    enqueue(about.bucket);
+  }
+}
+
+}  // namespace coffer::limit

@@ -1,0 +1,149 @@
+// Limits shared by processes through a real Redis. Each limiter with its exchange and client stands for a process.
+#include "coffer/limit/exchange.hpp"
+
+#include <memory>
+
+#include "coffer/net/task_group.hpp"
+#include "support/catch.hpp"
+#include "support/redis_server.hpp"
+#include "support/run_task.hpp"
+
+using namespace coffer;
+using namespace std::chrono_literals;
+using limit::dimension;
+using limit::route_class;
+
+namespace {
+
+limit::bucket_id user(std::uint64_t id) {
+  return {.what = route_class::purchase, .by = dimension::user, .of = {.high = 0, .low = id}};
+}
+
+limit::limiter_options options_of(const char* purchase) {
+  limit::limiter_options how;
+  how.by_class[static_cast<std::size_t>(route_class::purchase)] = limit::parse_policies(purchase).value();
+  how.shared = true;
+  return how;
+}
+
+class member {
+ public:
+  member(asio::io_context& context, const std::string& url, const std::string& prefix, const char* policy)
+      : limiter{options_of(policy), [this] { exchange.wake(); }},
+        redis{context.get_executor(), test::patient(url)},
+        exchange{context.get_executor(), redis, limiter, prefix},
+        tasks{context.get_executor()} {
+    tasks.spawn("exchange", exchange.run());
+  }
+
+  int allowed(std::uint64_t id, int tries) {
+    int passed = 0;
+    for (int i = 0; i < tries; ++i) {
+      passed += limiter.take(user(id), limit::clock::now()).allowed ? 1 : 0;
+    }
+    return passed;
+  }
+
+  limit::limiter limiter;
+  redis::client redis;
+  limit::exchange exchange;
+  net::task_group tasks;
+};
+
+/// Lets the processes talk for a while.
+void talk(asio::io_context& context, std::chrono::milliseconds time = 100ms) {
+  test::run_task(context, net::sleep_for(time));
+}
+
+}  // namespace
+
+TEST_CASE("what one process has used up the other refuses", "[redis]") {
+  asio::io_context context{1};
+  const test::redis_server cache;
+  const std::string prefix = test::unique_prefix();
+  member a{context, cache.url(), prefix, "user:100/1d"};
+  member b{context, cache.url(), prefix, "user:100/1d"};
+  CHECK(a.allowed(1, 70) == 70);
+  talk(context);
+  // The first requests pass while nobody has been asked; they count all the same.
+  CHECK(b.allowed(1, 1) == 1);
+  talk(context);
+  const int rest = b.allowed(1, 1000);
+  talk(context);
+  CHECK(rest <= 99);  // by its own count
+  const int after = a.allowed(1, 1000) + b.allowed(1, 1000);
+  // a holds at most what it had leased ahead: an eighth of the quota.
+  CHECK(after <= 13);
+  talk(context);
+  CHECK(a.allowed(1, 1000) + b.allowed(1, 1000) == 0);
+  CHECK(b.allowed(2, 1) == 1);
+  a.exchange.stop();
+  b.exchange.stop();
+  talk(context, 20ms);
+}
+
+TEST_CASE("two processes that take turns get the quota together", "[redis]") {
+  asio::io_context context{1};
+  const test::redis_server cache;
+  const std::string prefix = test::unique_prefix();
+  member a{context, cache.url(), prefix, "user:200/1d"};
+  member b{context, cache.url(), prefix, "user:200/1d"};
+  int passed = 0;
+  for (int i = 0; i < 40; ++i) {
+    passed += a.allowed(9, 5) + b.allowed(9, 5);
+    talk(context, 30ms);
+  }
+  CHECK(passed >= 200);
+  // One round of five in each process may be on its way while the other does not know.
+  CHECK(passed <= 210);
+  a.exchange.stop();
+  b.exchange.stop();
+  talk(context, 20ms);
+}
+
+TEST_CASE("one process alone gets exactly its quota, with Redis and without", "[redis]") {
+  asio::io_context context{1};
+  test::redis_server cache;
+  const std::string prefix = test::unique_prefix();
+  member a{context, cache.url(), prefix, "user:50/1d"};
+  int with_redis = 0;
+  for (int i = 0; i < 20; ++i) {
+    with_redis += a.allowed(1, 4);
+    talk(context, 25ms);
+  }
+  CHECK(with_redis == 50);
+  cache.kill();
+  int without_redis = 0;
+  for (int i = 0; i < 20; ++i) {
+    without_redis += a.allowed(2, 4);
+    talk(context, 25ms);
+  }
+  CHECK(without_redis == 50);
+  a.exchange.stop();
+  talk(context, 20ms);
+}
+
+TEST_CASE("garbage in Redis neither opens a limit nor closes it for long", "[redis]") {
+  asio::io_context context{1};
+  test::redis_server cache;
+  const std::string prefix = test::unique_prefix();
+  const std::string key = prefix + "limit:purchase:user:0:1";
+  for (const std::vector<std::string>& garbage : {std::vector<std::string>{"SET", key, "x"},
+                                                  {"SET", key, "99999999999999999999"},
+                                                  {"SET", key, "-1"},
+                                                  {"DEL", key},
+                                                  {"LPUSH", key, "1"}}) {
+    CAPTURE(garbage);
+    cache.command({"DEL", key});
+    cache.command(garbage);
+    member a{context, cache.url(), prefix, "user:10/1s"};
+    CHECK(a.allowed(1, 100) == 10);
+    talk(context, 50ms);
+    CHECK(a.allowed(1, 100) <= 1);
+    // Debts end at two windows.
+    talk(context, 2200ms);
+    CHECK(a.allowed(1, 1) == 1);
+    a.exchange.stop();
+    talk(context, 20ms);
+  }
+}

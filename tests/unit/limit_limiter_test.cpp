@@ -1,0 +1,157 @@
+#include "coffer/limit/limiter.hpp"
+
+#include <thread>
+
+#include "support/catch.hpp"
+
+using namespace coffer;
+using namespace std::chrono_literals;
+using limit::dimension;
+using limit::route_class;
+
+namespace {
+
+limit::limiter_options options_of(const char* purchase, bool shared = false) {
+  limit::limiter_options how;
+  how.by_class[static_cast<std::size_t>(route_class::purchase)] = limit::parse_policies(purchase).value();
+  how.shared = shared;
+  how.seed = 42;
+  return how;
+}
+
+limit::bucket_id user(std::uint64_t id) {
+  return {.what = route_class::purchase, .by = dimension::user, .of = {.high = 0, .low = id}};
+}
+
+limit::clock::time_point at(std::chrono::nanoseconds since_start) {
+  return limit::clock::time_point{24h} + since_start;
+}
+
+std::int64_t allowed_of(limit::limiter& l, const limit::bucket_id& b, int tries, limit::clock::time_point now) {
+  std::int64_t allowed = 0;
+  for (int i = 0; i < tries; ++i) {
+    allowed += l.take(b, now).allowed ? 1 : 0;
+  }
+  return allowed;
+}
+
+limit::grant left(std::int64_t leased, std::chrono::nanoseconds wait_in = 0ns) {
+  limit::grant g;
+  g.leased = leased;
+  g.wait_in = wait_in;
+  return g;
+}
+
+}  // namespace
+
+TEST_CASE("every user has a bucket of their own") {
+  limit::limiter l{options_of("user:3/1s")};
+  CHECK(allowed_of(l, user(1), 10, at(0s)) == 3);
+  CHECK(allowed_of(l, user(2), 10, at(0s)) == 3);
+  CHECK(allowed_of(l, user(1), 10, at(1s)) == 3);
+  CHECK(l.limits(route_class::purchase));
+  CHECK(!l.limits(route_class::use));
+}
+
+TEST_CASE("threads together get the quota and not one more") {
+  limit::limiter l{options_of("user:1000/1d")};
+  std::atomic<int> allowed = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < 1000; ++i) {
+          allowed += l.take(user(7), at(0s)).allowed ? 1 : 0;
+        }
+      });
+    }
+  }
+  CHECK(allowed == 1000);
+}
+
+TEST_CASE("however many users come, the memory stays, and those who owe most are remembered") {
+  limit::limiter_options how = options_of("user:2/1d");
+  how.capacity = 2048;
+  limit::limiter l{how};
+  // These owe twice what the crowd owes.
+  for (std::uint64_t id = 1; id <= 100; ++id) {
+    CHECK(allowed_of(l, user(id), 3, at(0s)) == 2);
+  }
+  for (std::uint64_t id = 1000; id < 101000; ++id) {
+    l.take(user(id), at(0s));
+  }
+  std::int64_t forgotten = 0;
+  for (std::uint64_t id = 1; id <= 100; ++id) {
+    forgotten += l.take(user(id), at(1s)).allowed ? 1 : 0;
+  }
+  CHECK(forgotten == 0);
+}
+
+TEST_CASE("a limiter that shares says what was used, once, and wakes whoever tells it") {
+  int woken = 0;
+  limit::limiter l{options_of("user:16/1s", true), [&] { ++woken; }};
+  CHECK(allowed_of(l, user(1), 5, at(0s)) == 5);
+  CHECK(allowed_of(l, user(2), 1, at(0s)) == 1);
+  CHECK(woken == 1);
+  const auto due = l.due(10);
+  REQUIRE(due.size() == 2);
+  CHECK(due[0].bucket == user(1));
+  CHECK(due[0].owed == 5);
+  CHECK(due[0].wanted == 2);  // an eighth of the quota
+  CHECK(due[1].owed == 1);
+  CHECK(due[1].wanted == 1);
+  CHECK(l.due(10).empty());
+  const limit::grant g = left(2);
+  l.settle(due[0], &g, at(0s));
+  CHECK(l.due(10).empty());
+  CHECK(allowed_of(l, user(1), 3, at(0s)) == 3);
+  CHECK(woken == 2);
+  const auto next = l.due(10);
+  REQUIRE(next.size() == 1);
+  CHECK(next[0].owed == 1);  // two of the three were leased
+}
+
+TEST_CASE("what was leased and not used is given back with the next statement") {
+  limit::limiter l{options_of("user:80/1s", true)};
+  allowed_of(l, user(1), 10, at(0s));
+  const limit::grant g = left(10);
+  l.settle(l.due(1).at(0), &g, at(0s));
+  allowed_of(l, user(1), 1, at(0s));
+  CHECK(l.due(1).at(0).owed == -9);
+}
+
+TEST_CASE("when the others have used everything only what is leased passes, until there is more") {
+  limit::limiter l{options_of("user:100/1s", true)};
+  allowed_of(l, user(1), 20, at(0s));
+  const limit::grant g = left(3, 500ms);
+  l.settle(l.due(1).at(0), &g, at(0s));
+  CHECK(allowed_of(l, user(1), 10, at(1ms)) == 3);
+  const limit::verdict refused = l.take(user(1), at(1ms));
+  CHECK(!refused.allowed);
+  CHECK(refused.retry_in == 499ms);
+  CHECK(l.take(user(1), at(500ms)).allowed);
+}
+
+TEST_CASE("without an answer the process limits by its own count and owes the rest") {
+  limit::limiter l{options_of("user:10/1s", true)};
+  CHECK(allowed_of(l, user(1), 100, at(0s)) == 10);
+  const auto due = l.due(1);
+  l.settle(due.at(0), nullptr, at(0s));
+  CHECK(allowed_of(l, user(1), 100, at(0s)) == 0);
+  CHECK(allowed_of(l, user(1), 100, at(500ms)) == 5);
+  const auto again = l.due(1);
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].owed == 10);  // at most the quota, however long nobody listened
+}
+
+TEST_CASE("what is used while a statement travels is due again") {
+  limit::limiter l{options_of("user:100/1s", true)};
+  allowed_of(l, user(1), 4, at(0s));
+  const auto first = l.due(1);
+  allowed_of(l, user(1), 2, at(0s));
+  const limit::grant g = left(0);
+  l.settle(first.at(0), &g, at(0s));
+  const auto second = l.due(1);
+  REQUIRE(second.size() == 1);
+  CHECK(second[0].owed == 2);
+}
