@@ -97,6 +97,27 @@ int run(const doctor_command& command) {
   return found.can_serve() ? exit_ok : exit_failed;
 }
 
+int run(const key_command& command) {
+  switch (command.what) {
+    case key_command::action::create: {
+      const coffer::service::made_key made = create_key(command.database_url, command.wanted);
+      fmt::print(stderr, "coffer: key {} for {}: it is shown this once\n", made.row.id, made.row.name);
+      fmt::print("{}\n", made.text);
+      return exit_ok;
+    }
+    case key_command::action::list: {
+      const auto all = list_keys(command.database_url);
+      fmt::print("{}", command.json ? keys_to_json(all) : keys_to_text(all));
+      return exit_ok;
+    }
+    case key_command::action::revoke:
+      break;
+  }
+  const coffer::store::key_row revoked = revoke_key(command.database_url, command.id);
+  fmt::print("key {} ({}) is revoked\n", revoked.id, revoked.name);
+  return exit_ok;
+}
+
 int run(const version_command&) {
   fmt::print("coffer {}\n", version_text);
   return exit_ok;

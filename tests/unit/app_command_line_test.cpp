@@ -127,12 +127,41 @@ TEST_CASE("without a command the help is shown as a usage error") {
 
 TEST_CASE("the help lists the commands, examples and exit codes") {
   const std::string help = help_of({"--help"});
-  for (const char* part : {"serve", "migrate", "seed", "verify", "doctor", "healthcheck", "version",
+  for (const char* part : {"serve", "migrate", "seed", "verify", "doctor", "key", "healthcheck", "version",
                            "Examples:", "coffer migrate up", "Exit codes: 0 done, 1 failed", "2 wrong usage"}) {
     CAPTURE(part);
     CHECK(says(help, part));
   }
-  CHECK(!says(help, " key"));
+}
+
+TEST_CASE("key makes, lists and revokes") {
+  const auto made = parsed_as<app::key_command>(
+      {"key", "create", "--name", "shop", "--scopes", "purchases:write admin", "--expires-in", "90d", "--test"});
+  CHECK(made.what == app::key_command::action::create);
+  CHECK(made.wanted.name == "shop");
+  CHECK(made.wanted.scopes ==
+        coffer::auth::scope_set{coffer::auth::scope::purchases_write, coffer::auth::scope::admin});
+  CHECK(made.wanted.valid_for == std::chrono::hours{24 * 90});
+  CHECK(made.wanted.is_test);
+  CHECK(parsed_as<app::key_command>({"key", "list", "--format", "json"}).json);
+  CHECK(parsed_as<app::key_command>({"key", "revoke", "3"}).id == 3);
+  CHECK(says(help_of({"key", "--help"}), "coffer key create --name"));
+}
+
+TEST_CASE("key refuses what it cannot mean") {
+  const auto create = [](std::vector<std::string> more) {
+    more.insert(more.begin(), {"key", "create"});
+    return refusal(std::move(more));
+  };
+  CHECK(refusal({"key"}) == "coffer: a command is missing");
+  CHECK(says(create({"--name", "a"}), "--scopes is required"));
+  CHECK(says(create({"--name", "", "--scopes", "admin"}), "--name is not valid: it must have 1 to 100 bytes"));
+  CHECK(says(create({"--name", std::string(101, 'a'), "--scopes", "admin"}), "1 to 100 bytes"));
+  CHECK(says(create({"--name", "a", "--scopes", "buy"}),
+             "--scopes 'buy' is not valid: 'buy' is none of purchases:write"));
+  CHECK(says(create({"--name", "a", "--scopes", "admin", "--expires-in", "0s"}), "--expires-in '0s' is not valid"));
+  CHECK(says(refusal({"key", "revoke", "0"}), "id '0' is not valid"));
+  CHECK(says(refusal({"key", "list", "--format", "xml"}), "--format 'xml' is not valid"));
 }
 
 TEST_CASE("doctor takes the settings of serve and a format") {

@@ -165,9 +165,29 @@ TEST_CASE("without keys only the loopback is listened on, unless that is allowed
   }
 }
 
-TEST_CASE("keys cannot be required while they are not checked") {
-  CHECK(says(complaint({{"--auth", "required"}}), "--auth required (COFFER_AUTH=required) is not possible yet"));
-  CHECK(!complaint({{"--allow-insecure-listen", "on"}}, {{"COFFER_AUTH", "required"}}).empty());
+TEST_CASE("with keys required any address may be listened on, and guesses are limited") {
+  const auto s = resolve({{"--auth", "required"}, {"--listen", "0.0.0.0:1"}});
+  REQUIRE(s.has_value());
+  CHECK(coffer::limit::to_string(s->limit_credentials) == "address:60/1m");
+  CHECK(coffer::limit::to_string(resolve({})->limit_credentials) == "none");
+  CHECK(coffer::limit::to_string(
+            resolve({{"--auth", "required"}, {"--limit-credentials", "none"}})->limit_credentials) == "none");
+  CHECK(says(complaint({{"--limit-credentials", "user:1/1s"}}), "per address alone"));
+}
+
+TEST_CASE("tokens need required keys, an issuer and an audience") {
+  const texts all = {{"--auth", "required"}, {"--jwt-keys", "f"}, {"--jwt-issuer", "i"}, {"--jwt-audience", "a"}};
+  CHECK(complaint(all).empty());
+  for (const auto& [flag, value] : all) {
+    texts some = all;
+    some.erase(flag);
+    CAPTURE(flag);
+    CHECK(complaint(some).empty() == (flag == "--jwt-keys"));
+  }
+  CHECK(says(complaint({{"--jwt-keys", "f"}}), "--jwt-keys (COFFER_JWT_KEYS) needs --auth required"));
+  CHECK(resolve({{"--jwt-algorithms", "HS256,EdDSA"}})->jwt_algorithms ==
+        std::vector{coffer::auth::algorithm::hs256, coffer::auth::algorithm::eddsa});
+  CHECK(says(complaint({{"--jwt-algorithms", "none"}}), "a list of HS256, ES256, EdDSA and RS256"));
 }
 
 TEST_CASE("durations and sizes are read with their unit and written as short as possible") {

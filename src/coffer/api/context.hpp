@@ -6,6 +6,7 @@
 #include "coffer/api/batch_body.hpp"
 #include "coffer/api/document.hpp"
 #include "coffer/api/dto.hpp"
+#include "coffer/api/gate.hpp"
 #include "coffer/api/upload_slots.hpp"
 #include "coffer/http/request.hpp"
 #include "coffer/http/response.hpp"
@@ -34,6 +35,8 @@ struct context {
   service::statements& statements;
   service::analytics& analytics;
   service::health& health;
+  service::keys& keys;
+  api::gate& gate;
   json::object<add_funds_body> add_funds;
   json::object<batch_body> batch;
   const documents& described;
@@ -41,10 +44,11 @@ struct context {
   upload_slots& uploads;
 };
 
-/// A request and the integers of its path.
+/// A request, the integers of its path, and who sends it.
 struct call {
   http::request& request;
   http::path_params params;
+  admission& by;
 };
 
 /// What one line of the route table calls: parses, calls a service, maps. Refusals are values; pg::error passes through

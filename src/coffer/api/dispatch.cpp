@@ -58,33 +58,73 @@ bool dispatch::streams(const http::request& head) const {
 
 http::eventual_response dispatch::handle(http::request& r) {
   const auto route = routes_.match(r.verb, r.path());
-  if (route.outcome == http::route_outcome::found) {
-    if (const auto* waiting = std::get_if<waiting_handler>(&route.handler->serve)) {
-      return run(*waiting, r, route.params, route.pattern);
+  if (route.outcome != http::route_outcome::found) {
+    const bool exists = route.outcome == http::route_outcome::method_not_allowed;
+    http::response answer = problem(error{exists ? errc::method_not_allowed : errc::not_found}, r.request_id);
+    if (exists) {
+      answer.add("Allow", std::string{route.allow});
     }
-    http::response answer = std::get<1>(route.handler->serve)(with_, call{r, route.params});
-    record(r, route.pattern, answer.status);
+    record(r, no_route, answer.status, nullptr);
     return answer;
   }
-  const bool exists = route.outcome == http::route_outcome::method_not_allowed;
-  http::response answer = problem(error{exists ? errc::method_not_allowed : errc::not_found}, r.request_id);
-  if (exists) {
-    answer.add("Allow", std::string{route.allow});
+  admission by;
+  std::optional<auth::unknown_key> unknown;
+  result<void> allowed;
+  if (!route.handler->who.is_open) {
+    auto found = with_.gate.identify(by, r);
+    if (auto* const wanted = std::get_if<auth::unknown_key>(&found)) {
+      unknown = *wanted;
+    } else {
+      allowed = std::get<result<void>>(std::move(found));
+      if (allowed) {
+        allowed = admit(by, *route.handler, r, route.params);
+      }
+    }
   }
-  record(r, no_route, answer.status);
+  if (allowed && route.handler->waits()) {
+    return run(route.handler, r, route.params, route.pattern, by, unknown);
+  }
+  http::response answer = allowed ? std::get<1>(route.handler->serve)(with_, call{r, route.params, by})
+                                  : problem(allowed.error(), r.request_id);
+  with_.gate.describe(by, answer);
+  record(r, route.pattern, answer.status, &by);
   return answer;
 }
 
-net::task<http::response> dispatch::run(waiting_handler serve, http::request& r, http::path_params params,
-                                        std::string_view pattern) {
+/// The sender is known: may it do this, to the user of the path, now?
+result<void> dispatch::admit(admission& by, const endpoint& leads_to, const http::request& r,
+                             const http::path_params& params) {
+  result<void> allowed = with_.gate.admit(by, leads_to.who, r);
+  if (allowed && leads_to.who.subject == subject_place::path) {
+    allowed = with_.gate.enter(by, user_id{params[0]});
+  }
+  return allowed;
+}
+
+net::task<http::response> dispatch::run(const endpoint* leads_to, http::request& r, http::path_params params,
+                                        std::string_view pattern, admission by,
+                                        std::optional<auth::unknown_key> unknown) {
   http::response answer;
   std::optional<errc> failed;
+  bool serving = false;
   try {
-    call c{r, params};
-    answer = co_await serve(with_, c);
+    result<void> allowed;
+    if (unknown) {
+      allowed = co_await with_.gate.look_up(by, r, *unknown);
+      if (allowed) {
+        allowed = admit(by, *leads_to, r, params);
+      }
+    }
+    if (allowed) {
+      serving = true;
+      call c{r, params, by};
+      answer = co_await std::get<waiting_handler>(leads_to->serve)(with_, c);
+    } else {
+      answer = problem(allowed.error(), r.request_id);
+    }
   } catch (const pg::error& e) {
     log_failure(e, r);
-    failed = code_of(e, !is_safe(r.verb));
+    failed = code_of(e, serving && !is_safe(r.verb));
   } catch (const cache::wait_error&) {
     failed = errc::unavailable;
   } catch (const std::exception& e) {
@@ -94,17 +134,18 @@ net::task<http::response> dispatch::run(waiting_handler serve, http::request& r,
   if (failed) {
     answer = problem(error{*failed}, r.request_id);
   }
-  record(r, pattern, answer.status);
+  with_.gate.describe(by, answer);
+  record(r, pattern, answer.status, &by);
   co_return answer;
 }
 
 http::response dispatch::reject(const http::rejection& why, const http::request& r) {
   http::response answer = problem(why, r.request_id);
-  record(r, no_route, why.status);
+  record(r, no_route, why.status, nullptr);
   return answer;
 }
 
-void dispatch::record(const http::request& r, std::string_view pattern, int status) {
+void dispatch::record(const http::request& r, std::string_view pattern, int status, const admission* by) {
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - r.received;
   auto route = metrics_.find(pattern);
   if (route == metrics_.end()) {
@@ -133,7 +174,9 @@ void dispatch::record(const http::request& r, std::string_view pattern, int stat
                          {"path", r.path()},
                          {"status", status},
                          {"duration_ms", took.count() * 1000},
-                         {"peer", r.peer}});
+                         {"peer", r.peer},
+                         {"key", by != nullptr ? by->who.key : 0},
+                         {"player", by != nullptr && by->who.only ? by->who.only->value : 0}});
   }
 }
 

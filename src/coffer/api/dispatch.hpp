@@ -36,9 +36,11 @@ class dispatch final : public http::handler {
 
   using waiting_handler = std::variant_alternative_t<0, route_handler>;
 
-  net::task<http::response> run(waiting_handler serve, http::request& r, http::path_params params,
-                                std::string_view pattern);
-  void record(const http::request& r, std::string_view pattern, int status);
+  net::task<http::response> run(const endpoint* leads_to, http::request& r, http::path_params params,
+                                std::string_view pattern, admission by, std::optional<auth::unknown_key> unknown);
+  result<void> admit(admission& by, const endpoint& leads_to, const http::request& r, const http::path_params& params);
+  /// `by`: null when the request reached no route.
+  void record(const http::request& r, std::string_view pattern, int status, const admission* by);
 
   context with_;
   dispatch_options options_;

@@ -32,6 +32,11 @@ net::task<http::response> get_operation(context& with, call c);
 net::task<http::response> get_statement(context& with, call c);
 net::task<http::response> popular_products(context& with, call c);
 
+// keys
+net::task<http::response> create_key(context& with, call c);
+net::task<http::response> list_keys(context& with, call c);
+net::task<http::response> revoke_key(context& with, call c);
+
 // probes
 http::response livez(context& with, call c);
 net::task<http::response> readyz(context& with, call c);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -10,6 +11,23 @@
 namespace coffer::api {
 
 namespace {
+
+/// What an operation needs and counts as: what the request for it alone does.
+struct rules_of_operation {
+  auth::scope scope;
+  limit::route_class counts_as;
+};
+
+const rules_of_operation& rules_of(operation_kind kind) {
+  using auth::scope;
+  using limit::route_class;
+  static constexpr std::array<rules_of_operation, 5> by_kind = {{{scope::purchases_write, route_class::purchase},
+                                                                 {scope::inventory_write, route_class::use},
+                                                                 {scope::funds_write, route_class::funds},
+                                                                 {scope::admin, route_class::funds},
+                                                                 {scope::admin, route_class::funds}}};
+  return by_kind.at(static_cast<std::size_t>(kind) - 1);
+}
 
 /// `purchase` is the row that a refund is about.
 domain::command to_command(const batch_operation& o, user_id user, const std::string& request_id,
@@ -117,6 +135,12 @@ net::task<http::response> run_batch(context& with, call c) {
   const auto body = read_body(with.batch, c.request);
   if (!body) {
     co_return refuse(body.error(), c.request);
+  }
+  for (const batch_operation& o : body->operations) {
+    const rules_of_operation& needs = rules_of(o.kind);
+    if (const auto allowed = with.gate.enter(c.by, c.request, needs.scope, needs.counts_as, body->user); !allowed) {
+      co_return refuse(allowed.error(), c.request);
+    }
   }
   std::vector<domain::command> commands;
   commands.reserve(body->operations.size());

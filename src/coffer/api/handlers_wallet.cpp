@@ -31,6 +31,9 @@ net::task<http::response> purchase(context& with, call c) {
   if (!body) {
     co_return refuse(body.error(), c.request);
   }
+  if (const auto allowed = with.gate.enter(c.by, body->user); !allowed) {
+    co_return refuse(allowed.error(), c.request);
+  }
   const product_id product{c.params[0]};
   auto who = identify(c.request, *std::move(key),
                       [&] { return purchase_print(product, body->user, body->quantity, body->expected_price); });
@@ -47,6 +50,9 @@ net::task<http::response> use(context& with, call c) {
   const auto body = read_body(use_schema(), c.request);
   if (!body) {
     co_return refuse(body.error(), c.request);
+  }
+  if (const auto allowed = with.gate.enter(c.by, body->user); !allowed) {
+    co_return refuse(allowed.error(), c.request);
   }
   const product_id product{c.params[0]};
   auto who = identify(c.request, *std::move(key), [&] { return use_print(product, body->user, body->quantity); });

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "coffer/api/bulk_body.hpp"
+#include "coffer/api/key_body.hpp"
 #include "coffer/api/openapi_parts.hpp"
 #include "coffer/api/outcome.hpp"
 #include "coffer/api/pages.hpp"
@@ -26,6 +27,7 @@ struct tag {
 constexpr tag tags[] = {
     {"Analytics", "What sells."},
     {"Documents", "What describes this API."},
+    {"Keys", "What servers identify themselves with."},
     {"Probes", "For load balancers and operators."},
     {"Products", "The catalogue."},
     {"Users", "Users, what they own and what happened to them."},
@@ -42,7 +44,11 @@ constexpr std::string_view introduction =
     "answers listed here, a path that does not exist is 404 `not_found`, a method that a path does not have is 405 "
     "`method_not_allowed` with `Allow`, and a method that nobody knows is 501 `not_implemented`.\n"
     "- Send an `Idempotency-Key` with every write. After a timeout, a reset or 503 `outcome_unknown`, send the same "
-    "request with the same key: the answer is the truth.";
+    "request with the same key: the answer is the truth.\n"
+    "- Send `Authorization: Bearer` with a server key, or with a player's token where that is listed. A server that "
+    "runs "
+    "without authentication asks for none. Where requests are limited, `RateLimit` and `RateLimit-Policy` say how much "
+    "is left.";
 
 constexpr std::string_view problem_kind_schema =
     R"({"type":"object","properties":{"code":{"type":"string"},"status":{"type":"integer","minimum":400,"maximum":599},)"
@@ -86,8 +92,6 @@ void write_info(json::writer& out, const document_facts& facts) {
   out.end_object();
   out.key("servers");
   out.raw(R"([{"url":"/","description":"This server."},{"url":"/v1","description":"The same, under its version."}])");
-  out.key("security");
-  out.raw("[]");
 }
 
 void write_tags(json::writer& out) {
@@ -129,7 +133,7 @@ void write_paths(json::writer& out, const document_facts& facts, openapi::compon
     const operation what = l.leads_to->describe(facts);
     check(what, l.pattern);
     out.dynamic_key(lower(to_string(l.verb)));
-    openapi::write_operation(out, l.verb, l.pattern, l.leads_to->waits(), what, used);
+    openapi::write_operation(out, l.verb, l.pattern, {l.leads_to->waits(), l.leads_to->who}, what, used);
   }
   out.end_object();
   out.end_object();
@@ -149,6 +153,7 @@ void write_components(json::writer& out, openapi::components& used) {
   openapi::write_header_components(out);
   openapi::write_problem_responses(out, used);
   openapi::write_problem_examples(out, used);
+  openapi::write_security_schemes(out);
   out.end_object();
 }
 
@@ -161,6 +166,7 @@ std::string make_openapi(const document_facts& facts) {
   add_statement_shape(used.schemas);
   add_batch_shape(used.schemas);
   add_bulk_shape(used.schemas);
+  add_key_shapes(used.schemas);
   openapi::add_problems(used.schemas);
   used.schemas.add("Alive",
                    R"({"type":"object","properties":{"status":{"type":"string","const":"alive"}},)"

@@ -34,13 +34,29 @@ constexpr header table[] = {
      R"("attachment; filename=\"statement-1.csv\"")"},
     {"X-Next-Cursor", false, "next_cursor of a CSV file that a limit cut off.", R"({"type":"string"})",
      R"("2-6f2b0c9d4e1a")"},
+    {"WWW-Authenticate", false, "What is wrong with the credentials (RFC 6750).",
+     R"({"type":"string","pattern":"^Bearer "})", R"("Bearer realm=\"coffer\"")"},
+    {"RateLimit-Policy", false, "The limits on requests like this one (draft-ietf-httpapi-ratelimit-headers).",
+     R"({"type":"string"})", R"("\"purchase-user\";q=10;w=1")"},
+    {"RateLimit", false, "What is left of the limit that is nearest.", R"({"type":"string"})",
+     R"("\"purchase-user\";r=9;t=1")"},
     {"Retry-After", true, "Seconds to wait.", R"({"type":"integer","minimum":1})", "1"},
 };
 
 }  // namespace
 
 std::set<std::string_view> headers_of_status(int status) {
-  return status == 503 ? std::set<std::string_view>{"Retry-After"} : std::set<std::string_view>{};
+  switch (status) {
+    case 401:
+    case 403:
+      return {"WWW-Authenticate"};
+    case 429:
+      return {"Retry-After", "RateLimit", "RateLimit-Policy"};
+    case 503:
+      return {"Retry-After"};
+    default:
+      return {};
+  }
 }
 
 void write_headers(json::writer& out, const std::set<std::string_view>& names) {

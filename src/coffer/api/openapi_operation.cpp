@@ -3,8 +3,11 @@
 #include <map>
 #include <stdexcept>
 
+#include <fmt/format.h>
+
 #include "coffer/api/openapi_parts.hpp"
 #include "coffer/api/problem_table.hpp"
+#include "coffer/auth/principal.hpp"
 #include "coffer/base/ids.hpp"
 
 namespace coffer::api::openapi {
@@ -20,6 +23,7 @@ struct path_parameter {
 constexpr path_parameter path_parameters[] = {
     {"user_id", "Id of a user."},
     {"product_id", "Id of a product."},
+    {"key_id", "Id of a server key."},
     {"version", "Place of a transaction in the user's history."},
     {"idempotency_key", "The key of a write, spelt as in the header Idempotency-Key.", true},
     {"problem_code", "The code of a problem, e.g. sold_out.", true},
@@ -38,13 +42,16 @@ std::vector<std::string_view> names_in(std::string_view pattern) {
 bool is_query(const parameter& p) { return p.in == parameter::place::query; }
 
 /// The codes of an operation: its own, and those that follow from what it is made of.
-std::set<errc> codes_of(http::method verb, std::string_view pattern, bool waits, const operation& what) {
+std::set<errc> codes_of(http::method verb, std::string_view pattern, const route_facts& route, const operation& what) {
   using enum errc;
   std::set<errc> codes = {malformed_request, request_timeout,    content_too_large,
                           uri_too_long,      expectation_failed, header_fields_too_large,
                           internal,          overloaded,         http_version_not_supported};
   codes.insert(what.errors.begin(), what.errors.end());
-  if (waits) {
+  if (!route.who.is_open) {
+    codes.insert({unauthenticated, forbidden, insufficient_scope, rate_limited});
+  }
+  if (route.waits) {
     codes.insert(unavailable);
     if (verb != http::method::get) {
       codes.insert(outcome_unknown);
@@ -166,9 +173,15 @@ std::string text_of(const outcome& o) {
   return text;
 }
 
-void write_response(json::writer& out, int status, const outcome& o, bool keyed, components& used) {
-  const bool replayed = keyed && (status == 402 || status == 409);
-  if (o.replies.empty() && o.codes.size() == 1 && !replayed) {
+/// What all answers of an operation may have in common.
+struct traits {
+  bool keyed = false;    ///< takes an Idempotency-Key
+  bool limited = false;  ///< says what is left of its limits
+};
+
+void write_response(json::writer& out, int status, const outcome& o, const traits& all, components& used) {
+  const bool replayed = all.keyed && (status == 402 || status == 409);
+  if (o.replies.empty() && o.codes.size() == 1 && !replayed && !all.limited) {
     used.responses.insert(*o.codes.begin());
     refer(out, "responses", component_name(*o.codes.begin()));
     return;
@@ -179,6 +192,9 @@ void write_response(json::writer& out, int status, const outcome& o, bool keyed,
   }
   if (replayed) {
     headers.insert("Idempotent-Replayed");
+  }
+  if (all.limited) {
+    headers.insert({"RateLimit", "RateLimit-Policy"});
   }
   out.begin_object();
   member(out, "description", text_of(o));
@@ -197,10 +213,41 @@ void write_response(json::writer& out, int status, const outcome& o, bool keyed,
   out.end_object();
 }
 
+/// Whether a player's token is of use for a route: for what is about its user, and for the catalogue.
+bool is_for_players(const access& who) {
+  return !who.scope || (auth::player_scopes.contains(*who.scope) && who.subject != subject_place::none) ||
+         *who.scope == auth::scope::catalog_read;
+}
+
+/// What server keys need, in words: the standard has scopes for OAuth alone.
+std::string scope_text(const access& who) {
+  if (who.is_open) {
+    return {};
+  }
+  return who.scope ? fmt::format(" Server keys need the scope `{}`.", auth::to_string(*who.scope))
+                   : std::string{" Server keys need the scope of each operation."};
+}
+
+void write_security(json::writer& out, const access& who) {
+  out.key("security");
+  out.begin_array();
+  if (!who.is_open) {
+    out.begin_object();
+    out.key("serverKey");
+    out.begin_array();
+    out.end_array();
+    out.end_object();
+    if (is_for_players(who)) {
+      out.raw(R"({"playerToken":[]})");
+    }
+  }
+  out.end_array();
+}
+
 }  // namespace
 
-void write_operation(json::writer& out, http::method verb, std::string_view pattern, bool waits, const operation& what,
-                     components& used) {
+void write_operation(json::writer& out, http::method verb, std::string_view pattern, const route_facts& route,
+                     const operation& what, components& used) {
   out.begin_object();
   member(out, "operationId", what.id);
   out.key("tags");
@@ -208,7 +255,8 @@ void write_operation(json::writer& out, http::method verb, std::string_view patt
   out.value(what.tag);
   out.end_array();
   member(out, "summary", what.summary);
-  member(out, "description", what.text);
+  member(out, "description", fmt::format("{}{}", what.text, scope_text(route.who)));
+  write_security(out, route.who);
   write_parameters(out, pattern, what);
   if (what.body) {
     write_body(out, *what.body, used.schemas);
@@ -217,19 +265,30 @@ void write_operation(json::writer& out, http::method verb, std::string_view patt
   for (const reply& r : what.replies) {
     outcomes[r.status].replies.push_back(&r);
   }
-  for (const errc code : codes_of(verb, pattern, waits, what)) {
+  for (const errc code : codes_of(verb, pattern, route, what)) {
     outcomes[kind_of(code).status].codes.insert(code);
   }
-  const bool keyed = std::any_of(what.parameters.begin(), what.parameters.end(),
-                                 [](const parameter& p) { return p.info.name == "Idempotency-Key"; });
+  traits all;
+  all.limited = !route.who.is_open && (!route.who.scope || route.who.counts_as != limit::route_class::none);
+  all.keyed = std::any_of(what.parameters.begin(), what.parameters.end(),
+                          [](const parameter& p) { return p.info.name == "Idempotency-Key"; });
   out.key("responses");
   out.begin_object();
   for (const auto& [status, o] : outcomes) {
     out.dynamic_key(std::to_string(status));
-    write_response(out, status, o, keyed, used);
+    write_response(out, status, o, all, used);
   }
   out.end_object();
   out.end_object();
+}
+
+void write_security_schemes(json::writer& out) {
+  out.key("securitySchemes");
+  out.raw(
+      R"({"serverKey":{"type":"http","scheme":"bearer","description":"A server key, cof_live_... or cof_test_...; each )"
+      R"(operation says which scope it needs, and admin has them all."},)"
+      R"("playerToken":{"type":"http","scheme":"bearer","bearerFormat":"JWT","description":"A token that the app's )"
+      R"(backend signs for one player: sub is the user's id, and only that user can be touched."}})");
 }
 
 void write_parameter_components(json::writer& out) {

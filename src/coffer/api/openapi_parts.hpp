@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "coffer/api/access.hpp"
 #include "coffer/api/operation.hpp"
 #include "coffer/api/shape.hpp"
 #include "coffer/http/request.hpp"
@@ -50,10 +51,17 @@ std::set<std::string_view> headers_of_status(int status);
 /// "components/headers".
 void write_header_components(json::writer& out);
 
-/// One route as an operation object. `waits`: the handler uses the database. Throws std::logic_error for names that
-/// do not exist.
-void write_operation(json::writer& out, http::method verb, std::string_view pattern, bool waits, const operation& what,
-                     components& used);
+/// What the route table knows of an operation.
+struct route_facts {
+  bool waits = false;  ///< the handler uses the database
+  access who;
+};
+
+/// One route as an operation object. Throws std::logic_error for names that do not exist.
+void write_operation(json::writer& out, http::method verb, std::string_view pattern, const route_facts& route,
+                     const operation& what, components& used);
+/// "components/securitySchemes".
+void write_security_schemes(json::writer& out);
 /// "components/parameters".
 void write_parameter_components(json::writer& out);
 

@@ -32,6 +32,11 @@ operation get_operation(const document_facts& facts);
 operation get_statement(const document_facts& facts);
 operation popular_products(const document_facts& facts);
 
+// keys
+operation create_key(const document_facts& facts);
+operation list_keys(const document_facts& facts);
+operation revoke_key(const document_facts& facts);
+
 // probes and documents
 operation livez(const document_facts& facts);
 operation readyz(const document_facts& facts);

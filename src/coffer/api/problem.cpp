@@ -82,8 +82,6 @@ http::response problem(const error& what, std::string_view request_id) {
   http::response answer{kind_of(what.code).status, http::problem_type, problem_body(what, request_id)};
   if (answer.status == 503) {
     answer.add("Retry-After", "1");
-  } else if (answer.status == 401) {
-    answer.add("WWW-Authenticate", "Bearer");
   }
   return answer;
 }

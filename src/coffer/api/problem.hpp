@@ -13,7 +13,7 @@ namespace coffer::api {
 /// The problem document. A pure function, so that a replayed refusal is the same bytes.
 std::string problem_body(const error& what, std::string_view request_id);
 
-/// The whole answer: 503 carries Retry-After, 401 WWW-Authenticate. Allow of a 405 is the caller's.
+/// The whole answer: 503 carries Retry-After. Allow of a 405 is the caller's, and what 401 and 429 carry the gate's.
 http::response problem(const error& what, std::string_view request_id);
 
 /// The answer to what the HTTP layer refuses; the rejection's own status is kept.

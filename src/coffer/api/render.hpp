@@ -8,6 +8,7 @@
 #include "coffer/domain/product.hpp"
 #include "coffer/domain/transaction.hpp"
 #include "coffer/service/health.hpp"
+#include "coffer/service/keys.hpp"
 #include "coffer/store/inventory_store.hpp"
 #include "coffer/store/sales_store.hpp"
 #include "coffer/store/users_store.hpp"
@@ -19,6 +20,9 @@ std::string render_body(const store::user_row& user);
 std::string render_body(const domain::product& product);
 std::string render_body(const domain::transaction& row);
 std::string render_body(const service::health_report& report);
+std::string render_body(const store::key_row& key);
+/// With the key itself.
+std::string render_body(const service::made_key& made);
 
 /// {"user_id", "version", "items": [...]}.
 std::string render_inventory(const store::inventory& inventory);

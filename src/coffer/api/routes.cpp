@@ -7,38 +7,54 @@ namespace coffer::api {
 
 http::router<endpoint> make_routes() {
   using enum http::method;
+  using auth::scope;
+  using limit::route_class;
   http::router<endpoint> routes;
   const auto add = [&routes](http::method verb, std::string_view pattern, route_handler serve,
-                             describe_operation describe,
-                             body_mode body = body_mode::whole) { routes.add(verb, pattern, {serve, describe, body}); };
-  add(post, "/users", create_user, operations::create_user);
-  add(get, "/users/{user_id}", get_user, operations::get_user);
-  add(post, "/users/{user_id}/add-funds", add_funds, operations::add_funds);
-  add(get, "/users/{user_id}/inventory", get_inventory, operations::get_inventory);
-  add(get, "/users/{user_id}/transactions", list_transactions, operations::list_transactions);
-  add(get, "/users/{user_id}/transactions/{version}", get_transaction, operations::get_transaction);
-  add(post, "/users/{user_id}/transactions/{version}/refund", refund, operations::refund);
-  add(post, "/users/{user_id}/grants", grant, operations::grant);
-  add(get, "/users/{user_id}/operations/{idempotency_key}", get_operation, operations::get_operation);
-  add(get, "/users/{user_id}/statement", get_statement, operations::get_statement);
-  add(post, "/products", create_product, operations::create_product);
-  add(get, "/products", list_products, operations::list_products);
-  add(get, "/products/{product_id}", get_product, operations::get_product);
-  add(patch, "/products/{product_id}", change_product, operations::change_product);
-  add(post, "/products/{product_id}/purchase", purchase, operations::purchase);
-  add(post, "/products/{product_id}/use", use, operations::use);
-  add(post, "/batch", run_batch, operations::run_batch);
-  add(post, "/grants/bulk", grant_in_bulk, operations::grant_in_bulk, body_mode::streamed);
-  add(get, "/analytics/popular-products", popular_products, operations::popular_products);
-  add(get, "/livez", livez, operations::livez);
-  add(get, "/readyz", readyz, operations::readyz);
-  add(get, "/healthz", healthz, operations::healthz);
-  add(get, "/openapi.json", get_openapi, operations::openapi);
-  add(get, "/docs", get_docs, operations::docs);
-  add(get, "/docs/docs.css", get_docs_style, operations::docs_style);
-  add(get, "/docs/docs.js", get_docs_script, operations::docs_script);
-  add(get, "/problems", list_problems, operations::list_problems);
-  add(get, "/problems/{problem_code}", get_problem, operations::get_problem);
+                             describe_operation describe, access who, body_mode body = body_mode::whole) {
+    routes.add(verb, pattern, {serve, describe, who, body});
+  };
+  constexpr access everybody = access::open();
+  constexpr access reads_user = access::needs(scope::inventory_read, subject_place::path);
+  constexpr access administers = access::needs(scope::admin);
+  add(post, "/users", create_user, operations::create_user, access::needs(scope::funds_write));
+  add(get, "/users/{user_id}", get_user, operations::get_user, reads_user);
+  add(post, "/users/{user_id}/add-funds", add_funds, operations::add_funds,
+      access::needs(scope::funds_write, subject_place::path, route_class::funds));
+  add(get, "/users/{user_id}/inventory", get_inventory, operations::get_inventory, reads_user);
+  add(get, "/users/{user_id}/transactions", list_transactions, operations::list_transactions, reads_user);
+  add(get, "/users/{user_id}/transactions/{version}", get_transaction, operations::get_transaction, reads_user);
+  add(post, "/users/{user_id}/transactions/{version}/refund", refund, operations::refund,
+      access::needs(scope::admin, subject_place::path, route_class::funds));
+  add(post, "/users/{user_id}/grants", grant, operations::grant,
+      access::needs(scope::admin, subject_place::path, route_class::funds));
+  add(get, "/users/{user_id}/operations/{idempotency_key}", get_operation, operations::get_operation, reads_user);
+  add(get, "/users/{user_id}/statement", get_statement, operations::get_statement, reads_user);
+  add(post, "/products", create_product, operations::create_product, access::needs(scope::catalog_write));
+  add(get, "/products", list_products, operations::list_products, access::needs(scope::catalog_read));
+  add(get, "/products/{product_id}", get_product, operations::get_product, access::needs(scope::catalog_read));
+  add(patch, "/products/{product_id}", change_product, operations::change_product, access::needs(scope::catalog_write));
+  add(post, "/products/{product_id}/purchase", purchase, operations::purchase,
+      access::needs(scope::purchases_write, subject_place::body, route_class::purchase));
+  add(post, "/products/{product_id}/use", use, operations::use,
+      access::needs(scope::inventory_write, subject_place::body, route_class::use));
+  add(post, "/batch", run_batch, operations::run_batch, access::by_operation());
+  add(post, "/grants/bulk", grant_in_bulk, operations::grant_in_bulk,
+      access::needs(scope::admin, subject_place::none, route_class::funds), body_mode::streamed);
+  add(get, "/analytics/popular-products", popular_products, operations::popular_products,
+      access::needs(scope::analytics_read));
+  add(post, "/keys", create_key, operations::create_key, administers);
+  add(get, "/keys", list_keys, operations::list_keys, administers);
+  add(delete_, "/keys/{key_id}", revoke_key, operations::revoke_key, administers);
+  add(get, "/livez", livez, operations::livez, everybody);
+  add(get, "/readyz", readyz, operations::readyz, everybody);
+  add(get, "/healthz", healthz, operations::healthz, everybody);
+  add(get, "/openapi.json", get_openapi, operations::openapi, everybody);
+  add(get, "/docs", get_docs, operations::docs, everybody);
+  add(get, "/docs/docs.css", get_docs_style, operations::docs_style, everybody);
+  add(get, "/docs/docs.js", get_docs_script, operations::docs_script, everybody);
+  add(get, "/problems", list_problems, operations::list_problems, everybody);
+  add(get, "/problems/{problem_code}", get_problem, operations::get_problem, everybody);
   routes.compile();
   return routes;
 }

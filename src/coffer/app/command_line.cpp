@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include "coffer/app/command_line_key.hpp"
 #include "coffer/app/command_line_suggest.hpp"
 #include "coffer/app/settings_values.hpp"
 #include "coffer/base/ids.hpp"
@@ -73,6 +74,7 @@ class parser {
     add_verify();
     add_doctor();
     add_healthcheck();
+    key_.emplace(app_, exit_codes, [this](CLI::App& where) { offer(where, find_setting("--database-url"), given_); });
     version_ = app_.add_subcommand("version", "Print the version");
   }
   parser(const parser&) = delete;
@@ -141,6 +143,7 @@ class parser {
   CLI::App* doctor_ = nullptr;
   CLI::App* healthcheck_ = nullptr;
   CLI::App* version_ = nullptr;
+  std::optional<key_arguments> key_;
 
   given_flags given_;
   migrate_command migrate_how_;
@@ -357,6 +360,13 @@ command parser::build() {
   }
   if (healthcheck_->parsed()) {
     return healthcheck_command{healthcheck_url()};
+  }
+  if (key_->parsed()) {
+    auto built = key_->build(database_url());
+    if (!built) {
+      throw usage_error{std::move(built.error())};
+    }
+    return *std::move(built);
   }
   return version_command{};
 }

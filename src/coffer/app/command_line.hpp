@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "coffer/app/key_command.hpp"
 #include "coffer/app/settings.hpp"
 #include "coffer/app/settings_table.hpp"
 
@@ -57,6 +58,16 @@ struct doctor_command {
   bool json = false;
 };
 
+struct key_command {
+  enum class action : std::uint8_t { create, list, revoke };
+
+  action what = action::create;
+  std::string database_url;
+  key_request wanted;   ///< of create
+  std::int64_t id = 0;  ///< of revoke
+  bool json = false;    ///< of list
+};
+
 struct version_command {};
 
 /// Nothing to run: help was asked for, or the arguments are wrong.
@@ -67,7 +78,7 @@ struct print_and_exit {
 };
 
 using command = std::variant<serve_command, migrate_command, seed_command, healthcheck_command, verify_command,
-                             doctor_command, version_command, print_and_exit>;
+                             doctor_command, key_command, version_command, print_and_exit>;
 
 /// Reads the arguments (without the program's name), then `env`, then defaults. Pure.
 command parse_command_line(std::vector<std::string> arguments, const variables& env);

@@ -4,16 +4,20 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <random>
 #include <thread>
 
 #include <fmt/format.h>
 
 #include "coffer/app/admin.hpp"
 #include "coffer/app/daily_reset.hpp"
+#include "coffer/app/key_refresh.hpp"
 #include "coffer/app/shard.hpp"
+#include "coffer/app/token_keys.hpp"
 #include "coffer/app/version.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/http/server.hpp"
+#include "coffer/limit/exchange.hpp"
 
 namespace coffer::app {
 
@@ -41,6 +45,21 @@ http::limits http_limits(const settings& s) {
   return l;
 }
 
+limit::limiter_options limiter_options(const settings& s) {
+  limit::limiter_options how;
+  const auto of = [&how](limit::route_class c) -> limit::policies& {
+    return how.by_class[static_cast<std::size_t>(c)];
+  };
+  of(limit::route_class::funds) = s.limit_funds;
+  of(limit::route_class::purchase) = s.limit_purchase;
+  of(limit::route_class::use) = s.limit_use;
+  of(limit::route_class::credentials) = s.limit_credentials;
+  how.shared = !s.redis_url.empty();
+  std::random_device device;
+  how.seed = std::uint64_t{device()} << 32U | device();
+  return how;
+}
+
 /// Runs a lane to its end. A lane that dies would leave callers without an answer for ever: that is a bug, and the
 /// process ends so that a supervisor starts it anew.
 net::task<> run_lane(ledger::lane& writer) {
@@ -58,7 +77,7 @@ class serving {
  public:
   explicit serving(const settings& s) : settings_{s} {
     for (int i = 0; i < s.threads; ++i) {
-      shards_.push_back(std::make_unique<shard>(settings_, draining_, sold_out_));
+      shards_.push_back(std::make_unique<shard>(settings_, draining_, sold_out_, limits_, [this] { keys_->wake(); }));
     }
     lanes_.emplace(make_lanes());
     std::vector<service::inventory_reader*> readers;
@@ -74,6 +93,12 @@ class serving {
     }
     daily_reset_.emplace(shards_.front()->executor(), shards_.front()->database(), shards_.front()->inventory_cache(),
                          settings_.cache_reset_at);
+    shard& first = *shards_.front();
+    keys_.emplace(first.executor(), first.database(), settings_.key_refresh,
+                  [this](const std::shared_ptr<const auth::key_set>& keys) { publish_keys(keys); });
+    if (first.redis() != nullptr) {
+      sharing_.emplace(first.executor(), *first.redis(), limits_, settings_.redis_prefix);
+    }
     public_.emplace("public", std::move(http_shards), http_limits(s));
     std::vector<http::shard> admin_shards;
     admin_shards.emplace_back(control_.get_executor(), admin_);
@@ -89,7 +114,15 @@ class serving {
       shards_[each.thread]->tasks().spawn("lane", run_lane(*each.writer));
     }
     shards_.front()->tasks().spawn("daily reset", daily_reset_->run());
+    if (settings_.auth == auth_mode::required) {
+      shards_.front()->tasks().spawn("key refresh", keys_->run());
+    }
+    if (sharing_) {
+      shards_.front()->tasks().spawn("limit exchange", sharing_->run());
+    }
+    load_token_keys();
     wait_for_signal();
+    wait_for_reload();
     tasks_.spawn("announce", announce());
     std::vector<std::jthread> threads;
     threads.reserve(shards_.size());
@@ -148,6 +181,41 @@ class serving {
     co_return;
   }
 
+  void publish_keys(const std::shared_ptr<const auth::key_set>& keys) {
+    for (const auto& each : shards_) {
+      asio::post(each->executor(), [to = each.get(), keys] { to->credentials().ring().replace(keys); });
+    }
+  }
+
+  /// Throws std::runtime_error when the file is not what it must be.
+  void load_token_keys() {
+    if (settings_.jwt_keys.empty()) {
+      return;
+    }
+    const auto keys = std::make_shared<const auth::jwt_keys>(read_token_keys(settings_));
+    for (const auto& each : shards_) {
+      asio::post(each->executor(), [to = each.get(), keys] { to->credentials().replace_token_keys(keys); });
+    }
+    log::info("token keys loaded", {{"keys", keys->size()}});
+  }
+
+  /// SIGHUP: what comes from files is read again; what cannot be read stays as it is.
+  void wait_for_reload() {
+    hangup_.async_wait([this](asio::error_code failed, int) {
+      if (failed) {
+        return;
+      }
+      try {
+        load_token_keys();
+      } catch (const std::exception& e) {
+        log::error(
+            "token keys could not be reloaded",
+            {{"message", e.what()}, {"remedy", "the old ones stay in force; correct the file, send SIGHUP again"}});
+      }
+      wait_for_reload();
+    });
+  }
+
   void wait_for_signal() {
     signals_.async_wait([this](asio::error_code failed, int number) {
       if (failed) {
@@ -171,7 +239,13 @@ class serving {
     for (auto& each : lanes_->lanes()) {
       asio::post(each.executor, [writer = each.writer.get()] { writer->stop(); });
     }
-    asio::post(shards_.front()->executor(), [this] { daily_reset_->stop(); });
+    asio::post(shards_.front()->executor(), [this] {
+      daily_reset_->stop();
+      keys_->stop();
+      if (sharing_) {
+        sharing_->stop();
+      }
+    });
     // Whatever the drain took, background work gets a moment to end.
     const net::deadline last = std::max(until, net::deadline_in(std::chrono::seconds{3}));
     for (const auto& each : shards_) {
@@ -179,6 +253,7 @@ class serving {
     }
     co_await admin_server_->stop(net::deadline_in(std::chrono::seconds{1}));
     signals_.cancel();
+    hangup_.cancel();
     clean_ = drained;
   }
 
@@ -189,10 +264,14 @@ class serving {
   asio::io_context control_{1};
   net::task_group tasks_{control_.get_executor()};
   asio::signal_set signals_{control_, SIGINT, SIGTERM};
+  asio::signal_set hangup_{control_, SIGHUP};
+  limit::limiter limits_{limiter_options(settings_), [this] { sharing_->wake(); }};
   service::sold_out_memory sold_out_;
   std::vector<std::unique_ptr<shard>> shards_;
   std::optional<ledger::ledger> lanes_;
   std::optional<daily_reset> daily_reset_;
+  std::optional<key_refresh> keys_;
+  std::optional<limit::exchange> sharing_;
   admin admin_;
   std::optional<http::server> public_;
   std::optional<http::server> admin_server_;

@@ -5,9 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "coffer/auth/jwt_keys.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/http/limits.hpp"
+#include "coffer/limit/policy.hpp"
 
 namespace coffer::app {
 
@@ -20,6 +23,19 @@ struct settings {
   std::string admin_listen = "127.0.0.1:8081";  ///< as listen; metrics. Empty: no admin listener
   bool allow_insecure_listen = false;           ///< lets auth off go with an address other hosts can reach
   auth_mode auth = auth_mode::off;
+  bool test_keys = false;                       ///< whether cof_test_ keys are accepted
+  std::chrono::milliseconds key_refresh{2000};  ///< how long a revoked key may go on working, 100 ms..1 min
+  std::string jwt_keys;                         ///< file with a JSON Web Key Set; empty: no players' tokens
+  std::string jwt_issuer;                       ///< iss of tokens; needed with jwt_keys
+  std::string jwt_audience;                     ///< aud of tokens; needed with jwt_keys
+  std::vector<coffer::auth::algorithm> jwt_algorithms{coffer::auth::algorithm::es256, coffer::auth::algorithm::eddsa,
+                                                      coffer::auth::algorithm::rs256};
+  std::chrono::seconds jwt_leeway{30};  ///< for clocks that differ, 0..5 min
+
+  limit::policies limit_funds;  ///< add-funds, grants, refunds
+  limit::policies limit_purchase;
+  limit::policies limit_use;
+  limit::policies limit_credentials;  ///< wrong or unknown ones, by address alone
 
   std::string database_url = "postgresql:///coffer";
   std::string redis_url = "redis://127.0.0.1:6379/0";  ///< empty: no cache

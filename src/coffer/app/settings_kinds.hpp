@@ -1,4 +1,4 @@
-// The kinds of settings: how each is read, checked and shown. Only for settings_table.cpp.
+// The kinds of settings: how each is read, checked and shown. Only for the settings_table files.
 #pragma once
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -14,6 +15,9 @@
 #include "coffer/app/settings_values.hpp"
 
 namespace coffer::app::setting_kinds {
+
+// A reference to a member, for const and mutable settings alike.
+#define COFFER_MEMBER(name) ([](auto& s) -> auto& { return s.name; })
 
 using outcome = std::expected<void, std::string>;
 using std::chrono::milliseconds;
@@ -141,5 +145,8 @@ setting_spec text(setting_spec spec, Member member, const char* shape, const cha
   spec.show = [=](const settings& s) { return optional && member(s).empty() ? std::string{"none"} : member(s); };
   return spec;
 }
+
+/// Who may come in, and how often: the groups Access and Rate limits.
+void add_access(std::vector<setting_spec>& all);
 
 }  // namespace coffer::app::setting_kinds

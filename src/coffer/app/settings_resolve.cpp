@@ -10,6 +10,11 @@ namespace coffer::app {
 
 namespace {
 
+/// Of --limit-credentials with --auth required: enough for a deployment that starts with a forgotten key, far too
+/// little to guess one of 190 bits.
+constexpr limit::policies default_credential_limit{
+    .by = {limit::policy{}, limit::policy{}, limit::policy{.quota = 60, .window = std::chrono::seconds{60}}}};
+
 /// The variable's value; set but empty counts as unset, as in compose files.
 std::optional<std::string> value_of(const variables& env, const char* name) {
   auto value = env(name);
@@ -17,21 +22,33 @@ std::optional<std::string> value_of(const variables& env, const char* name) {
 }
 
 std::expected<void, std::string> check_listen(const settings& s) {
-  // Serving without checking keys although they are required would be worse than not serving.
-  if (s.auth == auth_mode::required) {
-    return std::unexpected{std::string{
-        "--auth required (COFFER_AUTH=required) is not possible yet: this version cannot check keys. Use --auth off,"
-        " listen on 127.0.0.1, and let the proxy in front authenticate"}};
-  }
   const auto address = parse_listen_address(s.listen);
-  if (s.allow_insecure_listen || !address || address->is_loopback()) {
+  if (s.auth == auth_mode::required || s.allow_insecure_listen || !address || address->is_loopback()) {
     return {};
   }
   return std::unexpected{fmt::format(
-      "{} can be reached from other machines, and without keys anybody there could spend your users' credits. Listen on"
-      " 127.0.0.1 behind a proxy that authenticates, or, where the network itself is closed, allow it with"
+      "{} can be reached from other machines, and without keys anybody there could spend your users' credits. Ask for"
+      " keys with --auth required (COFFER_AUTH=required; `coffer key create` makes them), listen on 127.0.0.1 behind a"
+      " proxy that authenticates, or, where the network itself is closed, allow it with"
       " --allow-insecure-listen (COFFER_ALLOW_INSECURE_LISTEN=1)",
       s.listen)};
+}
+
+std::expected<void, std::string> check_tokens(const settings& s) {
+  if (s.jwt_keys.empty()) {
+    return {};
+  }
+  if (s.auth != auth_mode::required) {
+    return std::unexpected{std::string{
+        "--jwt-keys (COFFER_JWT_KEYS) needs --auth required (COFFER_AUTH=required): without it nobody is asked for a "
+        "token"}};
+  }
+  if (s.jwt_issuer.empty() || s.jwt_audience.empty()) {
+    return std::unexpected{std::string{
+        "--jwt-keys (COFFER_JWT_KEYS) needs --jwt-issuer and --jwt-audience (COFFER_JWT_ISSUER, COFFER_JWT_AUDIENCE): "
+        "a token that was signed for another service must not open this one"}};
+  }
+  return {};
 }
 
 }  // namespace
@@ -80,6 +97,13 @@ std::expected<settings, std::string> resolve_settings(
                         "--database-statement-timeout");
   if (!lock) {
     return std::unexpected{lock.error()};
+  }
+  // Guesses are limited from the moment on at which there is something to guess.
+  if (s.auth == auth_mode::required && !given("--limit-credentials")) {
+    s.limit_credentials = default_credential_limit;
+  }
+  if (const auto tokens = check_tokens(s); !tokens) {
+    return std::unexpected{tokens.error()};
   }
   if (auto listen = check_listen(s); !listen) {
     return std::unexpected{std::move(listen.error())};

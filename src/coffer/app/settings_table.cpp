@@ -76,15 +76,12 @@ setting_spec as_secret(setting_spec spec) {
   return spec;
 }
 
-// A reference to a member, for const and mutable settings alike.
-#define COFFER_MEMBER(name) ([](auto& s) -> auto& { return s.name; })
-
 void add_network(std::vector<setting_spec>& all) {
   all.push_back(text(named("--listen", "COFFER_LISTEN", network, "address of the API"), COFFER_MEMBER(listen),
                      "HOST:PORT", address_rule, false, accepts_address));
   all.push_back(text(named("--admin-listen", "COFFER_ADMIN_LISTEN", network, "address of /metrics; none: no metrics"),
                      COFFER_MEMBER(admin_listen), "HOST:PORT", address_rule, true, accepts_address));
-  all.push_back(choice(named("--auth", "COFFER_AUTH", network, "whether requests must carry a key"),
+  all.push_back(choice(named("--auth", "COFFER_AUTH", network, "whether requests must carry a key or token"),
                        COFFER_MEMBER(auth),
                        std::array{std::pair{"off", auth_mode::off}, std::pair{"required", auth_mode::required}}));
   all.push_back(as_switch(on_off(named("--allow-insecure-listen", "COFFER_ALLOW_INSECURE_LISTEN", network,
@@ -194,11 +191,10 @@ void add_logs(std::vector<setting_spec>& all) {
                                   std::pair{"text", log::format::text}}));
 }
 
-#undef COFFER_MEMBER
-
 std::vector<setting_spec> make_specs() {
   std::vector<setting_spec> all;
   add_network(all);
+  add_access(all);
   add_storage(all);
   add_redis(all);
   add_work(all);

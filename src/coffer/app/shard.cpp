@@ -38,6 +38,16 @@ cache::popular_cache_options popular_options(const settings& s) {
   return how;
 }
 
+auth::authenticator_options credential_options(const settings& s) {
+  auth::authenticator_options how;
+  how.required = s.auth == auth_mode::required;
+  how.test_keys = s.test_keys;
+  how.tokens.issuer = s.jwt_issuer;
+  how.tokens.audience = s.jwt_audience;
+  how.tokens.leeway = s.jwt_leeway;
+  return how;
+}
+
 net::task<std::string> schema_message(pg::connection& db, net::deadline until) {
   schema_report report = co_await check_schema(db, until);
   co_return std::move(report.message);
@@ -54,7 +64,8 @@ pg::options database_options(const settings& s) {
   return how;
 }
 
-shard::shard(const settings& s, const std::atomic<bool>& draining, service::sold_out_memory& sold_out)
+shard::shard(const settings& s, const std::atomic<bool>& draining, service::sold_out_memory& sold_out,
+             limit::limiter& limits, std::function<void()> keys_changed)
     : settings_{s},
       sold_out_{sold_out},
       reads_{context_.get_executor(), "reads", database_options(s), pool_limits(s)},
@@ -63,7 +74,10 @@ shard::shard(const settings& s, const std::atomic<bool>& draining, service::sold
       catalogue_{reads_, sold_out, [this] { tasks_.spawn("forget renamed product", forget_inventories()); }},
       reader_{context_.get_executor(), reads_, inventory_cache_, api::render_inventory},
       analytics_{context_.get_executor(), reads_, redis_.get(), popular_options(s), api::render_best_sellers},
-      health_{reads_, schema_message, [this] { return cache_state(); }, draining} {}
+      health_{reads_, schema_message, [this] { return cache_state(); }, draining},
+      keys_{reads_, std::move(keys_changed)},
+      credentials_{credential_options(s)},
+      gate_{credentials_, limits, keys_} {}
 
 std::string shard::cache_state() const {
   if (!redis_) {
@@ -91,6 +105,8 @@ void shard::open(ledger::ledger& lanes, std::vector<service::inventory_reader*> 
                     .statements = statements_,
                     .analytics = analytics_,
                     .health = health_,
+                    .keys = keys_,
+                    .gate = gate_,
                     .add_funds = api::make_add_funds_schema(settings_.max_deposit),
                     .batch = api::make_batch_schema(settings_.max_deposit),
                     .described = described,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,8 +19,10 @@ pg::options database_options(const settings& s);
 /// A serving thread's belongings. Built and destroyed on the main thread while no context runs.
 class shard {
  public:
-  /// `sold_out` is shared by all threads.
-  shard(const settings& s, const std::atomic<bool>& draining, service::sold_out_memory& sold_out);
+  /// `sold_out` and `limits` are shared by all threads. `keys_changed` is called when a server key was made or revoked
+  /// here.
+  shard(const settings& s, const std::atomic<bool>& draining, service::sold_out_memory& sold_out,
+        limit::limiter& limits, std::function<void()> keys_changed);
 
   /// Puts the API together, once the ledger and the other threads' readers exist.
   void open(ledger::ledger& lanes, std::vector<service::inventory_reader*> readers, const api::documents& described);
@@ -34,6 +37,8 @@ class shard {
   [[nodiscard]] net::task_group& tasks() { return tasks_; }
   [[nodiscard]] service::inventory_reader& inventory_reader() { return reader_; }
   [[nodiscard]] cache::inventory_cache& inventory_cache() { return inventory_cache_; }
+  [[nodiscard]] auth::authenticator& credentials() { return credentials_; }
+  [[nodiscard]] redis::client* redis() { return redis_.get(); }  ///< null: none is configured
   [[nodiscard]] pg::pool& database() { return reads_; }
   [[nodiscard]] http::handler& handler() { return *api_; }
 
@@ -67,6 +72,9 @@ class shard {
   service::inventory_reader reader_;
   service::analytics analytics_;
   service::health health_;
+  service::keys keys_;
+  auth::authenticator credentials_;
+  api::gate gate_;
   std::optional<services> services_;
   std::unique_ptr<api::dispatch> api_;
 };

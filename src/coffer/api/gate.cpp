@@ -1,0 +1,212 @@
+#include "coffer/api/gate.hpp"
+
+#include <fmt/format.h>
+
+#include "coffer/base/metrics.hpp"
+#include "coffer/limit/address.hpp"
+
+namespace coffer::api {
+
+namespace {
+
+using limit::dimension;
+using limit::route_class;
+
+constexpr std::array dimensions = {dimension::user, dimension::key, dimension::address};
+
+/// Up, so that a client that waits so long does not come too early.
+std::int64_t seconds_up(std::chrono::nanoseconds time) { return std::chrono::ceil<std::chrono::seconds>(time).count(); }
+
+limit::subject numbered(std::int64_t id) { return {.high = 0, .low = static_cast<std::uint64_t>(id)}; }
+
+/// `"purchase-user";q=10;w=1, ...` (draft-ietf-httpapi-ratelimit-headers-10 section 3).
+std::string policy_header(const limit::limiter& limits, route_class what) {
+  std::string text;
+  for (const dimension by : dimensions) {
+    if (const limit::policy& p = limits.rule(what, by); p.limits()) {
+      text += fmt::format("{}\"{}-{}\";q={};w={}", text.empty() ? "" : ", ", to_string(what), to_string(by), p.quota,
+                          p.window.count());
+    }
+  }
+  return text;
+}
+
+void note_refusal(route_class what, dimension by) {
+  metrics::make_counter("coffer_limiter_refused_total", "Requests refused as rate_limited",
+                        {{"class", std::string{to_string(what)}}, {"by", std::string{to_string(by)}}})
+      .add();
+}
+
+std::string_view owner_of(dimension by) {
+  switch (by) {
+    case dimension::user:
+      return "user";
+    case dimension::key:
+      return "server key";
+    case dimension::address:
+      break;
+  }
+  return "address";
+}
+
+error too_often(route_class what, dimension by, const limit::verdict& v) {
+  const std::string_view subject = what == route_class::credentials ? "Attempts with wrong credentials" : "Requests";
+  error why{errc::rate_limited,
+            fmt::format("{} of this kind come too often from this {}. Nothing was done.", subject, owner_of(by))};
+  return std::move(why).with("retry_after", std::max<std::int64_t>(seconds_up(v.retry_in), 1));
+}
+
+}  // namespace
+
+gate::gate(auth::authenticator& credentials, limit::limiter& limits, service::keys& keys)
+    : credentials_{credentials}, limits_{limits}, keys_{keys} {
+  for (std::size_t i = 0; i < limit::route_class_count; ++i) {
+    policy_headers_[i] = policy_header(limits, static_cast<route_class>(i));
+  }
+}
+
+std::variant<result<void>, auth::unknown_key> gate::identify(admission& a, const http::request& r) {
+  if (!credentials_.required()) {
+    return result<void>{};
+  }
+  const auth::checked found =
+      credentials_.check(r.header("Authorization"), r.count("Authorization"), auth::key_ring::clock::now());
+  if (const auto* const unknown = std::get_if<auth::unknown_key>(&found)) {
+    // Before the database is asked: guesses cost the guesser.
+    if (auto counted = count_attempt(a, r); !counted) {
+      return counted;
+    }
+    return *unknown;
+  }
+  return settle(a, r, found);
+}
+
+net::task<result<void>> gate::look_up(admission& a, const http::request& r, auth::unknown_key wanted) {
+  std::optional<auth::key_record> known = co_await keys_.find(wanted.key.digest, r.deadline);
+  const auth::checked found = credentials_.learn(wanted, std::move(known), auth::key_ring::clock::now());
+  if (const auto* const who = std::get_if<auth::principal>(&found)) {
+    a.who = *who;
+    co_return result<void>{};
+  }
+  // The attempt was counted before the database was asked.
+  a.credentials_refused = true;
+  co_return std::unexpected(error{errc::unauthenticated, std::string{std::get<auth::refusal>(found).detail}});
+}
+
+result<void> gate::settle(admission& a, const http::request& r, const auth::checked& found) {
+  if (const auto* const who = std::get_if<auth::principal>(&found)) {
+    a.who = *who;
+    return {};
+  }
+  const auto& why = std::get<auth::refusal>(found);
+  a.credentials_refused = why.given;
+  if (why.given) {
+    if (auto counted = count_attempt(a, r); !counted) {
+      return counted;
+    }
+  }
+  return std::unexpected(error{errc::unauthenticated, std::string{why.detail}});
+}
+
+result<void> gate::admit(admission& a, const access& route, const http::request& r) {
+  if (route.scope) {
+    if (auto allowed = need(a, *route.scope); !allowed) {
+      return allowed;
+    }
+  }
+  a.counted = route.counts_as;
+  return count_sender(a, route.counts_as, r);
+}
+
+result<void> gate::enter(admission& a, user_id user) {
+  if (!a.who.may_touch(user)) {
+    return std::unexpected(error{errc::forbidden, "This token belongs to another user."});
+  }
+  return count(a, a.counted, dimension::user, numbered(user.value));
+}
+
+result<void> gate::enter(admission& a, const http::request& r, auth::scope needed, route_class counts_as,
+                         user_id user) {
+  if (auto allowed = need(a, needed); !allowed) {
+    return allowed;
+  }
+  a.counted = counts_as;
+  if (auto counted = count_sender(a, counts_as, r); !counted) {
+    return counted;
+  }
+  return enter(a, user);
+}
+
+void gate::describe(const admission& a, http::response& answer) const {
+  if (a.limits) {
+    answer.add("RateLimit-Policy", policy_headers_[static_cast<std::size_t>(a.counted)]);
+    answer.add("RateLimit", fmt::format("\"{}-{}\";r={};t={}", to_string(a.counted), to_string(a.nearest),
+                                        a.limits->remaining, seconds_up(a.limits->full_in)));
+  }
+  if (answer.status == 429 && a.limits) {
+    answer.add("Retry-After", fmt::format("{}", std::max<std::int64_t>(seconds_up(a.limits->retry_in), 1)));
+  } else if (answer.status == 401) {
+    answer.add("WWW-Authenticate",
+               a.credentials_refused ? R"(Bearer realm="coffer", error="invalid_token")" : R"(Bearer realm="coffer")");
+  } else if (a.missing) {
+    answer.add("WWW-Authenticate", fmt::format(R"(Bearer realm="coffer", error="insufficient_scope", scope="{}")",
+                                               auth::to_string(*a.missing)));
+  }
+}
+
+result<void> gate::need(admission& a, auth::scope needed) {
+  if (a.who.scopes.allows(needed)) {
+    return {};
+  }
+  if (a.who.only) {
+    return std::unexpected(error{errc::forbidden, "A player's token does not allow this."});
+  }
+  a.missing = needed;
+  return std::unexpected(error{errc::insufficient_scope,
+                               fmt::format("This needs the scope {}, which the key lacks.", auth::to_string(needed))});
+}
+
+result<void> gate::count(admission& a, route_class what, dimension by, limit::subject of) {
+  const limit::policy& p = limits_.rule(what, by);
+  if (!p.limits()) {
+    return {};
+  }
+  const limit::verdict v = limits_.take({.what = what, .by = by, .of = of}, limit::clock::now());
+  if (!a.limits || !v.allowed || v.remaining < a.limits->remaining) {
+    a.limits = v;
+    a.nearest = by;
+  }
+  if (v.allowed) {
+    return {};
+  }
+  note_refusal(what, by);
+  return std::unexpected(too_often(what, by, v));
+}
+
+result<void> gate::count_sender(admission& a, route_class what, const http::request& r) {
+  if (!limits_.limits(what)) {
+    return {};
+  }
+  if (a.who.key != 0) {
+    if (auto counted = count(a, what, dimension::key, numbered(a.who.key)); !counted) {
+      return counted;
+    }
+  }
+  return limits_.rule(what, dimension::address).limits()
+             ? count(a, what, dimension::address, limit::address_subject(r.peer))
+             : result<void>{};
+}
+
+/// A credential that is wrong, or that only the database can tell.
+result<void> gate::count_attempt(admission& a, const http::request& r) {
+  const route_class before = a.counted;
+  a.counted = route_class::credentials;
+  auto counted = count(a, route_class::credentials, dimension::address, limit::address_subject(r.peer));
+  if (counted) {
+    a.counted = before;
+    a.limits.reset();
+  }
+  return counted;
+}
+
+}  // namespace coffer::api

@@ -1,0 +1,64 @@
+// What stands before the handlers: credentials, scopes, limits. One per thread.
+#pragma once
+
+#include <array>
+#include <string>
+#include <variant>
+
+#include "coffer/api/access.hpp"
+#include "coffer/auth/authenticator.hpp"
+#include "coffer/base/error.hpp"
+#include "coffer/http/request.hpp"
+#include "coffer/http/response.hpp"
+#include "coffer/limit/limiter.hpp"
+#include "coffer/service/keys.hpp"
+
+namespace coffer::api {
+
+/// What is known of a request's sender, and how near to its limits it is.
+struct admission {
+  auth::principal who = auth::anybody;
+  limit::route_class counted = limit::route_class::none;
+  limit::dimension nearest = limit::dimension::user;  ///< of the policy that `limits` is about
+  std::optional<limit::verdict> limits;               ///< the one with the least left; nullopt: nothing is limited
+  bool credentials_refused = false;                   ///< of a 401: there were some
+  std::optional<auth::scope> missing;                 ///< of a 403 insufficient_scope
+};
+
+/// Checks requests. Refusals: unauthenticated, forbidden, insufficient_scope, rate_limited.
+class gate {
+ public:
+  /// The three outlive the gate; `limits` is shared by all threads.
+  gate(auth::authenticator& credentials, limit::limiter& limits, service::keys& keys);
+
+  /// Who sends this; a key that is not known yet needs look_up().
+  std::variant<result<void>, auth::unknown_key> identify(admission& a, const http::request& r);
+  /// Asks the database for a key. Throws pg::error.
+  net::task<result<void>> look_up(admission& a, const http::request& r, auth::unknown_key wanted);
+
+  /// Whether this sender may use this route now: its scope, and what is counted by key and by address.
+  result<void> admit(admission& a, const access& route, const http::request& r);
+
+  /// Whether it may do this to this user now. With a class that was not counted by admit() that is done here too: for
+  /// the operations of a batch.
+  result<void> enter(admission& a, user_id user);
+  result<void> enter(admission& a, const http::request& r, auth::scope needed, limit::route_class counts_as,
+                     user_id user);
+
+  /// The headers that tell a client where it stands.
+  void describe(const admission& a, http::response& answer) const;
+
+ private:
+  result<void> settle(admission& a, const http::request& r, const auth::checked& found);
+  result<void> need(admission& a, auth::scope needed);
+  result<void> count(admission& a, limit::route_class what, limit::dimension by, limit::subject of);
+  result<void> count_sender(admission& a, limit::route_class what, const http::request& r);
+  result<void> count_attempt(admission& a, const http::request& r);
+
+  auth::authenticator& credentials_;
+  limit::limiter& limits_;
+  service::keys& keys_;
+  std::array<std::string, limit::route_class_count> policy_headers_;
+};
+
+}  // namespace coffer::api

@@ -1,0 +1,133 @@
+#include "coffer/api/key_body.hpp"
+
+#include <fmt/format.h>
+
+#include "coffer/api/samples.hpp"
+
+namespace coffer::api {
+
+namespace {
+
+constexpr json::text key_name{1, 100, json::charset::line};
+constexpr json::text scope_list{1, 200, json::charset::line};
+
+constexpr std::string_view kinds[] = {"live", "test"};
+
+std::optional<std::string> spelled(std::optional<timestamp> time) {
+  return time ? std::optional{to_rfc3339(*time)} : std::nullopt;
+}
+
+struct key_list {
+  std::span<const store::key_row> items;
+};
+
+template <typename Sink>
+void key_members(Sink& out, const store::key_row& key) {
+  constexpr note time{.format = "date-time"};
+  out.member("id", key.id, {.minimum = 1});
+  out.member("name", key.name, {.text = "What it is for."});
+  out.member("kind", kinds[key.kind == auth::key_kind::test ? 1 : 0],
+             {.text = "Test keys open only servers that accept them.", .names = kinds});
+  out.member("scopes", auth::to_string(key.scopes), {.text = "Separated by spaces."});
+  out.member("hint", key.hint, {.text = "The last characters of the key."});
+  out.member("created_at", to_rfc3339(key.created_at), time);
+  out.nullable("expires_at", spelled(key.expires_at), {.text = "Null: never.", .format = "date-time"});
+  out.nullable("revoked_at", spelled(key.revoked_at), {.text = "Null: in force.", .format = "date-time"});
+  out.nullable("last_used_at", spelled(key.last_used_at),
+               {.text = "Up to a minute late; null: never.", .format = "date-time"});
+}
+
+store::key_row sample() {
+  store::key_row key;
+  key.id = 1;
+  key.name = "shop backend";
+  key.scopes = {auth::scope::purchases_write, auth::scope::inventory_read};
+  key.hint = "x7Qa";
+  key.created_at = samples::user().created_at;
+  return key;
+}
+
+}  // namespace
+
+// These are found by their first argument, hence not in the unnamed namespace.
+
+template <typename Sink>
+static void members_of(Sink& out, const key_list& keys) {
+  out.called("Keys");
+  out.list("items", keys.items, {.maximum = store::listed_keys});
+}
+
+}  // namespace coffer::api
+
+namespace coffer::store {
+
+template <typename Sink>
+static void members_of(Sink& out, const key_row& key) {
+  out.called("Key");
+  api::key_members(out, key);
+}
+
+}  // namespace coffer::store
+
+namespace coffer::service {
+
+template <typename Sink>
+static void members_of(Sink& out, const made_key& made) {
+  out.called("NewKey");
+  out.member("key", made.text,
+             {.text = "The key itself. It is shown this once and cannot be had again.",
+              .pattern = "^cof_(live|test)_[0-9A-Za-z]{38}$"});
+  api::key_members(out, made.row);
+}
+
+}  // namespace coffer::service
+
+namespace coffer::api {
+
+namespace {
+
+template <typename Resource>
+std::string rendered(const Resource& resource) {
+  std::string body;
+  json::writer out{body};
+  render_sink{out}.object(resource);
+  return body;
+}
+
+}  // namespace
+
+const json::object<create_key_body>& create_key_schema() {
+  static const auto schema =
+      json::object<create_key_body>{"CreateKey"}
+          .required("name", &create_key_body::name, key_name, "What it is for, for people.")
+          .required("scopes", &create_key_body::scopes, scope_list,
+                    "Separated by spaces: purchases:write funds:write inventory:read inventory:write catalog:read "
+                    "catalog:write analytics:read admin.")
+          .optional("is_test", &create_key_body::is_test, json::boolean{},
+                    "A cof_test_ key: it opens only servers that accept test keys.")
+          .optional("expires_at", &create_key_body::expires_at, json::date_time{}, "Null: never.")
+          .rule([](const create_key_body& body, json::violations& found) {
+            if (const auto scopes = auth::scopes_from_string(body.scopes); !scopes) {
+              found.add("scopes", "unknown_scope",
+                        scopes.error().empty() ? "must name at least one scope"
+                                               : fmt::format("'{}' is not a scope", scopes.error()));
+            }
+            if (body.expires_at && *body.expires_at <= now()) {
+              found.add("expires_at", "after", "must be in the future");
+            }
+          });
+  return schema;
+}
+
+std::string render_body(const store::key_row& key) { return rendered(key); }
+std::string render_body(const service::made_key& made) { return rendered(made); }
+std::string render_keys(std::span<const store::key_row> keys) { return rendered(key_list{keys}); }
+
+void add_key_shapes(shapes& all) {
+  const store::key_row row = sample();
+  all.add(row);
+  all.add(service::made_key{row, "cof_live_1aB2cD3eF4gH5iJ6kL7mN8oP9qR0sT1uV2x7Qa"});
+  all.add(key_list{std::span{&row, 1}});
+}
+
+}  // namespace coffer::api

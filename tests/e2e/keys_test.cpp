@@ -1,0 +1,377 @@
+// Server keys and players' tokens against the real server.
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+#include <map>
+#include <set>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "coffer/auth/api_key.hpp"
+#include "support/catch.hpp"
+#include "support/shop.hpp"
+#include "support/temporary_folder.hpp"
+#include "support/token_maker.hpp"
+
+using namespace coffer;
+
+namespace {
+
+/// Makes a key with the command line.
+std::string make_key(const test::database& db, const std::string& scopes, std::vector<std::string> more = {}) {
+  std::vector<std::string> arguments{"key", "create", "--name", "test", "--scopes", scopes};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  const auto run = test::run_coffer(std::move(arguments), {{"DATABASE_URL", db.url()}});
+  INFO(run.err);
+  REQUIRE(run.exit_code == 0);
+  REQUIRE(run.out.ends_with('\n'));
+  return run.out.substr(0, run.out.size() - 1);
+}
+
+test::header_list bearer(const std::string& credential) { return {{"Authorization", "Bearer " + credential}}; }
+
+test::environment with_auth(test::environment more = {}) {
+  more.emplace("COFFER_AUTH", "required");
+  more.emplace("COFFER_KEY_REFRESH", "100ms");
+  return more;
+}
+
+/// Asks until the status is there: a refresh takes its time.
+bool becomes(test::http_client& client, const test::header_list& headers, int status) {
+  for (int i = 0; i < 200; ++i) {
+    if (client.get("/products", headers).status == status) {
+      return true;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds{25});
+  }
+  return false;
+}
+
+/// What each operation needs, as the contract of the keys has it; independent of the server's own table.
+struct rule {
+  const char* method;
+  std::string path;
+  std::string body;
+  const char* scope;
+  bool for_player;  ///< with a token of user 1
+};
+
+const std::vector<rule>& rules() {
+  static const std::vector<rule> all = {
+      {"POST", "/users", "{}", "funds:write", false},
+      {"GET", "/users/1", "", "inventory:read", true},
+      {"POST", "/users/1/add-funds", R"({"amount":1})", "funds:write", false},
+      {"GET", "/users/1/inventory", "", "inventory:read", true},
+      {"GET", "/users/1/transactions", "", "inventory:read", true},
+      {"GET", "/users/1/transactions/1", "", "inventory:read", true},
+      {"POST", "/users/1/transactions/1/refund", R"({"reason":"x"})", "admin", false},
+      {"POST", "/users/1/grants", R"({"credits":1,"reason":"x"})", "admin", false},
+      {"GET", "/users/1/operations/k", "", "inventory:read", true},
+      {"GET", "/users/1/statement", "", "inventory:read", true},
+      {"POST", "/products", "{}", "catalog:write", false},
+      {"GET", "/products", "", "catalog:read", true},
+      {"GET", "/products/1", "", "catalog:read", true},
+      {"PATCH", "/products/1", "{}", "catalog:write", false},
+      {"POST", "/products/1/purchase", R"({"user_id":1})", "purchases:write", true},
+      {"POST", "/products/1/use", R"({"user_id":1})", "inventory:write", true},
+      {"POST", "/batch", R"({"user_id":1,"operations":[{"op":"purchase","product_id":1}]})", "purchases:write", true},
+      {"POST", "/batch", R"({"user_id":1,"operations":[{"op":"use","product_id":1}]})", "inventory:write", true},
+      {"POST", "/batch", R"({"user_id":1,"operations":[{"op":"add_funds","amount":1,"idempotency_key":"b"}]})",
+       "funds:write", false},
+      {"POST", "/batch", R"({"user_id":1,"operations":[{"op":"grant","credits":1,"reason":"x"}]})", "admin", false},
+      {"POST", "/batch", R"({"user_id":1,"operations":[{"op":"refund","version":1,"reason":"x"}]})", "admin", false},
+      {"POST", "/grants/bulk", "", "admin", false},
+      {"GET", "/analytics/popular-products", "", "analytics:read", false},
+      {"POST", "/keys", "{}", "admin", false},
+      {"GET", "/keys", "", "admin", false},
+      {"DELETE", "/keys/999", "", "admin", false},
+  };
+  return all;
+}
+
+test::http_response ask(test::http_client& client, const rule& r, test::header_list headers,
+                        const std::string& path = {}, const std::string& body = {}) {
+  headers.emplace_back("Content-Type", r.path == "/grants/bulk" ? "application/x-ndjson" : "application/json");
+  if (r.path.ends_with("add-funds")) {
+    headers.emplace_back("Idempotency-Key", "k");
+  }
+  return client.request(r.method, path.empty() ? r.path : path, headers, body.empty() ? r.body : body);
+}
+
+bool let_in(const test::http_response& answer) {
+  return answer.status != 401 && answer.status != 403 && answer.status != 429;
+}
+
+}  // namespace
+
+TEST_CASE("every operation asks for its scope, and for nothing else") {
+  test::database db;
+  const test::server_process server{db, with_auth()};
+  auto client = server.client();
+  const std::string admin = make_key(db, "admin");
+  const std::vector<std::string> scopes = {"purchases:write", "funds:write",   "inventory:read", "inventory:write",
+                                           "catalog:read",    "catalog:write", "analytics:read"};
+  std::map<std::string, std::string> keys;
+  for (const std::string& scope : scopes) {
+    keys[scope] = make_key(db, scope);
+  }
+  for (const rule& r : rules()) {
+    CAPTURE(r.method, r.path, r.body);
+    const auto nobody = ask(client, r, {});
+    CHECK(nobody.status == 401);
+    CHECK(nobody.header("WWW-Authenticate") == "Bearer realm=\"coffer\"");
+    CHECK(nobody.json()["code"] == "unauthenticated");
+    CHECK(let_in(ask(client, r, bearer(admin))));
+    for (const auto& [scope, key] : keys) {
+      CAPTURE(scope);
+      const auto answer = ask(client, r, bearer(key));
+      CHECK(let_in(answer) == (scope == r.scope));
+      if (scope != r.scope) {
+        CHECK(answer.status == 403);
+        CHECK(answer.json()["code"] == "insufficient_scope");
+        CHECK(answer.header("WWW-Authenticate") ==
+              fmt::format("Bearer realm=\"coffer\", error=\"insufficient_scope\", scope=\"{}\"", r.scope));
+      }
+    }
+  }
+  CHECK(client.get("/livez").status == 200);
+  CHECK(client.get("/openapi.json").status == 200);
+  CHECK(client.get("/nowhere").status == 404);
+  CHECK(client.request("PUT", "/products").status == 405);
+}
+
+TEST_CASE("the rules of this test cover every operation that asks for credentials") {
+  test::database db;
+  const test::server_process server{db};
+  const auto document = server.client().get("/openapi.json").json();
+  std::set<std::string> known;
+  for (const rule& r : rules()) {
+    known.insert(std::string{r.method} + " " + r.path);
+  }
+  std::set<std::string> guarded;
+  const auto paths = document["paths"];
+  for (const auto& [path, item] : paths.members()) {
+    for (const auto& [method, operation] : item.members()) {
+      if (operation["security"].size() > 0) {
+        std::string concrete = path;
+        for (const auto& [name, value] : std::map<std::string, std::string>{{"{user_id}", "1"},
+                                                                            {"{product_id}", "1"},
+                                                                            {"{version}", "1"},
+                                                                            {"{idempotency_key}", "k"},
+                                                                            {"{key_id}", "999"}}) {
+          if (const auto at = concrete.find(name); at != std::string::npos) {
+            concrete.replace(at, name.size(), value);
+          }
+        }
+        std::string verb = method;
+        std::transform(verb.begin(), verb.end(), verb.begin(), [](char c) { return static_cast<char>(c - 32); });
+        guarded.insert(verb + " " + concrete);
+      }
+    }
+  }
+  CHECK(guarded == known);
+}
+
+TEST_CASE("a player's token touches its own user and no other, whether that exists or not") {
+  test::database db;
+  const test::temporary_folder folder;
+  const test::token_maker maker{"ES256", "2026"};
+  const std::string file = (folder.path() / "keys.json").string();
+  std::ofstream{file} << test::key_set(maker);
+  const test::server_process server{
+      db, with_auth({{"COFFER_JWT_KEYS", file}, {"COFFER_JWT_ISSUER", "game"}, {"COFFER_JWT_AUDIENCE", "coffer"}})};
+  auto client = server.client();
+  const auto operator_key = bearer(make_key(db, "admin"));
+  for (const char* name : {"one", "two"}) {
+    const auto made =
+        client.post("/users", fmt::format(R"({{"username":"{0}","email":"{0}@example.com"}})", name), operator_key);
+    REQUIRE(made.status == 201);
+  }
+  const auto player = bearer(maker.sign(test::claims_for(1)));
+  for (const rule& r : rules()) {
+    CAPTURE(r.method, r.path, r.body);
+    const auto own = ask(client, r, player);
+    CHECK(let_in(own) == r.for_player);
+    if (!r.for_player) {
+      CHECK(own.status == 403);
+      CHECK(own.json()["code"] == "forbidden");
+    }
+    const bool in_path = r.path.starts_with("/users/1");
+    const bool in_body = r.body.find("\"user_id\":1") != std::string::npos;
+    if (!r.for_player || (!in_path && !in_body)) {
+      continue;
+    }
+    std::vector<std::string> refusals;
+    for (const char* other : {"2", "3"}) {
+      std::string path = r.path;
+      std::string body = r.body;
+      if (in_path) {
+        path.replace(7, 1, other);
+      } else {
+        body.replace(body.find("\"user_id\":1") + 10, 1, other);
+      }
+      const auto answer = ask(client, r, player, path, body);
+      CHECK(answer.status == 403);
+      auto text = answer.json();
+      CHECK(text["code"] == "forbidden");
+      refusals.push_back(text["detail"].text());
+    }
+    CHECK(refusals[0] == refusals[1]);
+  }
+  CHECK(test::audit(db).empty());
+}
+
+TEST_CASE("token keys rotate with SIGHUP, and a broken file leaves the old ones in force") {
+  test::database db;
+  const test::temporary_folder folder;
+  const test::token_maker old_key{"EdDSA", "old"};
+  const test::token_maker new_key{"EdDSA", "new"};
+  const std::string file = (folder.path() / "keys.json").string();
+  std::ofstream{file} << test::key_set(old_key);
+  test::server_process server{
+      db, with_auth({{"COFFER_JWT_KEYS", file}, {"COFFER_JWT_ISSUER", "game"}, {"COFFER_JWT_AUDIENCE", "coffer"}})};
+  auto client = server.client();
+  const auto by_old = bearer(old_key.sign(test::claims_for(1)));
+  const auto by_new = bearer(new_key.sign(test::claims_for(1)));
+  CHECK(becomes(client, by_old, 200));
+  CHECK(client.get("/products", by_new).status == 401);
+  std::ofstream{file} << "{";
+  server.signal(SIGHUP);
+  const auto complaint = server.wait_for_event("token keys could not be reloaded");
+  REQUIRE(complaint.has_value());
+  CHECK(client.get("/products", by_old).status == 200);
+  std::ofstream{file} << test::key_set(old_key, new_key);
+  server.signal(SIGHUP);
+  CHECK(becomes(client, by_new, 200));
+  CHECK(client.get("/products", by_old).status == 200);
+  std::ofstream{file} << test::key_set(new_key);
+  server.signal(SIGHUP);
+  CHECK(becomes(client, by_old, 401));
+  CHECK(client.get("/products", by_new).status == 200);
+}
+
+TEST_CASE("a server does not start with token keys that it cannot use") {
+  test::database db;
+  const test::temporary_folder folder;
+  const std::string file = (folder.path() / "keys.json").string();
+  std::ofstream{file} << test::key_set(test::token_maker{"HS256", "k"});
+  const auto run = test::run_coffer({"serve", "--listen", "127.0.0.1:0", "--admin-listen", "none"},
+                                    with_auth({{"DATABASE_URL", db.url()},
+                                               {"COFFER_JWT_KEYS", file},
+                                               {"COFFER_JWT_ISSUER", "game"},
+                                               {"COFFER_JWT_AUDIENCE", "coffer"}}));
+  CHECK(run.exit_code == 1);
+  CHECK((run.out + run.err).find("key 0: it is for HS256, which is not among the allowed algorithms") !=
+        std::string::npos);
+}
+
+TEST_CASE("keys over HTTP: made, shown once, listed, revoked everywhere") {
+  test::database db;
+  const test::server_process server{db, with_auth()};
+  const test::server_process other{db, with_auth()};
+  auto client = server.client();
+  const auto admin = bearer(make_key(db, "admin"));
+  const auto made = client.post("/keys", R"({"name":"shop","scopes":"catalog:read inventory:read"})", admin);
+  REQUIRE(made.status == 201);
+  const auto body = made.json();
+  const std::string key = body["key"].text();
+  const std::string path = fmt::format("/keys/{}", body["id"].integer());
+  CHECK(made.header("Location") == path);
+  CHECK(body["scopes"] == "inventory:read catalog:read");
+  CHECK(body["hint"] == key.substr(key.size() - 4));
+  const auto listed = client.get("/keys", admin).json();
+  CHECK(listed["items"].size() == 2);
+  CHECK(listed["items"][0]["name"] == "shop");
+  CHECK(client.get("/keys", admin).body.find(key) == std::string::npos);
+  CHECK(db.sql().text(
+            fmt::format("select count(*)::text from api_keys where encode(digest, 'escape') like '%{}%'", key)) == "0");
+  auto elsewhere = other.client();
+  CHECK(client.get("/products", bearer(key)).status == 200);
+  CHECK(elsewhere.get("/products", bearer(key)).status == 200);
+  const auto revoked = client.request("DELETE", path, admin);
+  CHECK(revoked.status == 200);
+  CHECK(!revoked.json()["revoked_at"].is_null());
+  CHECK(client.request("DELETE", path, admin).json()["revoked_at"] == revoked.json()["revoked_at"]);
+  CHECK(becomes(client, bearer(key), 401));
+  CHECK(becomes(elsewhere, bearer(key), 401));
+  CHECK(client.request("DELETE", "/keys/4711", admin).status == 404);
+}
+
+TEST_CASE("a request for a key with mistakes is told all of them") {
+  test::database db;
+  const test::server_process server{db};
+  auto client = server.client();
+  const auto answer = client.post("/keys", R"({"name":"","scopes":"all","expires_at":"2020-01-01T00:00:00Z","id":1})");
+  CHECK(answer.status == 422);
+  CHECK(answer.json()["errors"].size() == 2);  // the name and the member; the rest is looked at when these are right
+  const auto late = client.post("/keys", R"({"name":"a","scopes":"all","expires_at":"2020-01-01T00:00:00Z"})").json();
+  CHECK(late["errors"][0]["code"] == "unknown_scope");
+  CHECK(late["errors"][1]["code"] == "after");
+}
+
+TEST_CASE("a key that expires stops working, and test keys work only where they may") {
+  test::database db;
+  const test::server_process strict{db, with_auth()};
+  const test::server_process lenient{db, with_auth({{"COFFER_TEST_KEYS", "on"}})};
+  auto client = strict.client();
+  const std::string brief = make_key(db, "catalog:read", {"--expires-in", "2s"});
+  CHECK(client.get("/products", bearer(brief)).status == 200);
+  CHECK(becomes(client, bearer(brief), 401));
+  const std::string test_key = make_key(db, "catalog:read", {"--test"});
+  CHECK(test_key.starts_with("cof_test_"));
+  CHECK(client.get("/products", bearer(test_key)).json()["detail"] == "This server does not accept test keys.");
+  CHECK(lenient.client().get("/products", bearer(test_key)).status == 200);
+}
+
+TEST_CASE("the use of a key is on record, also after a short life of the server") {
+  test::database db;
+  const std::string key = make_key(db, "catalog:read");
+  {
+    test::server_process server{db, with_auth()};
+    CHECK(server.client().get("/products", bearer(key)).status == 200);
+    CHECK(server.stop() == 0);
+  }
+  CHECK(db.sql().text("select (last_used_at > now() - interval '1 minute')::text from api_keys") == "true");
+  const auto run = test::run_coffer({"key", "list"}, {{"DATABASE_URL", db.url()}});
+  CHECK(run.out.find("in force") != std::string::npos);
+}
+
+TEST_CASE("keys go on working while they cannot be read") {
+  test::database db;
+  const test::server_process server{db, with_auth()};
+  auto client = server.client();
+  const std::string key = make_key(db, "inventory:read");
+  CHECK(client.get("/users/1/inventory", bearer(key)).status == 404);
+  CHECK(becomes(client, bearer(key), 403));
+  db.sql().query("alter table api_keys rename to api_keys_away");
+  CHECK(client.get("/users/1/inventory", bearer(key)).status == 404);
+  const auto unknown = client.get("/products", bearer(coffer::auth::make_key(coffer::auth::key_kind::live)));
+  CHECK(unknown.status >= 500);
+  db.sql().query("alter table api_keys_away rename to api_keys");
+}
+
+TEST_CASE("whoever guesses keys is slowed down by address, and known keys are not") {
+  test::database db;
+  const test::server_process server{db, with_auth({{"COFFER_LIMIT_CREDENTIALS", "address:5/1h"}})};
+  auto client = server.client();
+  const auto good = bearer(make_key(db, "catalog:read"));
+  CHECK(client.get("/products", good).status == 200);
+  int refused = 0;
+  int limited = 0;
+  for (int i = 0; i < 20; ++i) {
+    const auto answer = client.get("/products", bearer("cof_live_guess"));
+    refused += answer.status == 401 ? 1 : 0;
+    limited += answer.status == 429 ? 1 : 0;
+    if (answer.status == 429) {
+      CHECK(answer.json()["code"] == "rate_limited");
+      CHECK(answer.header("Retry-After").has_value());
+      CHECK(answer.header("RateLimit-Policy") == "\"credentials-address\";q=5;w=3600");
+    }
+  }
+  // The first look-up of the good key counted as an attempt as well.
+  CHECK(refused >= 4);
+  CHECK(refused <= 5);
+  CHECK(limited == 20 - refused);
+  CHECK(client.get("/products", good).status == 200);
+}
