@@ -6,7 +6,10 @@ from load.server import Coffer, EpollFloor
 
 # Flags of the servers. Without batching more lanes may help, so that baseline gets both and its better one counts.
 POPULAR_TTL = 1  # seconds: how long to wait for an uncached answer
-SERVERS = {"coffer": (), "growth": (), "popular": ("--popular-ttl", f"{POPULAR_TTL}s"),
+# Limits that are counted and never met.
+PLENTY = "user:1000000000/1s,key:1000000000/1s,address:1000000000/1s"
+LIMITS = ("--limit-purchase", PLENTY, "--limit-use", PLENTY, "--limit-funds", PLENTY)
+SERVERS = {"coffer": LIMITS, "growth": LIMITS, "popular": ("--popular-ttl", f"{POPULAR_TTL}s"),
            "b5": ("--max-batch", "1"), "b5_lanes": ("--max-batch", "1", "--lanes", "32")}
 WRITERS = (*SERVERS, "b0", "b1", "b2")
 

@@ -1,13 +1,18 @@
 -- wrk script: keep-alive requests from a table that a file holds, one per line: method, path, body and, where the
 -- request needs an idempotency key of its own, a mark, with tabs between. Arguments after --: the file, and "count"
 -- when the number of requests sent is wanted.
+-- COFFER_KEY in the environment is sent with every request.
 -- Defines no response(): wrk would build a table of every answer's fields, on cores that the server shares.
 local requests, tails, total, position = {}, {}, 0, 0
 local tag
+local server_key = os.getenv("COFFER_KEY")
 sent = 0
 
 local function head(method, path, body, key)
   local lines = { method .. " " .. path .. " HTTP/1.1", "Host: 127.0.0.1" }
+  if server_key then
+    lines[#lines + 1] = "Authorization: Bearer " .. server_key
+  end
   if body ~= "" then
     lines[#lines + 1] = "Content-Type: application/json"
     lines[#lines + 1] = "Content-Length: " .. #body

@@ -87,37 +87,49 @@ TEST_CASE("however many users come, the memory stays, and those who owe most are
   CHECK(forgotten == 0);
 }
 
-TEST_CASE("a limiter that shares says what was used, once, and wakes whoever tells it") {
+TEST_CASE("a limiter that shares tells what goes beyond its share, once, and wakes whoever tells it") {
   int woken = 0;
   limit::limiter l{options_of("user:16/1s", true), [&] { ++woken; }};
-  CHECK(allowed_of(l, user(1), 5, at(0s)) == 5);
+  CHECK(allowed_of(l, user(1), 2, at(0s)) == 2);  // an eighth of the quota
+  CHECK(allowed_of(l, user(2), 2, at(0s)) == 2);
+  CHECK(woken == 0);
+  CHECK(l.due(10).empty());
+  CHECK(allowed_of(l, user(1), 3, at(0s)) == 3);
   CHECK(allowed_of(l, user(2), 1, at(0s)) == 1);
   CHECK(woken == 1);
   const auto due = l.due(10);
   REQUIRE(due.size() == 2);
   CHECK(due[0].bucket == user(1));
   CHECK(due[0].owed == 5);
-  CHECK(due[0].wanted == 2);  // an eighth of the quota
-  CHECK(due[1].owed == 1);
-  CHECK(due[1].wanted == 1);
+  CHECK(due[0].wanted == 2);
+  CHECK(due[1].owed == 3);
   CHECK(l.due(10).empty());
   const limit::grant g = left(2);
   l.settle(due[0], &g, at(0s));
+  CHECK(allowed_of(l, user(1), 2, at(0s)) == 2);
   CHECK(l.due(10).empty());
-  CHECK(allowed_of(l, user(1), 3, at(0s)) == 3);
+  CHECK(allowed_of(l, user(1), 1, at(0s)) == 1);
   CHECK(woken == 2);
   const auto next = l.due(10);
   REQUIRE(next.size() == 1);
   CHECK(next[0].owed == 1);  // two of the three were leased
 }
 
-TEST_CASE("what was leased and not used is given back with the next statement") {
+TEST_CASE("with a small quota every request is told") {
+  limit::limiter l{options_of("user:7/1s", true)};
+  allowed_of(l, user(1), 1, at(0s));
+  CHECK(l.due(10).size() == 1);
+}
+
+TEST_CASE("a bucket that is full again owes nothing and holds no lease") {
   limit::limiter l{options_of("user:80/1s", true)};
-  allowed_of(l, user(1), 10, at(0s));
+  allowed_of(l, user(1), 20, at(0s));
   const limit::grant g = left(10);
   l.settle(l.due(1).at(0), &g, at(0s));
-  allowed_of(l, user(1), 1, at(0s));
-  CHECK(l.due(1).at(0).owed == -9);
+  allowed_of(l, user(1), 11, at(2s));
+  const auto due = l.due(1);
+  REQUIRE(due.size() == 1);
+  CHECK(due[0].owed == 11);
 }
 
 TEST_CASE("when the others have used everything only what is leased passes, until there is more") {
@@ -146,7 +158,7 @@ TEST_CASE("without an answer the process limits by its own count and owes the re
 
 TEST_CASE("what is used while a statement travels is due again") {
   limit::limiter l{options_of("user:100/1s", true)};
-  allowed_of(l, user(1), 4, at(0s));
+  allowed_of(l, user(1), 13, at(0s));
   const auto first = l.due(1);
   allowed_of(l, user(1), 2, at(0s));
   const limit::grant g = left(0);

@@ -18,14 +18,24 @@ constexpr std::size_t checksum_size = 6;
 constexpr std::size_t hint_size = 4;
 constexpr std::string_view alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// CRC-32 of ISO 3309, as in zlib and PNG; bit by bit, it runs over 41 bytes.
-std::uint32_t crc32(std::string_view bytes) {
-  std::uint32_t crc = ~std::uint32_t{0};
-  for (const char c : bytes) {
-    crc ^= static_cast<unsigned char>(c);
+constexpr std::array<std::uint32_t, 256> make_crc_table() {
+  std::array<std::uint32_t, 256> table{};
+  for (std::uint32_t byte = 0; byte < table.size(); ++byte) {
+    std::uint32_t crc = byte;
     for (int i = 0; i < 8; ++i) {
       crc = (crc >> 1U) ^ ((crc & 1U) != 0 ? 0xEDB88320U : 0U);
     }
+    table[byte] = crc;
+  }
+  return table;
+}
+
+/// CRC-32 of ISO 3309, as in zlib and PNG.
+std::uint32_t crc32(std::string_view bytes) {
+  static constexpr auto table = make_crc_table();
+  std::uint32_t crc = ~std::uint32_t{0};
+  for (const char c : bytes) {
+    crc = (crc >> 8U) ^ table[(crc ^ static_cast<unsigned char>(c)) & 0xFFU];
   }
   return ~crc;
 }

@@ -12,8 +12,9 @@ namespace {
 
 constexpr std::size_t ways = 8;
 constexpr std::size_t stripe_count = 256;
-/// A bucket leases at most this part of its quota ahead: what a process holds, others cannot use.
-constexpr std::int64_t lease_part = 8;
+/// A process lets pass this part of a quota between two statements: first untold, so that a user who comes once costs
+/// nobody a command, then out of a lease.
+constexpr std::int64_t share_of(const policy& p) { return p.quota / 8; }
 
 const metrics::counter& evictions() {
   static const metrics::counter count = metrics::make_counter(
@@ -38,6 +39,7 @@ struct limiter::slot {
   clock::time_point closed_until{};  ///< what the other processes have left is used up until then
   std::uint32_t spent = 0;           ///< since the last statement
   std::uint32_t lease = 0;           ///< of that, covered by the last grant
+  bool is_known = false;             ///< to the others, since it was last full
   bool is_due = false;
   clock::time_point spent_since{};  ///< of the first of `spent`
 };
@@ -100,15 +102,21 @@ verdict limiter::take(const bucket_id& bucket, clock::time_point now) {
       v.full_in = std::max<std::chrono::nanoseconds>(s.owed.at - now, s.closed_until - now);
       v.retry_in = s.closed_until - now;
     } else {
+      const bool was_full = s.owed.at <= now;
       v = s.owed.take(p, now);
       if (v.allowed && how_.shared) {
+        if (was_full) {
+          // Whatever was used has been earned again, here and in the eyes of the others.
+          s.spent = s.lease = 0;
+          s.is_known = false;
+        }
         if (s.spent == 0) {
           s.spent_since = now;
         }
         // Nobody is told more than the quota, however long nobody listens.
         s.spent = static_cast<std::uint32_t>(std::min<std::int64_t>(std::int64_t{s.spent} + 1, p.quota));
-        became_due = !s.is_due;
-        s.is_due = true;
+        became_due = !s.is_due && s.spent > (s.is_known ? s.lease : share_of(p));
+        s.is_due = s.is_due || became_due;
       }
     }
   }
@@ -149,13 +157,16 @@ std::vector<statement> limiter::due(std::size_t most) {
     }
     slot& s = *found;
     s.is_due = false;
+    if (s.spent == 0) {
+      continue;  // earned again meanwhile
+    }
     statement made;
     made.bucket = bucket;
     made.rule = rule(bucket.what, bucket.by);
     made.spent = s.spent;
     made.since = s.spent_since;
     made.owed = std::int64_t{s.spent} - s.lease;
-    made.wanted = std::min<std::int64_t>(s.spent, made.rule.quota / lease_part);
+    made.wanted = share_of(made.rule);
     all.push_back(made);
   }
   return all;
@@ -179,8 +190,9 @@ void limiter::settle(const statement& about, const grant* answer, clock::time_po
     s.spent -= static_cast<std::uint32_t>(std::min<std::int64_t>(about.spent, s.spent));
     s.spent_since = now;
     s.lease = static_cast<std::uint32_t>(answer->leased);
+    s.is_known = true;
     s.closed_until = answer->wait_in > std::chrono::nanoseconds{0} ? now + answer->wait_in : clock::time_point{};
-    became_due = s.spent > 0 && !s.is_due;
+    became_due = s.spent > s.lease && !s.is_due;
     s.is_due = s.is_due || became_due;
   }
   if (became_due) {
