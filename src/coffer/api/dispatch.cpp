@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "coffer/api/problem.hpp"
+#include "coffer/api/trace_context.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/cache/wait_error.hpp"
 
@@ -64,7 +65,7 @@ http::eventual_response dispatch::handle(http::request& r) {
     if (exists) {
       answer.add("Allow", std::string{route.allow});
     }
-    record(r, no_route, answer.status, nullptr);
+    finish(r, no_route, answer, nullptr);
     return answer;
   }
   admission by;
@@ -86,8 +87,7 @@ http::eventual_response dispatch::handle(http::request& r) {
   }
   http::response answer = allowed ? std::get<1>(route.handler->serve)(with_, call{r, route.params, by})
                                   : problem(allowed.error(), r.request_id);
-  with_.gate.describe(by, answer);
-  record(r, route.pattern, answer.status, &by);
+  finish(r, route.pattern, answer, &by);
   return answer;
 }
 
@@ -134,19 +134,46 @@ net::task<http::response> dispatch::run(const endpoint* leads_to, http::request&
   if (failed) {
     answer = problem(error{*failed}, r.request_id);
   }
-  with_.gate.describe(by, answer);
-  record(r, pattern, answer.status, &by);
+  finish(r, pattern, answer, &by);
   co_return answer;
 }
 
 http::response dispatch::reject(const http::rejection& why, const http::request& r) {
   http::response answer = problem(why, r.request_id);
-  record(r, no_route, why.status, nullptr);
+  finish(r, no_route, answer, nullptr);
   return answer;
 }
 
-void dispatch::record(const http::request& r, std::string_view pattern, int status, const admission* by) {
+/// What every answer gets and every request leaves behind.
+void dispatch::finish(const http::request& r, std::string_view pattern, http::response& answer, const admission* by) {
+  if (by != nullptr) {
+    with_.gate.describe(*by, answer);
+  }
+  const auto header = r.header("traceparent");
+  const auto trace = header ? read_trace_context(*header) : std::nullopt;
+  if (trace) {
+    answer.add("traceparent", make_traceparent(*trace));
+  }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - r.received;
+  count(pattern, answer.status, took);
+  const bool slow = took >= options_.slow;
+  if (!slow && !(options_.access_log && log::enabled(log::level::info))) {
+    return;
+  }
+  log::write_buffered(slow ? log::level::warn : log::level::info, slow ? "slow request" : "request",
+                      {{"request_id", r.request_id},
+                       {"method", to_string(r.verb)},
+                       {"path", r.path()},
+                       {"route", pattern},
+                       {"status", answer.status},
+                       {"duration_ms", took.count() * 1000},
+                       {"peer", r.peer},
+                       {"key", by != nullptr ? by->who.key : 0},
+                       {"player", by != nullptr && by->who.only ? by->who.only->value : 0},
+                       {"trace_id", trace ? trace->trace_id : std::string_view{}}});
+}
+
+void dispatch::count(std::string_view pattern, int status, std::chrono::duration<double> took) {
   auto route = metrics_.find(pattern);
   if (route == metrics_.end()) {
     const std::vector<double> bounds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5};
@@ -167,17 +194,6 @@ void dispatch::record(const http::request& r, std::string_view pattern, int stat
                   .first;
   }
   counter->second.add();
-  if (options_.access_log && log::enabled(log::level::info)) {
-    log::write_buffered(log::level::info, "request",
-                        {{"request_id", r.request_id},
-                         {"method", to_string(r.verb)},
-                         {"path", r.path()},
-                         {"status", status},
-                         {"duration_ms", took.count() * 1000},
-                         {"peer", r.peer},
-                         {"key", by != nullptr ? by->who.key : 0},
-                         {"player", by != nullptr && by->who.only ? by->who.only->value : 0}});
-  }
 }
 
 }  // namespace coffer::api

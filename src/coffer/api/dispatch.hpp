@@ -1,6 +1,7 @@
 // From a parsed request to its answer: route, call the handler, turn failures into problems, count and log.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <string>
 #include <string_view>
@@ -15,7 +16,8 @@ namespace coffer::api {
 
 /// How dispatch behaves besides answering.
 struct dispatch_options {
-  bool access_log = true;  ///< one line per request, at level info
+  bool access_log = true;                ///< one line per request, at level info
+  std::chrono::milliseconds slow{1000};  ///< from then on the line is a warning
 };
 
 /// The public API as an HTTP handler. One instance per thread.
@@ -40,7 +42,8 @@ class dispatch final : public http::handler {
                                 std::string_view pattern, admission by, std::optional<auth::unknown_key> unknown);
   result<void> admit(admission& by, const endpoint& leads_to, const http::request& r, const http::path_params& params);
   /// `by`: null when the request reached no route.
-  void record(const http::request& r, std::string_view pattern, int status, const admission* by);
+  void finish(const http::request& r, std::string_view pattern, http::response& answer, const admission* by);
+  void count(std::string_view pattern, int status, std::chrono::duration<double> took);
 
   context with_;
   dispatch_options options_;

@@ -18,6 +18,8 @@ struct header {
 constexpr header table[] = {
     {"X-Request-Id", true, "Names this request in the server's log: the client's own, or a new one.",
      R"({"type":"string","pattern":"^[!-~]+$"})", R"("_gkWSeLU6OFB4fA-g7R0iF")"},
+    {"traceparent", false, "In answer to one (W3C Trace Context): the same trace, the server's part of it.",
+     R"({"type":"string"})", R"("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")"},
     {"X-Content-Type-Options", true, "Always nosniff.", R"({"type":"string","const":"nosniff"})", R"("nosniff")"},
     {"Cache-Control", true, "no-store unless the answer may be kept.", R"({"type":"string"})", R"("no-store")"},
     {"Location", true, "Path of what was made.", R"({"type":"string","pattern":"^/"})", R"("/users/1/transactions/2")"},
@@ -61,7 +63,7 @@ std::set<std::string_view> headers_of_status(int status) {
 
 void write_headers(json::writer& out, const std::set<std::string_view>& names) {
   std::set<std::string_view> left = names;
-  left.insert({"X-Request-Id", "X-Content-Type-Options", "Cache-Control"});
+  left.insert({"X-Request-Id", "traceparent", "X-Content-Type-Options", "Cache-Control"});
   out.key("headers");
   out.begin_object();
   for (const header& h : table) {

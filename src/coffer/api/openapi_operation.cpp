@@ -111,6 +111,7 @@ void write_parameters(json::writer& out, std::string_view pattern, const operati
     write_parameter(out, is_query(p) ? "query" : "header", p.info, p.example);
   }
   refer(out, "parameters", "RequestId");
+  refer(out, "parameters", "TraceParent");
   out.end_array();
 }
 
@@ -300,6 +301,10 @@ void write_parameter_components(json::writer& out) {
   info.type = "string";
   info.description = "The client's own name for the request. One that is not acceptable is replaced.";
   write_parameter(out, "header", info, R"("checkout-5f2c")");
+  out.key("TraceParent");
+  info.name = "traceparent";
+  info.description = "The trace that the request belongs to (W3C Trace Context); it is logged and continued.";
+  write_parameter(out, "header", info, R"("00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01")");
   out.end_object();
 }
 

@@ -146,6 +146,7 @@ class serving {
       how.database = database_options(settings_);
       how.max_batch = settings_.max_batch;
       how.queue_limit = settings_.lane_queue;
+      how.slow = settings_.slow_request;
       how.lane_key = ledger::lane_keys[first_logical_lane(i, count)];
       auto writer =
           std::make_unique<ledger::lane>(shards_[thread]->executor(), std::move(how),

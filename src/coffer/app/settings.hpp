@@ -63,6 +63,7 @@ struct settings {
   std::chrono::seconds popular_ttl{3600};           ///< of the popular products, 1 s..1 day
   std::chrono::seconds cache_reset_at{0};           ///< time of day, UTC; "HH:MM" or "HH:MM:SS" outside
   log::level log_level = log::level::info;          ///< debug, info, warn, error
+  std::chrono::milliseconds slow_request{1000};     ///< from then on requests and batches are warnings, 1 ms..1 h
   log::format log_format = log::format::automatic;  ///< auto, json, text
 
   http::limits http;  ///< request_time is the deadline that is passed down

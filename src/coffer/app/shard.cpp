@@ -112,7 +112,9 @@ void shard::open(ledger::ledger& lanes, std::vector<service::inventory_reader*> 
                     .described = described,
                     .tasks = tasks_,
                     .uploads = uploads_};
-  api_ = std::make_unique<api::dispatch>(std::move(with), api::dispatch_options{});
+  api::dispatch_options how;
+  how.slow = settings_.slow_request;
+  api_ = std::make_unique<api::dispatch>(std::move(with), how);
 }
 
 void shard::run() { context_.run(); }

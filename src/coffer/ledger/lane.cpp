@@ -381,12 +381,21 @@ void lane::publish(batch& b) {
   announce(b, true);
   const ledger_metrics& m = ledger_metrics::get();
   m.batch_size.observe(static_cast<double>(b.commands.size()));
-  m.commit_seconds.observe(std::chrono::duration<double>(clock::now() - b.started).count());
+  const std::chrono::duration<double> took = clock::now() - b.started;
+  m.commit_seconds.observe(took.count());
+  if (took >= options_.slow) {
+    log::warn("slow batch", {{"duration_ms", took.count() * 1000},
+                             {"commands", b.commands.size()},
+                             {"attempts", b.attempts},
+                             {"request_id", b.commands.front()->command.request_id}});
+  }
   m.commands.add(static_cast<double>(b.commands.size()));
   for (std::size_t i = 0; i < b.commands.size(); ++i) {
     domain::verdict& v = b.effects.verdicts[i];
     if (v && v->replayed) {
       m.replays.add();
+    } else if (v) {
+      ledger_metrics::count_row(v->row);
     }
     b.commands[i]->answer.set_from_any_thread(std::move(v));
   }

@@ -30,10 +30,11 @@ using commit_listener = std::function<void(std::span<const user_version> users, 
 
 struct lane_options {
   pg::options database;
-  std::size_t max_batch = 256;     ///< commands per transaction
-  std::size_t queue_limit = 1024;  ///< commands waiting; one more is answered `overloaded`
-  int max_attempts = 3;            ///< runs of a batch that failed without a commit
-  std::int16_t lane_key = 0;       ///< where this lane's sales counters live
+  std::size_t max_batch = 256;           ///< commands per transaction
+  std::size_t queue_limit = 1024;        ///< commands waiting; one more is answered `overloaded`
+  int max_attempts = 3;                  ///< runs of a batch that failed without a commit
+  std::int16_t lane_key = 0;             ///< where this lane's sales counters live
+  std::chrono::milliseconds slow{1000};  ///< a batch that takes so long is logged
 };
 
 /// Batches commands naturally: an idle lane commits what is there, a busy one collects until its connection is free.

@@ -1,5 +1,7 @@
 #include "coffer/ledger/ledger_metrics.hpp"
 
+#include <array>
+#include <optional>
 #include <string>
 
 namespace coffer::ledger {
@@ -36,6 +38,21 @@ ledger_metrics make() {
 const ledger_metrics& ledger_metrics::get() {
   static const ledger_metrics instance = make();
   return instance;
+}
+
+void ledger_metrics::count_row(const domain::transaction& row) {
+  constexpr std::size_t kinds = static_cast<std::size_t>(domain::transaction_kind::grant) + 1;
+  // Looked up once per thread: by the kind, and by the reason or, behind all of those, for none.
+  thread_local std::array<std::array<std::optional<metrics::counter>, errc_count + 1>, kinds> known;
+  const std::size_t outcome = row.reason ? static_cast<std::size_t>(*row.reason) : errc_count;
+  std::optional<metrics::counter>& series = known.at(static_cast<std::size_t>(row.kind)).at(outcome);
+  if (!series) {
+    series = metrics::make_counter(
+        "coffer_transactions_total", "New rows of the journal, by what was asked for and what was decided",
+        {{"kind", std::string{to_string(row.kind)}},
+         {"outcome", std::string{row.reason ? to_string(*row.reason) : std::string_view{"completed"}}}});
+  }
+  series->add();
 }
 
 void ledger_metrics::count_retry(std::string_view sqlstate) {

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "coffer/base/metrics.hpp"
+#include "coffer/domain/transaction.hpp"
 
 namespace coffer::ledger {
 
@@ -23,6 +24,9 @@ struct ledger_metrics {
   metrics::counter unknown_answered;
 
   static const ledger_metrics& get();
+
+  /// Counts one new row of the journal by its kind and what was decided.
+  static void count_row(const domain::transaction& row);
 
   /// Counts one retry of a batch, labelled with the SQLSTATE that caused it.
   static void count_retry(std::string_view sqlstate);
