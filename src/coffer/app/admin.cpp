@@ -1,6 +1,7 @@
 #include "coffer/app/admin.hpp"
 
 #include "coffer/api/problem.hpp"
+#include "coffer/app/process_metrics.hpp"
 #include "coffer/base/metrics.hpp"
 
 namespace coffer::app {
@@ -25,7 +26,7 @@ http::eventual_response admin::handle(http::request& r) {
   if (r.path() == "/livez") {
     return http::response{200, http::json_type, R"({"status":"alive"})"};
   }
-  return http::response{200, metrics_type, metrics::render()};
+  return http::response{200, metrics_type, metrics::render() + process_metrics()};
 }
 
 http::response admin::reject(const http::rejection& why, const http::request& r) {

@@ -12,6 +12,7 @@
 #include "coffer/app/admin.hpp"
 #include "coffer/app/daily_reset.hpp"
 #include "coffer/app/key_refresh.hpp"
+#include "coffer/app/notify.hpp"
 #include "coffer/app/shard.hpp"
 #include "coffer/app/token_keys.hpp"
 #include "coffer/app/version.hpp"
@@ -72,6 +73,12 @@ net::task<> run_lane(ledger::lane& writer) {
   }
 }
 
+/// Of the process's environment, which nobody changes.
+std::optional<std::string> environment(const char* name) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread starts
+  return value == nullptr ? std::nullopt : std::optional<std::string>{value};
+}
+
 /// The process while it serves.
 class serving {
  public:
@@ -124,6 +131,16 @@ class serving {
     wait_for_signal();
     wait_for_reload();
     tasks_.spawn("announce", announce());
+    if (manager_.watchdog()) {
+      std::vector<net::executor> loops;
+      for (const auto& each : shards_) {
+        loops.push_back(each->executor());
+      }
+      // A quarter of what the manager waits, so that a sign may be late or lost.
+      alive_.emplace(control_.get_executor(), std::move(loops), *manager_.watchdog() / 4,
+                     [this] { manager_.tell("WATCHDOG=1"); });
+      tasks_.spawn("watchdog", alive_->run());
+    }
     std::vector<std::jthread> threads;
     threads.reserve(shards_.size());
     for (const auto& each : shards_) {
@@ -179,6 +196,7 @@ class serving {
                             {"admin_address", std::string_view{admin_address}},
                             {"threads", settings_.threads},
                             {"lanes", settings_.lanes}});
+    manager_.tell(fmt::format("READY=1\nSTATUS=Serving {}\n", address));
     co_return;
   }
 
@@ -228,6 +246,7 @@ class serving {
         std::_Exit(130);
       }
       log::info("draining", {{"signal", number}});
+      manager_.tell("STOPPING=1\nSTATUS=Answering what was accepted\n");
       tasks_.spawn("stop", stop());
       wait_for_signal();
     });
@@ -255,6 +274,9 @@ class serving {
     co_await admin_server_->stop(net::deadline_in(std::chrono::seconds{1}));
     signals_.cancel();
     hangup_.cancel();
+    if (alive_) {
+      alive_->stop();
+    }
     clean_ = drained;
   }
 
@@ -267,6 +289,8 @@ class serving {
   asio::signal_set signals_{control_, SIGINT, SIGTERM};
   asio::signal_set hangup_{control_, SIGHUP};
   limit::limiter limits_{limiter_options(settings_), [this] { sharing_->wake(); }};
+  service_manager manager_{environment};
+  std::optional<loop_watch> alive_;
   service::sold_out_memory sold_out_;
   std::vector<std::unique_ptr<shard>> shards_;
   std::optional<ledger::ledger> lanes_;
