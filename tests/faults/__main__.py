@@ -50,8 +50,7 @@ class Suite:
         began = time.monotonic()
         try:
             place.heal()
-            run = Run(place, self.seed, kills=5 if self.options.part else self.options.kills,
-                      threads=self.options.threads, **how)
+            run = Run(place, self.seed, kills=self.options.kills, threads=self.options.threads, **how)
             try:
                 wrong, seen = judge(run)
             finally:

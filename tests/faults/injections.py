@@ -1,12 +1,15 @@
 """The faults, each injected while clients work. A fault leaves everything healed; clients are watched afterwards."""
 import dataclasses
+import pathlib
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from typing import Callable
 
-from faults.servers import APPLICATION, Database, wait_for
+from faults.servers import APPLICATION, Database, Redis, wait_for
 
 CATALOGUE = {}
 
@@ -160,6 +163,29 @@ def redis_cut(run):
         pause(0.15)
 
 
+@fault("redis-loading")
+def redis_loading(run):
+    """The cache comes back with data that takes it seconds to load, and refuses everything until then."""
+    run.redis.stop()
+    # Made by another server: the data must hold nothing of coffer's, which would be old by now.
+    with tempfile.TemporaryDirectory(dir=run.place.scratch) as folder:
+        other = Redis(pathlib.Path(folder) / "other")
+        try:
+            other.ask("eval", "for n = 1, 3000 do redis.call('set', 'ballast' .. n, string.rep('x', 30)) end", "0")
+            other.ask("save")
+        finally:
+            other.stop()
+        shutil.copy(other.folder / "dump.rdb", run.redis.folder)
+    try:
+        # A millisecond for each key, and a look at the clients after every kilobyte.
+        run.redis.start("--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024", wait=False)
+        wait_for(lambda: "errorstat_LOADING" in run.redis.ask("info", "errorstats"), 10, "a client that was told LOADING")
+        run.redis.wait()
+    finally:
+        (run.redis.folder / "dump.rdb").unlink(missing_ok=True)
+    run.redis.ask("flushall")
+
+
 @fault("redis-garbage")
 def redis_garbage(run):
     """Values of the cache are overwritten with nonsense."""
@@ -214,8 +240,18 @@ def sigterm(run):
 
 @fault("killed", unknown=1)
 def killed(run):
-    """kill -9, again and again; how often is --kills."""
-    for _ in range(run.kills):
+    """kill -9, a few times."""
+    kill_again_and_again(run, 5)
+
+
+@fault("a-hundred-kills", unknown=20)
+def a_hundred_kills(run):
+    """kill -9 a hundred times in a row on one database; how often is --kills."""
+    kill_again_and_again(run, run.kills)
+
+
+def kill_again_and_again(run, times):
+    for _ in range(times):
         pause(0.2 + run.random.random() * 0.3)
         run.coffer.kill()
         run.coffer.start()

@@ -33,7 +33,7 @@ class Verdict:
 class Run:
     """What a fault may reach: database, redis, coffer, proxy, world, standby; kills, random."""
 
-    def __init__(self, place, seed, kills=5, threads=1, standby=False):
+    def __init__(self, place, seed, kills=100, threads=1, standby=False):
         self.place, self.seed, self.kills = place, seed, kills
         self.random = random.Random(f"{seed}/fault")
         self.database, self.redis = place.database(), place.redis

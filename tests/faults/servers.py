@@ -153,9 +153,13 @@ class Redis:
     def url(self):
         return f"unix://{self.socket}"
 
-    def start(self):
+    def start(self, *options, wait=True):
         self.process = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", self.socket, "--save", "", "--dir",
-                                         self.folder], stdout=subprocess.DEVNULL)
+                                         self.folder, *options], stdout=subprocess.DEVNULL)
+        if wait:
+            self.wait()
+
+    def wait(self):
         wait_for(lambda: self.ask("ping") == "PONG", 10, "Redis")
 
     def ask(self, *words):
