@@ -67,7 +67,7 @@ class Suite:
         def judge(run):
             verdict = run.carry_out(fault.inject, needs=fault.needs, all_answered=fault.all_answered)
             return ("" if verdict.right else str(verdict)), verdict.seen
-        self.case(fault.name, judge, place, standby=fault.failover)
+        self.case(fault.name, judge, place, standby=fault.failover, cache_proxy=fault.cache_proxy)
 
     def mutate(self, mutant, place):
         def judge(run):

@@ -21,11 +21,12 @@ class Fault:
     needs: dict         # attempts of some kind that it must cause (coverage.counts)
     failover: bool      # has a standby
     all_answered: bool  # whoever waits for an answer must get one that tells the outcome
+    cache_proxy: bool   # has a proxy before the cache
 
 
-def fault(name, failover=False, all_answered=False, **needs):
+def fault(name, failover=False, all_answered=False, cache_proxy=False, **needs):
     def register(function):
-        CATALOGUE[name] = Fault(name, function, needs, failover, all_answered)
+        CATALOGUE[name] = Fault(name, function, needs, failover, all_answered, cache_proxy)
         return function
     return register
 
@@ -161,6 +162,14 @@ def redis_cut(run):
     for _ in range(15):
         run.redis.ask("client", "kill", "type", "normal", "skipme", "yes")
         pause(0.15)
+
+
+@fault("redis-halves", cache_proxy=True)
+def redis_halves(run):
+    """Connections to the cache break in the middle of a request or of an answer."""
+    run.cache_proxy.lose_requests = run.cache_proxy.lose_answers = 0.02
+    wait_for(lambda: run.cache_proxy.cuts >= 20, 20, "cuts")
+    run.cache_proxy.lose_requests = run.cache_proxy.lose_answers = 0
 
 
 @fault("redis-loading")

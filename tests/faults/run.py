@@ -33,13 +33,16 @@ class Verdict:
 class Run:
     """What a fault may reach: database, redis, coffer, proxy, world, standby; kills, random."""
 
-    def __init__(self, place, seed, kills=100, threads=1, standby=False):
+    def __init__(self, place, seed, kills=100, threads=1, standby=False, cache_proxy=False):
         self.place, self.seed, self.kills = place, seed, kills
         self.random = random.Random(f"{seed}/fault")
         self.database, self.redis = place.database(), place.redis
         self.standby = place.standby() if standby else None
         self.history = History()
         self.proxy = Proxy(self.database.cluster.port, seed)
+        # Every answer of the cache may be cut in its middle.
+        self.cache_proxy = Proxy(place.redis.socket, seed, marker=b"", halves=True) if cache_proxy else None
+        cache_url = f"redis://127.0.0.1:{self.cache_proxy.port}" if cache_proxy else self.redis.url
         url = self.database.url(self.proxy.port)
         if standby:
             self.database.ask("alter system set synchronous_standby_names = '*'")
@@ -47,7 +50,7 @@ class Run:
             ports = f"{self.database.cluster.port},{self.standby.port}"
             url = (f"postgresql://coffer_app@/{self.database.name}?host=127.0.0.1,127.0.0.1&port={ports}"
                    "&target_session_attrs=read-write")
-        self.coffer = Coffer(place.binary, place.scratch, url, self.redis.url, COFFER_THREADS=str(threads),
+        self.coffer = Coffer(place.binary, place.scratch, url, cache_url, COFFER_THREADS=str(threads),
                              COFFER_POPULAR_TTL=f"{POPULAR_TTL}s")
         self.clients = [Client(n, self.history, self.coffer.port, seed) for n in range(CLIENTS + 1)]
         self.world = World(self.clients[0])
@@ -85,3 +88,5 @@ class Run:
             client.close()
         self.coffer.stop()
         self.proxy.close()
+        if self.cache_proxy:
+            self.cache_proxy.close()
