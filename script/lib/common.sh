@@ -6,9 +6,11 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
 readonly root
 program=script/$(basename -- "$0")
 
-# How build/ is configured. In CI a warning is an error, so that one build serves the tests and the lint.
+# How build/ and build-tsan/ are configured. In CI a warning is an error, so that one build of each compiler serves the
+# tests and the lint.
 release_options=(-Dbuildtype=release)
-if [ "${CI-}" = true ]; then release_options+=(-Dwerror=true); fi
+tsan_options=(-Doptimization=1 -Ddebug=false -Dcpp_args=-g1 -Db_lundef=false -Db_sanitize=thread)
+if [ "${CI-}" = true ]; then release_options+=(-Dwerror=true) tsan_options+=(-Dwerror=true); fi
 
 say() { printf '%s: %s\n' "$program" "$*" >&2; }
 die() {

@@ -19,6 +19,9 @@ environment environment_for(const database& db, const environment& extra) {
   if (const char* redis = std::getenv("REDIS_URL"); redis != nullptr && *redis != '\0') {
     env["REDIS_URL"] = redis;
   }
+  if (const char* threads = std::getenv("COFFER_TEST_THREADS"); threads != nullptr && *threads != '\0') {
+    env["COFFER_THREADS"] = threads;
+  }
   for (const auto& [name, value] : extra) {
     env[name] = value;
   }
