@@ -19,6 +19,7 @@
 #include "coffer/base/log.hpp"
 #include "coffer/http/server.hpp"
 #include "coffer/limit/exchange.hpp"
+#include "coffer/net/address.hpp"
 
 namespace coffer::app {
 
@@ -59,6 +60,13 @@ limit::limiter_options limiter_options(const settings& s) {
   std::random_device device;
   how.seed = std::uint64_t{device()} << 32U | device();
   return how;
+}
+
+http::client_rules client_rules(const settings& s) {
+  http::client_rules rules;
+  rules.per_address = s.max_connections_per_address;
+  rules.proxies = net::address_set::parse(s.trusted_proxies).value_or(net::address_set{});
+  return rules;
 }
 
 /// Runs a lane to its end. A lane that dies would leave callers without an answer for ever: that is a bug, and the
@@ -106,7 +114,7 @@ class serving {
     if (first.redis() != nullptr) {
       sharing_.emplace(first.executor(), *first.redis(), limits_, settings_.redis_prefix);
     }
-    public_.emplace("public", std::move(http_shards), http_limits(s));
+    public_.emplace("public", std::move(http_shards), http_limits(s), client_rules(s));
     std::vector<http::shard> admin_shards;
     admin_shards.emplace_back(control_.get_executor(), admin_);
     admin_server_.emplace("admin", std::move(admin_shards), http::limits{});

@@ -66,6 +66,11 @@ struct settings {
   std::chrono::milliseconds slow_request{1000};     ///< from then on requests and batches are warnings, 1 ms..1 h
   log::format log_format = log::format::automatic;  ///< auto, json, text
 
+  /// Connections of one address, 0..1000000; 0: any number. Half of the default of all connections: no client alone can
+  /// keep the others out, while a gateway with many people behind it, or a load generator, has room.
+  std::size_t max_connections_per_address = 2048;
+  std::string trusted_proxies;  ///< addresses and networks, comma-separated: not capped, and X-Forwarded-For counts
+
   http::limits http;  ///< request_time is the deadline that is passed down
 };
 

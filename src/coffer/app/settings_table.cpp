@@ -11,6 +11,7 @@
 #include "coffer/app/settings_values.hpp"
 #include "coffer/base/assert.hpp"
 #include "coffer/base/ids.hpp"
+#include "coffer/net/address.hpp"
 
 namespace coffer::app {
 
@@ -42,6 +43,11 @@ bool accepts_redis(std::string_view value) { return value.starts_with("redis://"
 
 bool accepts_prefix(std::string_view value) {
   return !value.empty() && value.size() <= 64 && std::ranges::all_of(value, [](char c) { return c > ' ' && c < 127; });
+}
+
+bool accepts_proxies(std::string_view value) {
+  const auto read = net::address_set::parse(value);
+  return read && !read->empty();
 }
 
 bool accepts_time_of_day(std::string_view value) { return parse_time_of_day(value).has_value(); }
@@ -87,6 +93,11 @@ void add_network(std::vector<setting_spec>& all) {
   all.push_back(as_switch(on_off(named("--allow-insecure-listen", "COFFER_ALLOW_INSECURE_LISTEN", network,
                                        "listen beyond this machine although --auth is off"),
                                  COFFER_MEMBER(allow_insecure_listen))));
+  all.push_back(text(named("--trusted-proxies", "COFFER_TRUSTED_PROXIES", network,
+                           "whose X-Forwarded-For counts, and who may have any number of connections"),
+                     COFFER_MEMBER(trusted_proxies), "ADDRESSES",
+                     "IP addresses and networks with commas between them, such as 10.0.0.0/8,::1", true,
+                     accepts_proxies));
 }
 
 void add_storage(std::vector<setting_spec>& all) {
@@ -160,6 +171,9 @@ void add_http(std::vector<setting_spec>& all) {
   all.push_back(integer(named("--max-connections", "COFFER_MAX_CONNECTIONS", http,
                               "clients at once (never more than open files - 128); more wait"),
                         COFFER_MEMBER(http.connections), 1, 1'000'000));
+  all.push_back(integer(named("--max-connections-per-address", "COFFER_MAX_CONNECTIONS_PER_ADDRESS", http,
+                              "of one client address (0: any number); more are closed at once"),
+                        COFFER_MEMBER(max_connections_per_address), 0, 1'000'000));
   all.push_back(size(named("--max-request-line", "COFFER_MAX_REQUEST_LINE", http, "beyond it 414"),
                      COFFER_MEMBER(http.request_line), 256, 64 << 10));
   all.push_back(

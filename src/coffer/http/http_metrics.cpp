@@ -55,6 +55,9 @@ listener_metrics::listener_metrics(std::string_view name)
                                      {{"listener", std::string{name}}})},
       refused{metrics::make_counter("coffer_http_refused_total", "Client connections refused for want of descriptors",
                                     {{"listener", std::string{name}}})},
+      refused_address{metrics::make_counter("coffer_http_refused_address_total",
+                                            "Client connections closed because their address had too many",
+                                            {{"listener", std::string{name}}})},
       paused_full{pause(name, "connections")},
       paused_descriptors{pause(name, "descriptors")} {}
 

@@ -35,6 +35,7 @@ struct listener_metrics {
   metrics::gauge connections;
   metrics::counter accepted;
   metrics::counter refused;             ///< for want of descriptors
+  metrics::counter refused_address;     ///< their address had as many as it may have
   metrics::counter paused_full;         ///< at the connection limit
   metrics::counter paused_descriptors;  ///< out of descriptors
 };

@@ -3,7 +3,9 @@
 #include <sys/socket.h>
 
 #include <atomic>
+#include <mutex>
 #include <optional>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "coffer/base/log.hpp"
@@ -42,7 +44,8 @@ net::tcp_socket adopt(const net::executor& ex, net::owned_fd fd) {
 }  // namespace
 
 struct server::state : std::enable_shared_from_this<server::state> {
-  state(std::string_view n, const std::vector<shard>& where, const limits& l) : name{n}, limit{l}, count{n} {
+  state(std::string_view n, const std::vector<shard>& where, const limits& l, client_rules c)
+      : name{n}, limit{l}, clients{std::move(c)}, count{n} {
     for (const shard& s : where) {
       shards.push_back(std::make_shared<shard_sessions>(s));
     }
@@ -52,23 +55,30 @@ struct server::state : std::enable_shared_from_this<server::state> {
   void hand_over(net::owned_fd fd, std::string peer);
   static net::task<> serve(std::shared_ptr<state> self, std::shared_ptr<shard_sessions> on, net::owned_fd fd,
                            std::string peer);
-  void session_ended();
+  bool admit(const std::string& peer);
+  void forget(const std::string& peer);
+  void session_ended(const std::string& peer);
   void refuse(int fd);
   template <typename Action>
   void for_each_session(Action action);
 
   std::string_view name;
   limits limit;
+  const client_rules clients;
   listener_metrics count;
   std::vector<std::shared_ptr<shard_sessions>> shards;
   std::size_t next_shard = 0;
   std::optional<net::listener> listener;
   std::atomic<std::size_t> connections{0};
+  std::mutex addresses_guard;
+  /// Connections by address, for those that are counted. An entry goes with its last connection, so that there are
+  /// never more than connections.
+  std::unordered_map<std::string, std::size_t> addresses;
   std::atomic<bool> full{false};  ///< the listener waits for resume()
 };
 
-server::server(std::string_view name, std::vector<shard> shards, const limits& l)
-    : state_{std::make_shared<state>(name, shards, l)} {
+server::server(std::string_view name, std::vector<shard> shards, const limits& l, client_rules clients)
+    : state_{std::make_shared<state>(name, shards, l, std::move(clients))} {
   COFFER_ASSERT(!shards.empty());
 }
 
@@ -103,8 +113,37 @@ void server::state::open_listener(const std::string& address) {
   listener->open(address);
 }
 
-/// Gives the connection to the next shard in turn.
+/// Counts a connection of that address. False when there are as many as there may be.
+bool server::state::admit(const std::string& peer) {
+  if (clients.per_address == 0 || clients.proxies.contains(peer)) {
+    return true;
+  }
+  const std::scoped_lock held{addresses_guard};
+  std::size_t& open = addresses[peer];
+  if (open >= clients.per_address) {
+    return false;
+  }
+  ++open;
+  return true;
+}
+
+void server::state::forget(const std::string& peer) {
+  if (clients.per_address == 0) {
+    return;
+  }
+  const std::scoped_lock held{addresses_guard};
+  const auto found = addresses.find(peer);
+  if (found != addresses.end() && --found->second == 0) {
+    addresses.erase(found);
+  }
+}
+
+/// Gives the connection to the next shard in turn, unless its client has too many.
 void server::state::hand_over(net::owned_fd fd, std::string peer) {
+  if (!admit(peer)) {
+    count.refused_address.add();
+    return;
+  }
   ++connections;
   count.accepted.add();
   count.connections.add(1);
@@ -120,7 +159,8 @@ net::task<> server::state::serve(std::shared_ptr<state> self, std::shared_ptr<sh
                                  std::string peer) {
   std::exception_ptr failure;
   try {
-    session s{adopt(on->where.executor, std::move(fd)), std::move(peer), *on->where.requests, self->limit};
+    const net::address_set* const proxies = self->clients.proxies.contains(peer) ? &self->clients.proxies : nullptr;
+    session s{adopt(on->where.executor, std::move(fd)), peer, *on->where.requests, self->limit, proxies};
     on->open.insert(&s);
     if (on->draining) {
       s.drain();
@@ -134,13 +174,14 @@ net::task<> server::state::serve(std::shared_ptr<state> self, std::shared_ptr<sh
   } catch (...) {
     failure = std::current_exception();
   }
-  self->session_ended();
+  self->session_ended(peer);
   if (failure) {
     std::rethrow_exception(failure);
   }
 }
 
-void server::state::session_ended() {
+void server::state::session_ended(const std::string& peer) {
+  forget(peer);
   --connections;
   count.connections.add(-1);
   if (full.exchange(false)) {

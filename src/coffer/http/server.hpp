@@ -9,6 +9,7 @@
 
 #include "coffer/http/handler.hpp"
 #include "coffer/http/limits.hpp"
+#include "coffer/net/address.hpp"
 #include "coffer/net/task.hpp"
 
 namespace coffer::http {
@@ -21,12 +22,20 @@ struct shard {
   handler* requests;
 };
 
+/// Who connects, and what that changes.
+struct client_rules {
+  /// Connections of one address at once; more are closed as soon as they are accepted. 0: any number.
+  std::size_t per_address = 0;
+  /// May have any number of connections, and say in X-Forwarded-For for whom they ask.
+  net::address_set proxies;
+};
+
 /// An HTTP server. Connections are accepted on the first shard's thread and dealt out in turn. All functions are
 /// called on that thread, or before the threads run. Destroy it after stop() has ended or when no io_context runs.
 class server {
  public:
   /// `name` is a literal that tells servers of one process apart in logs and metrics, e.g. "public".
-  server(std::string_view name, std::vector<shard> shards, const limits& l);
+  server(std::string_view name, std::vector<shard> shards, const limits& l, client_rules clients = client_rules{});
   ~server();
   server(const server&) = delete;
   server& operator=(const server&) = delete;

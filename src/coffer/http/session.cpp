@@ -25,8 +25,11 @@ std::size_t buffer_limit(const limits& l) { return std::max(l.pipelined, l.reque
 
 }  // namespace
 
-session::session(net::tcp_socket socket, std::string peer, handler& requests, const limits& l)
+session::session(net::tcp_socket socket, std::string peer, handler& requests, const limits& l,
+                 const net::address_set* proxies)
     : socket_{std::move(socket)},
+      peer_{std::move(peer)},
+      proxies_{proxies},
       handler_{requests},
       limits_{l},
       parser_{l, [this](const request& head) { return handler_.streams(head); }},
@@ -37,7 +40,7 @@ session::session(net::tcp_socket socket, std::string peer, handler& requests, co
                   asio::error_code ignored;
                   socket_.cancel(ignored);
                 }} {
-  request_.peer = std::move(peer);
+  request_.peer = peer_;
 }
 
 net::task<> session::run() {
@@ -207,6 +210,21 @@ void session::begin_answer() {
   if (request_.request_id.empty()) {
     append_request_id(request_.request_id);
   }
+  if (proxies_ != nullptr) {
+    find_client();
+  }
+}
+
+/// Takes the client's address from what the trusted proxy says.
+void session::find_client() {
+  std::string forwarded;
+  for (std::size_t i = 0; i < request_.header_count(); ++i) {
+    const auto [name, value] = request_.header_at(i);
+    if (equal_ignoring_case(name, "X-Forwarded-For")) {
+      forwarded.append(forwarded.empty() ? "" : ",").append(value);
+    }
+  }
+  request_.peer = net::client_of(peer_, forwarded, *proxies_);
 }
 
 response session::handler_failed(const std::exception_ptr& failure) {

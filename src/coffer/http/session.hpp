@@ -13,6 +13,7 @@
 #include "coffer/http/input_buffer.hpp"
 #include "coffer/http/limits.hpp"
 #include "coffer/http/parser.hpp"
+#include "coffer/net/address.hpp"
 #include "coffer/net/task.hpp"
 #include "coffer/net/watchdog.hpp"
 
@@ -23,8 +24,10 @@ namespace coffer::http {
 /// watchdog's deadline moves only, and the answer is offered to the socket before anything is waited for.
 class session final : private body_stream {
  public:
-  /// `requests` and `l` outlive the session.
-  session(net::tcp_socket socket, std::string peer, handler& requests, const limits& l);
+  /// `requests`, `l` and `proxies` outlive the session. `proxies` is null unless the peer is one of them: then each
+  /// request's client is the one that X-Forwarded-For tells of.
+  session(net::tcp_socket socket, std::string peer, handler& requests, const limits& l,
+          const net::address_set* proxies = nullptr);
   session(const session&) = delete;
   session& operator=(const session&) = delete;
 
@@ -55,6 +58,7 @@ class session final : private body_stream {
   bool expired_while_reading();
   bool received_late();
   void begin_answer();
+  void find_client();
   response handler_failed(const std::exception_ptr& failure);
   void compose(const response& made);
   void compose_refusal(const rejection& why);
@@ -84,6 +88,8 @@ class session final : private body_stream {
   void reset();
 
   net::tcp_socket socket_;
+  const std::string peer_;
+  const net::address_set* proxies_;
   handler& handler_;
   const limits& limits_;
   parser parser_;

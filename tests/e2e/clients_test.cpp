@@ -1,0 +1,98 @@
+// Who a client is, and how many connections it may have.
+#include <chrono>
+#include <thread>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "support/catch.hpp"
+#include "support/server_process.hpp"
+#include "support/shop.hpp"
+
+using namespace coffer;
+using namespace std::chrono_literals;
+
+namespace {
+
+const std::string refused = R"(coffer_http_refused_address_total{listener="public"})";
+
+/// The peer that the access log shows for a request with these fields.
+std::string logged_peer(test::shop& s, const test::header_list& fields) {
+  const auto id = test::unique_word("peer");
+  test::header_list headers = fields;
+  headers.emplace_back("X-Request-Id", id);
+  CHECK(s.client.get("/livez", headers).status == 200);
+  const std::string mark = fmt::format(R"("request_id":"{}")", id);
+  const auto end = std::chrono::steady_clock::now() + 10s;
+  while (std::chrono::steady_clock::now() < end) {
+    const std::string log = s.server.log();
+    const auto at = log.find(mark);
+    const auto line_end = log.find('\n', at);
+    if (at != std::string::npos && line_end != std::string::npos) {
+      const std::string name = R"("peer":")";
+      const auto begin = log.find(name, at) + name.size();
+      return log.substr(begin, log.find('"', begin) - begin);
+    }
+    std::this_thread::sleep_for(5ms);
+  }
+  return "not logged";
+}
+
+}  // namespace
+
+TEST_CASE("an address has as many connections as it may have, and one more is closed at once") {
+  test::shop s{{{"COFFER_MAX_CONNECTIONS_PER_ADDRESS", "3"}}};
+  auto second = s.server.client();
+  auto third = s.server.client();
+  REQUIRE(s.client.get("/livez").status == 200);
+  REQUIRE(second.get("/livez").status == 200);
+  REQUIRE(third.get("/livez").status == 200);
+  CHECK(s.server.metric(refused) == 0);
+  auto fourth = s.server.client();
+  fourth.connect();
+  CHECK(fourth.closed_within(5s));
+  CHECK(s.server.metric(refused) == 1);
+  CHECK(third.get("/livez").status == 200);
+  // A connection that ends makes room for another.
+  second.close();
+  const auto end = std::chrono::steady_clock::now() + 5s;
+  bool served = false;
+  while (!served && std::chrono::steady_clock::now() < end) {
+    try {
+      served = s.server.client().get("/livez").status == 200;
+    } catch (const test::http_failure&) {
+    }
+  }
+  CHECK(served);
+}
+
+TEST_CASE("without a limit, and for trusted proxies, an address has any number of connections") {
+  const test::environment rules = GENERATE(
+      test::environment{{"COFFER_MAX_CONNECTIONS_PER_ADDRESS", "0"}},
+      test::environment{{"COFFER_MAX_CONNECTIONS_PER_ADDRESS", "1"}, {"COFFER_TRUSTED_PROXIES", "127.0.0.0/8"}});
+  test::shop s{rules};
+  std::vector<test::http_client> clients;
+  for (int i = 0; i < 10; ++i) {
+    clients.push_back(s.server.client());
+    CHECK(clients.back().get("/livez").status == 200);
+  }
+  CHECK(s.server.metric(refused) == 0);
+}
+
+TEST_CASE("X-Forwarded-For counts from trusted proxies only") {
+  SECTION("from nobody by default") {
+    test::shop s;
+    CHECK(logged_peer(s, {{"X-Forwarded-For", "203.0.113.9"}}) == "127.0.0.1");
+  }
+  SECTION("not from others than those") {
+    test::shop s{{{"COFFER_TRUSTED_PROXIES", "10.0.0.0/8,::1"}}};
+    CHECK(logged_peer(s, {{"X-Forwarded-For", "203.0.113.9"}}) == "127.0.0.1");
+  }
+  SECTION("from those, anew for each request of a connection") {
+    test::shop s{{{"COFFER_TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8"}}};
+    CHECK(logged_peer(s, {{"X-Forwarded-For", "198.51.100.7, 203.0.113.9, 10.1.2.3"}}) == "203.0.113.9");
+    CHECK(logged_peer(s, {}) == "127.0.0.1");
+    CHECK(logged_peer(s, {{"X-Forwarded-For", "198.51.100.7"}, {"x-forwarded-for", "2001:DB8::1"}}) == "2001:db8::1");
+    CHECK(logged_peer(s, {{"X-Forwarded-For", "203.0.113.9, nonsense"}}) == "127.0.0.1");
+  }
+}
