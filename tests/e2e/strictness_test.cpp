@@ -23,33 +23,79 @@ std::string post(const std::string& fields, const std::string& body = "") {
   return "POST /users HTTP/1.1\r\n" + host + "Content-Type: application/json\r\n" + fields + "\r\n" + body;
 }
 
+std::string chunks(const std::string& framing) { return post("Transfer-Encoding: chunked\r\n", framing); }
+
 const std::vector<refusal> refusals = {
     {"no Host", get(""), 400},
     {"two Hosts", get(host + host), 400},
-    {"invalid Host", get("Host: a b\r\n"), 400},
+    {"an empty Host", get("Host:\r\n"), 400},
+    {"a Host with a space", get("Host: a b\r\n"), 400},
+    {"a Host with a user", get("Host: u@h\r\n"), 400},
+    {"a Host with a port out of range", get("Host: h:99999\r\n"), 400},
     {"Content-Length with Transfer-Encoding", post("Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", "{}"), 400},
+    {"Transfer-Encoding with Content-Length", post("Transfer-Encoding: chunked\r\nContent-Length: 2\r\n", "{}"), 400},
     {"two different lengths", post("Content-Length: 2\r\nContent-Length: 3\r\n", "{}"), 400},
     {"a length list", post("Content-Length: 2, 2\r\n", "{}"), 400},
     {"a signed length", post("Content-Length: +2\r\n", "{}"), 400},
+    {"an empty length", post("Content-Length:\r\n", "{}"), 400},
+    {"a length beyond 64 bits", post("Content-Length: 18446744073709551618\r\n", "{}"), 413},
     {"a length that is no number", post("Content-Length: 2x\r\n", "{}"), 400},
     {"an unknown coding", post("Transfer-Encoding: gzip\r\n", "2\r\n{}\r\n0\r\n\r\n"), 400},
     {"chunked among others", post("Transfer-Encoding: gzip, chunked\r\n", "2\r\n{}\r\n0\r\n\r\n"), 400},
+    {"chunked twice", post("Transfer-Encoding: chunked, chunked\r\n", "2\r\n{}\r\n0\r\n\r\n"), 400},
     {"an empty element before chunked", post("Transfer-Encoding: ,chunked\r\n", "2\r\n{}\r\n0\r\n\r\n"), 400},
     {"chunked in HTTP/1.0", "POST /users HTTP/1.0\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
     {"a bare CR", get(host + "X-Abc:\rxTransfer-Encoding: chunked\r\n"), 400},
-    {"a bare LF", "GET /livez HTTP/1.1\n" + host + "\r\n", 400},
-    {"a NUL", get(host + std::string{"X: a\0b\r\n", 8}), 400},
+    {"a bare LF behind the request line", "GET /livez HTTP/1.1\n" + host + "\r\n", 400},
+    {"a bare LF behind a field", get("Host: h\nX: a\r\n"), 400},
+    {"a bare LF for the empty line", "GET /livez HTTP/1.1\r\n" + host + "\n", 400},
+    {"a NUL in a value", get(host + std::string{"X: a\0b\r\n", 8}), 400},
+    {"a NUL in the target", std::string{"GET /li\0vez HTTP/1.1\r\n", 23} + host + "\r\n", 400},
     {"a folded field", get(host + "X: a\r\n b\r\n"), 400},
     {"a space before the colon", get(host + "X : a\r\n"), 400},
-    {"a bad chunk size", post("Transfer-Encoding: chunked\r\n", "zz\r\n{}\r\n0\r\n\r\n"), 400},
-    {"a chunk size beyond 64 bits", post("Transfer-Encoding: chunked\r\n", "fffffffffffffffff\r\n{}\r\n"), 400},
-    {"a chunk without its line end", post("Transfer-Encoding: chunked\r\n", "2\r\n{}xx0\r\n\r\n"), 400},
+    {"a bad chunk size", chunks("zz\r\n{}\r\n0\r\n\r\n"), 400},
+    {"a negative chunk size", chunks("-2\r\n{}\r\n0\r\n\r\n"), 400},
+    {"a chunk size in C", chunks("0x2\r\n{}\r\n0\r\n\r\n"), 400},
+    {"a chunk size beyond 64 bits", chunks("fffffffffffffffff\r\n{}\r\n"), 400},
+    {"a chunk without its line end", chunks("2\r\n{}xx0\r\n\r\n"), 400},
+    {"a bare LF behind a chunk size", chunks("2\n{}\r\n0\r\n\r\n"), 400},
+    {"a bare LF in a chunk extension", chunks("2;a\nb\r\n{}\r\n0\r\n\r\n"), 400},
+    {"a folded trailer", chunks("2\r\n{}\r\n0\r\nX: a\r\n b\r\n\r\n"), 400},
     {"the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
     {"an unknown version", "GET /livez HTTP/1.2\r\n" + host + "\r\n", 505},
     {"no version", "GET /livez\r\n\r\n", 400},
     {"an unknown method", "BREW /livez HTTP/1.1\r\n" + host + "\r\n", 501},
     {"an unknown expectation", post("Content-Length: 2\r\nExpect: tea\r\n", "{}"), 417},
 };
+
+const char* code_of(int status) {
+  switch (status) {
+    case 413:
+      return "content_too_large";
+    case 417:
+      return "expectation_failed";
+    case 501:
+      return "not_implemented";
+    case 505:
+      return "http_version_not_supported";
+    default:
+      return "malformed_request";
+  }
+}
+
+/// What would make a user if it were executed.
+const std::string smuggled = post("Content-Length: 46\r\n", R"({"username":"mallory","email":"m@example.com"})");
+
+void check_last_answer(test::http_client& client, int status) {
+  const auto answer = client.read_response();
+  CHECK(answer.status == status);
+  CHECK(answer.code() == code_of(status));
+  CHECK(answer.header("Content-Type") == "application/problem+json");
+  CHECK(answer.header("Connection") == "close");
+  CHECK(answer.header("X-Request-Id").has_value());
+  CHECK(answer.json()["status"] == status);
+  CHECK(client.closed_within(std::chrono::seconds{5}));
+}
 
 }  // namespace
 
@@ -60,15 +106,25 @@ TEST_CASE("a request that is not HTTP/1.1 to the letter is a problem, and the co
     CAPTURE(r.what);
     auto client = s.server.client();
     client.connect();
-    // What follows on the connection would make a user if it were executed.
-    client.send_raw(r.request + post("Content-Length: 46\r\n", R"({"username":"mallory","email":"m@example.com"})"));
-    const auto answer = client.read_response();
-    CHECK(answer.status == r.status);
-    CHECK(answer.header("Content-Type") == "application/problem+json");
-    CHECK(answer.header("Connection") == "close");
-    CHECK(answer.header("X-Request-Id").has_value());
-    CHECK(answer.json()["status"] == r.status);
-    CHECK(client.closed_within(std::chrono::seconds{5}));
+    client.send_raw(r.request + smuggled);
+    check_last_answer(client, r.status);
+  }
+  CHECK(s.db.integer("select count(*) from users") == users);
+}
+
+TEST_CASE("whatever is bad about a second request, the first is answered and a third is not executed") {
+  test::shop s;
+  const auto users = s.db.integer("select count(*) from users");
+  for (const refusal& r : refusals) {
+    CAPTURE(r.what);
+    auto client = s.server.client();
+    client.connect();
+    client.send_raw(get(host + "X-Request-Id: the-first\r\n") + r.request + smuggled);
+    const auto first = client.read_response();
+    CHECK(first.status == 200);
+    CHECK(first.header("X-Request-Id") == "the-first");
+    CHECK_FALSE(first.header("Connection").has_value());
+    check_last_answer(client, r.status);
   }
   CHECK(s.db.integer("select count(*) from users") == users);
 }
