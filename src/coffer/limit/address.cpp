@@ -1,29 +1,25 @@
 #include "coffer/limit/address.hpp"
 
-#include <arpa/inet.h>
+#include <span>
 
-#include <cstring>
+#include "coffer/net/address.hpp"
 
 namespace coffer::limit {
 
 subject address_subject(const std::string& text) {
-  in_addr v4{};
-  if (::inet_pton(AF_INET, text.c_str(), &v4) == 1) {
-    return {.high = 4, .low = ntohl(v4.s_addr)};
-  }
-  in6_addr v6{};
-  if (::inet_pton(AF_INET6, text.c_str(), &v6) != 1) {
+  const auto address = net::address::parse(text);
+  if (!address) {
     return {};
   }
-  if (IN6_IS_ADDR_V4MAPPED(&v6)) {
-    std::memcpy(&v4.s_addr, &v6.s6_addr[12], sizeof v4.s_addr);
-    return {.high = 4, .low = ntohl(v4.s_addr)};
+  constexpr std::size_t v4_begin = 12;
+  constexpr std::size_t network_size = 8;
+  const std::span all{address->bytes()};
+  const auto owner = address->is_v4() ? all.subspan(v4_begin) : all.first(network_size);
+  subject made{.high = address->is_v4() ? 4U : 6U, .low = 0};
+  for (const std::uint8_t byte : owner) {
+    made.low = made.low << 8U | byte;
   }
-  std::uint64_t network = 0;
-  for (int i = 0; i < 8; ++i) {
-    network = network << 8U | v6.s6_addr[i];
-  }
-  return {.high = 6, .low = network};
+  return made;
 }
 
 }  // namespace coffer::limit
