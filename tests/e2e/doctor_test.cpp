@@ -61,6 +61,7 @@ TEST_CASE("doctor finds nothing wrong where a server would serve") {
   CHECK(found.of("schema").starts_with("ok: "));
   CHECK(found.of("clock").starts_with("ok: "));
   CHECK(found.of("cache") == "ok: Redis answers and takes writes");
+  CHECK(found.of("access") == "ok: everybody who reaches it: --auth is off");
   CHECK(found.of("address") == "ok: 127.0.0.1:0 is free");
   const auto text =
       test::run_coffer({"doctor", "--listen", "127.0.0.1:0"}, {{"DATABASE_URL", db.url()}, {"REDIS_URL", cache.url()}});
@@ -129,6 +130,13 @@ TEST_CASE("doctor warns of what makes a server slower or confuses its operator")
     const auto found = doctor(env);
     CHECK(found.exit_code == expected);
     CHECK(found.of("cache").starts_with("warning: Redis refuses writes: OOM"));
+  }
+  SECTION("keys required and none made, and tokens without their keys") {
+    CHECK(doctor(env, {"--auth", "required"}).of("access") == "warning: 0 server keys in force");
+    const auto found =
+        doctor(env, {"--auth", "required", "--jwt-keys", "/nowhere", "--jwt-issuer", "i", "--jwt-audience", "a"});
+    CHECK(found.exit_code == 1);
+    CHECK(found.of("tokens").starts_with("failed: --jwt-keys (COFFER_JWT_KEYS): /nowhere cannot be read"));
   }
   SECTION("too few descriptors") {
     const auto found = doctor(env, {"--max-connections", "1000000"});

@@ -9,6 +9,7 @@
 #include "coffer/app/migrate_state.hpp"
 #include "coffer/app/shard.hpp"
 #include "coffer/base/clock.hpp"
+#include "coffer/store/keys_store.hpp"
 
 namespace coffer::app {
 
@@ -121,6 +122,20 @@ net::task<finding> clock_found(pg::connection& db, std::chrono::microseconds rou
   co_return f;
 }
 
+/// Who gets in. `s` is a pointer because a coroutine holds it.
+net::task<finding> access_found(pg::connection& db, const settings* s, net::deadline until) {
+  const std::vector<auth::key_record> keys = co_await store::load_keys(db, until);
+  if (s->auth == auth_mode::off) {
+    co_return finding{.subject = "access", .detail = "everybody who reaches it: --auth is off", .remedy = {}};
+  }
+  finding f{.subject = "access", .detail = fmt::format("{} server keys in force", keys.size()), .remedy = {}};
+  if (keys.empty()) {
+    f.grade = health_grade::doubtful;
+    f.remedy = "nobody can ask for anything: `coffer key create --name NAME --scopes \"...\"` makes a key";
+  }
+  co_return f;
+}
+
 }  // namespace
 
 net::task<std::vector<finding>> look_at_database(const settings& s) {
@@ -143,6 +158,7 @@ net::task<std::vector<finding>> look_at_database(const settings& s) {
     schema_report schema = co_await check_schema(*db, until);
     if (schema.state == schema_state::ready) {
       all.push_back({.subject = "schema", .detail = "the one this program was built for", .remedy = {}});
+      all.push_back(co_await access_found(*db, &s, until));
     } else {
       all.push_back({.subject = "schema",
                      .grade = health_grade::bad,

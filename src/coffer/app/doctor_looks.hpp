@@ -8,9 +8,12 @@
 
 namespace coffer::app {
 
-/// Database, its durability, the connections it has to offer, its clock beside ours, the schema. Without a connection
-/// there is the first of them only.
+/// Database, its durability, the connections it has to offer, its clock beside ours, the schema, and whether anybody
+/// has a key. Without a connection there is the first of them only.
 net::task<std::vector<finding>> look_at_database(const settings& s);
+
+/// The file with the keys of players' tokens. Nothing when there is none.
+std::vector<finding> look_at_tokens(const settings& s);
 
 /// Whether Redis answers, and takes writes. Nothing when there is no cache to look at.
 net::task<std::vector<finding>> look_at_cache(const settings& s);

@@ -8,6 +8,7 @@
 #include "coffer/app/doctor_looks.hpp"
 #include "coffer/app/healthcheck.hpp"
 #include "coffer/app/settings_values.hpp"
+#include "coffer/app/token_keys.hpp"
 #include "coffer/redis/client.hpp"
 
 namespace coffer::app {
@@ -67,6 +68,23 @@ net::task<std::vector<finding>> look_at_cache(const settings& s) {
                    .remedy = "correct --redis-url (REDIS_URL): a server would not start"});
   }
   co_return all;
+}
+
+std::vector<finding> look_at_tokens(const settings& s) {
+  std::vector<finding> all;
+  if (s.jwt_keys.empty()) {
+    return all;
+  }
+  try {
+    const auth::jwt_keys keys = read_token_keys(s);
+    all.push_back({.subject = "tokens", .detail = fmt::format("{} keys in {}", keys.size(), s.jwt_keys), .remedy = {}});
+  } catch (const std::runtime_error& e) {
+    all.push_back({.subject = "tokens",
+                   .grade = health_grade::bad,
+                   .detail = e.what(),
+                   .remedy = "correct the file: a server would not start"});
+  }
+  return all;
 }
 
 finding look_at_descriptors(const settings& s) {
