@@ -41,8 +41,7 @@ double open_descriptors() {
 }
 
 /// Set before main(): as good as the beginning of the process.
-const double started =
-    std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+const double started = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 
 }  // namespace
 
@@ -61,7 +60,8 @@ std::string process_metrics() {
   }
   add(text, "process_start_time_seconds", "gauge", "When the process began, since the Unix epoch", started);
   text += fmt::format(
-      "# HELP coffer_build_info The running version\n# TYPE coffer_build_info gauge\ncoffer_build_info{{version=\"{}\"}} "
+      "# HELP coffer_build_info The running version\n# TYPE coffer_build_info "
+      "gauge\ncoffer_build_info{{version=\"{}\"}} "
       "1\n",
       version_text);
   return text;

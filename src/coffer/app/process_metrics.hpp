@@ -5,8 +5,8 @@
 
 namespace coffer::app {
 
-/// CPU time, memory, descriptors, start time and version as Prometheus text (exposition format 0.0.4). Reads /proc; what
-/// cannot be read is left out.
+/// CPU time, memory, descriptors, start time and version as Prometheus text (exposition format 0.0.4). Reads /proc;
+/// what cannot be read is left out.
 std::string process_metrics();
 
 }  // namespace coffer::app
