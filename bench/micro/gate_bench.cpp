@@ -19,7 +19,7 @@ void known_key(benchmark::State& state) {
     records[i].digest = sha256(i == 0 ? key : auth::make_key(auth::key_kind::live));
     records[i].scopes = auth::everything;
   }
-  door.ring().replace(std::make_shared<const auth::key_set>(std::move(records), auth::key_set{}));
+  door.ring().replace(std::make_shared<const auth::key_set>(records, auth::key_set{}));
   const std::string header = "Bearer " + key;
   const auto now = auth::key_ring::clock::now();
   for (auto _ : state) {

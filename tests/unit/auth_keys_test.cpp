@@ -20,8 +20,9 @@ auth::key_record record_of(const std::string& key, std::int64_t id, auth::scope_
   return r;
 }
 
-std::shared_ptr<const auth::key_set> set_of(std::vector<auth::key_record> records, const auth::key_set& before = {}) {
-  return std::make_shared<const auth::key_set>(std::move(records), before);
+std::shared_ptr<const auth::key_set> set_of(const std::vector<auth::key_record>& records,
+                                            const auth::key_set& before = {}) {
+  return std::make_shared<const auth::key_set>(records, before);
 }
 
 struct door {

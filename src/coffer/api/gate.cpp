@@ -82,8 +82,8 @@ std::variant<result<void>, auth::unknown_key> gate::identify(admission& a, const
 }
 
 net::task<result<void>> gate::look_up(admission& a, const http::request& r, auth::unknown_key wanted) {
-  std::optional<auth::key_record> known = co_await keys_.find(wanted.key.digest, r.deadline);
-  const auth::checked found = credentials_.learn(wanted, std::move(known), auth::key_ring::clock::now());
+  const std::optional<auth::key_record> known = co_await keys_.find(wanted.key.digest, r.deadline);
+  const auth::checked found = credentials_.learn(wanted, known, auth::key_ring::clock::now());
   if (const auto* const who = std::get_if<auth::principal>(&found)) {
     a.who = *who;
     co_return result<void>{};

@@ -50,8 +50,8 @@ net::task<> key_refresh::read() {
   const net::deadline until = net::deadline_in(step_time);
   const auto load = [until](pg::connection& db) { return store::load_keys(db, until); };
   try {
-    std::vector<auth::key_record> records = co_await service::with_connection(db_, until, true, load);
-    keys_ = std::make_shared<const auth::key_set>(std::move(records), *keys_);
+    const std::vector<auth::key_record> records = co_await service::with_connection(db_, until, true, load);
+    keys_ = std::make_shared<const auth::key_set>(records, *keys_);
     static const metrics::gauge in_force =
         metrics::make_gauge("coffer_auth_keys", "Server keys in force, as this process knows them");
     in_force.set(static_cast<double>(keys_->size()));

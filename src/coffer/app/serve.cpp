@@ -141,6 +141,7 @@ class serving {
     tasks_.spawn("announce", announce());
     if (manager_.watchdog()) {
       std::vector<net::executor> loops;
+      loops.reserve(shards_.size());
       for (const auto& each : shards_) {
         loops.push_back(each->executor());
       }

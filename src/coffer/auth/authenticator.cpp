@@ -85,9 +85,10 @@ checked authenticator::check_key(std::string_view text, clock::time_point now) {
   return unknown_key{*key};
 }
 
-checked authenticator::learn(const auth::unknown_key& asked, std::optional<key_record> found, clock::time_point now) {
+checked authenticator::learn(const auth::unknown_key& asked, const std::optional<key_record>& found,
+                             clock::time_point now) {
   if (found) {
-    return admit(*ring_.remember(*std::move(found)));
+    return admit(*ring_.remember(*found));
   }
   ring_.remember_unknown(asked.key.digest, now);
   return refuse(not_in_force);

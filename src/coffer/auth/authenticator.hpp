@@ -48,7 +48,7 @@ class authenticator {
   checked check(std::optional<std::string_view> authorization, std::size_t headers, clock::time_point now);
 
   /// What the database said of an unknown key: the sender, or the refusal.
-  checked learn(const auth::unknown_key& asked, std::optional<key_record> found, clock::time_point now);
+  checked learn(const auth::unknown_key& asked, const std::optional<key_record>& found, clock::time_point now);
 
   [[nodiscard]] bool required() const { return how_.required; }
   [[nodiscard]] key_ring& ring() { return ring_; }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <tuple>
 
 #include <fmt/format.h>
 #include <openssl/core_names.h>
@@ -108,8 +109,9 @@ std::string to_der(std::string_view signature) {
   if (!r || !s || !pair || ECDSA_SIG_set0(pair.get(), r.get(), s.get()) != 1) {
     return {};
   }
-  static_cast<void>(r.release());
-  static_cast<void>(s.release());
+  // The pair owns them now.
+  std::ignore = r.release();
+  std::ignore = s.release();
   unsigned char* der = nullptr;
   const int size = i2d_ECDSA_SIG(pair.get(), &der);
   const owned<unsigned char> freed{der};

@@ -2,13 +2,12 @@
 
 namespace coffer::auth {
 
-key_set::key_set(std::vector<key_record> records, const key_set& before) {
+key_set::key_set(const std::vector<key_record>& records, const key_set& before) {
   keys_.reserve(records.size());
-  for (key_record& record : records) {
+  for (const key_record& record : records) {
     const entry* const known = before.find(record.digest);
     auto use = known != nullptr ? known->use : std::make_shared<key_use>();
-    const sha256_digest digest = record.digest;
-    keys_.emplace(digest, entry{std::move(record), std::move(use)});
+    keys_.emplace(record.digest, entry{record, std::move(use)});
   }
 }
 
@@ -44,13 +43,12 @@ void key_ring::replace(std::shared_ptr<const key_set> with) {
   own_.clear();
 }
 
-const key_set::entry* key_ring::remember(key_record found) {
+const key_set::entry* key_ring::remember(const key_record& found) {
   if (own_.size() >= capacity) {
     own_.clear();
   }
-  const sha256_digest digest = found.digest;
-  unknown_until_.erase(digest);
-  return &own_.insert_or_assign(digest, key_set::entry{std::move(found), std::make_shared<key_use>()}).first->second;
+  unknown_until_.erase(found.digest);
+  return &own_.insert_or_assign(found.digest, key_set::entry{found, std::make_shared<key_use>()}).first->second;
 }
 
 void key_ring::remember_unknown(const sha256_digest& digest, clock::time_point now) {

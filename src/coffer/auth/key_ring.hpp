@@ -66,7 +66,7 @@ class key_set {
 
   key_set() = default;
   /// The records; the uses of keys that `before` has already go on.
-  key_set(std::vector<key_record> records, const key_set& before);
+  key_set(const std::vector<key_record>& records, const key_set& before);
 
   [[nodiscard]] const entry* find(const sha256_digest& digest) const;
   [[nodiscard]] std::size_t size() const { return keys_.size(); }
@@ -99,7 +99,7 @@ class key_ring {
   /// From now on the keys are these; what was looked up is forgotten.
   void replace(std::shared_ptr<const key_set> with);
   /// A key that the database knows and the set does not yet.
-  const key_set::entry* remember(key_record found);
+  const key_set::entry* remember(const key_record& found);
   /// The database has no such key in force.
   void remember_unknown(const sha256_digest& digest, clock::time_point now);
 

@@ -62,7 +62,7 @@ bool is_for(const json::value& claims, std::string_view audience) {
 std::optional<user_id> user_of(std::string_view text) {
   user_id user;
   const char* const end = text.data() + text.size();
-  const auto [stop, failed] = std::from_chars(text.data(), end, user.value);
+  const auto [stop, failed] = std::from_chars(end - text.size(), end, user.value);
   if (text.empty() || text.front() < '1' || failed != std::errc{} || stop != end || user.value > max_json_integer) {
     return std::nullopt;
   }

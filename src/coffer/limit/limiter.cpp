@@ -48,7 +48,7 @@ struct alignas(64) limiter::stripe {
   std::mutex mutex;
 };
 
-limiter::limiter(limiter_options how, std::function<void()> wake) : how_{std::move(how)}, wake_{std::move(wake)} {
+limiter::limiter(const limiter_options& how, std::function<void()> wake) : how_{how}, wake_{std::move(wake)} {
   if (std::any_of(how_.by_class.begin(), how_.by_class.end(), [](const policies& p) { return p.any(); })) {
     sets_ = std::bit_ceil(std::max<std::size_t>(how_.capacity / ways, stripe_count));
     slots_ = std::make_unique<slot[]>(sets_ * ways);

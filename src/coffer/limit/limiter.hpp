@@ -57,7 +57,7 @@ struct limiter_options {
 class limiter {
  public:
   /// `wake` is called, on any thread, when statements have become due after there were none.
-  explicit limiter(limiter_options how, std::function<void()> wake = {});
+  explicit limiter(const limiter_options& how, std::function<void()> wake = {});
   ~limiter();
   limiter(const limiter&) = delete;
   limiter& operator=(const limiter&) = delete;
