@@ -81,6 +81,35 @@ TEST_CASE("what one process has used up the other refuses", "[redis]") {
   talk(context, 20ms);
 }
 
+TEST_CASE("many more buckets than one command carries are all told", "[redis]") {
+  asio::io_context context{1};
+  const test::redis_server cache;
+  const std::string prefix = test::unique_prefix();
+  member a{context, cache.url(), prefix, "user:2/1d"};
+  member b{context, cache.url(), prefix, "user:2/1d"};
+  constexpr std::uint64_t users = 3000;
+  for (int round = 0; round < 3; ++round) {
+    for (std::uint64_t id = 1; id <= users; ++id) {
+      a.allowed(id, 1);
+    }
+    talk(context, 300ms);
+  }
+  int passed = 0;
+  for (std::uint64_t id = 1; id <= users; ++id) {
+    passed += b.allowed(id, 1);  // nobody has asked yet
+  }
+  talk(context, 300ms);
+  CHECK(passed == static_cast<int>(users));
+  passed = 0;
+  for (std::uint64_t id = 1; id <= users; ++id) {
+    passed += b.allowed(id, 1);
+  }
+  CHECK(passed == 0);
+  a.exchange.stop();
+  b.exchange.stop();
+  talk(context, 20ms);
+}
+
 TEST_CASE("two processes that take turns get the quota together", "[redis]") {
   asio::io_context context{1};
   const test::redis_server cache;

@@ -115,6 +115,17 @@ TEST_CASE("a limiter that shares tells what goes beyond its share, once, and wak
   CHECK(next[0].owed == 1);  // two of the three were leased
 }
 
+TEST_CASE("statements that came to nothing do not hide those behind them") {
+  limit::limiter l{options_of("user:7/1s", true)};
+  allowed_of(l, user(1), 1, at(0s));
+  allowed_of(l, user(2), 1, at(0s));
+  // Full again, and nothing was allowed since: there is nothing to tell of the first.
+  l.settle(l.due(1).at(0), nullptr, at(0s));
+  CHECK(l.has_due());
+  CHECK(l.due(1).at(0).bucket == user(2));
+  CHECK(!l.has_due());
+}
+
 TEST_CASE("with a small quota every request is told") {
   limit::limiter l{options_of("user:7/1s", true)};
   allowed_of(l, user(1), 1, at(0s));

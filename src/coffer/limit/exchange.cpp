@@ -82,10 +82,7 @@ exchange::exchange(net::executor ex, redis::client& with, limiter& between, std:
     : executor_{ex}, timer_{ex}, redis_{with}, limiter_{between}, prefix_{std::move(prefix)} {}
 
 void exchange::wake() {
-  asio::post(executor_, [this] {
-    woken_ = true;
-    timer_.cancel();
-  });
+  asio::post(executor_, [this] { timer_.cancel(); });
 }
 
 void exchange::stop() {
@@ -95,22 +92,22 @@ void exchange::stop() {
 
 net::task<> exchange::run() {
   while (!stopping_) {
-    if (!woken_) {
+    if (!limiter_.has_due()) {
+      // wake() comes by way of this thread's queue: one for what becomes due from here on finds the timer waiting.
       timer_.expires_at(clock::time_point::max());
       co_await timer_.async_wait(net::as_tuple);
       continue;
     }
-    // What becomes due during the pause travels along; the flag falls before the look, so that no wake is missed.
+    // What becomes due during the pause travels along.
     co_await net::sleep_for(pace);
-    woken_ = false;
-    bool more = true;
-    while (more && !stopping_) {
-      more = co_await round();
+    bool full = true;
+    while (full && !stopping_) {
+      full = co_await round();
     }
   }
 }
 
-/// One command; false when nothing more is due.
+/// One command; true when it was full, so that the next one need not wait.
 net::task<bool> exchange::round() {
   const std::vector<statement> all = limiter_.due(most);
   if (all.empty()) {

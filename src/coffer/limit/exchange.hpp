@@ -37,7 +37,6 @@ class exchange {
   redis::client& redis_;
   limiter& limiter_;
   std::string prefix_;
-  bool woken_ = false;
   bool stopping_ = false;
 };
 

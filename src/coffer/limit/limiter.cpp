@@ -108,7 +108,7 @@ verdict limiter::take(const bucket_id& bucket, clock::time_point now) {
         if (was_full) {
           // Whatever was used has been earned again, here and in the eyes of the others.
           s.spent = s.lease = 0;
-          s.is_known = false;
+          s.is_known = s.is_due = false;
         }
         if (s.spent == 0) {
           s.spent_since = now;
@@ -126,16 +126,26 @@ verdict limiter::take(const bucket_id& bucket, clock::time_point now) {
   return v;
 }
 
+/// A bucket stands here once; forgotten and come again it may stand here twice, so the list has an end of its own. What
+/// finds no place stays untold until its bucket has been full again.
 void limiter::enqueue(const bucket_id& bucket) {
   bool first = false;
   {
     const std::lock_guard guard{due_mutex_};
+    if (due_.size() >= 2 * sets_ * ways) {
+      return;
+    }
     first = due_.empty();
     due_.push_back(bucket);
   }
   if (first && wake_) {
     wake_();
   }
+}
+
+bool limiter::has_due() {
+  const std::lock_guard guard{due_mutex_};
+  return !due_.empty();
 }
 
 std::vector<statement> limiter::due(std::size_t most) {

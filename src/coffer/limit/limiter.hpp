@@ -70,7 +70,9 @@ class limiter {
   /// Takes one request out of a bucket whose rule limits.
   verdict take(const bucket_id& bucket, clock::time_point now);
 
-  /// Up to `most` statements that are due, the oldest first.
+  /// Whether there may be statements.
+  [[nodiscard]] bool has_due();
+  /// Up to `most` statements that are due, the oldest first; fewer, even none, when some have come to nothing.
   std::vector<statement> due(std::size_t most);
   /// The answer to a statement that was sent at `now`; null: there was none, and it stays due for the next use.
   void settle(const statement& about, const grant* answer, clock::time_point now);
