@@ -4,6 +4,7 @@
 
 #include "coffer/api/problem.hpp"
 #include "coffer/api/trace_context.hpp"
+#include "coffer/base/assert.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/cache/wait_error.hpp"
 
@@ -38,6 +39,8 @@ errc code_of(const pg::error& failure, bool writes) noexcept {
 dispatch::dispatch(context with, dispatch_options options)
     : with_{std::move(with)}, options_{options}, routes_{make_routes()} {
   routes_.for_each([this](http::method, std::string_view pattern, const endpoint& leads_to) {
+    // A key that was never seen is looked up before the handler runs, which a handler that does not wait cannot do.
+    COFFER_ASSERT(leads_to.who.is_open || leads_to.waits());
     if (leads_to.body == body_mode::streamed) {
       streamed_endings_.push_back(pattern.substr(pattern.rfind('/')));
     }
