@@ -36,3 +36,10 @@ TEST_CASE("malformed times are refused") {
     CHECK(!from_rfc3339(text));
   }
 }
+
+TEST_CASE("an offset does not lead out of the years that can be written") {
+  CHECK(!from_rfc3339("9999-12-31T23:59:59-00:01"));
+  CHECK(!from_rfc3339("0000-01-01T00:00:00+00:01"));
+  CHECK(round_trip("9999-12-31T23:59:59.999999Z") == "9999-12-31T23:59:59.999999Z");
+  CHECK(round_trip("0000-01-01T00:00:00Z") == "0000-01-01T00:00:00.000000Z");
+}

@@ -104,8 +104,13 @@ std::optional<timestamp> from_rfc3339(std::string_view text) {
   if (!text.empty() || !date.ok() || hour > 23 || minute > 59 || second > 59) {
     return std::nullopt;
   }
-  return timestamp{std::chrono::sys_days{date}} + std::chrono::hours{hour} + std::chrono::minutes{minute} +
-         std::chrono::seconds{second} + std::chrono::microseconds{micros} - std::chrono::minutes{offset_minutes};
+  const timestamp time = timestamp{std::chrono::sys_days{date}} + std::chrono::hours{hour} +
+                         std::chrono::minutes{minute} + std::chrono::seconds{second} +
+                         std::chrono::microseconds{micros} - std::chrono::minutes{offset_minutes};
+  // An offset may lead out of the years that four digits can spell, and such a time could not be written again.
+  constexpr timestamp first{std::chrono::sys_days{std::chrono::year{0} / 1 / 1}};
+  constexpr timestamp behind{std::chrono::sys_days{std::chrono::year{10000} / 1 / 1}};
+  return time < first || time >= behind ? std::nullopt : std::optional{time};
 }
 
 }  // namespace coffer
