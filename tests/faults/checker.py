@@ -4,6 +4,7 @@ Each is a generator of violations as text. A rule that needs an assumption about
 import bisect
 import collections
 
+from faults.decisions import Decisions
 from faults.history import FAIL, INFO, KINDS, OK
 from faults.replay import states
 
@@ -29,10 +30,7 @@ class Checker:
         self.before = {(user, row.version): state for user, known in self.states.items()
                        for row, state in zip(snapshot.journal[user], known)}
         self.acknowledged = self._acknowledged()
-        self.buyers = collections.defaultdict(list)  # attempts that made a completed purchase, by product
-        for a in history.writes():
-            if a.kind == "purchase" and any(row.completed for row in self.rows_by_request.get(a.request_id, ())):
-                self.buyers[a.product].append(a)
+        self.decisions = Decisions(history, snapshot, self.before)
 
     def run(self):
         """The violations by invariant; an empty dictionary is what a correct server gives."""
@@ -51,16 +49,9 @@ class Checker:
             return self.rows_by_key[attempt.user, attempt.key]
         return self.rows_by_request[attempt.request_id]
 
-    def price(self, attempt):
-        return self.snapshot.products[attempt.product]["price"]
-
     def matches(self, row, attempt):
-        amount = {"deposit": attempt.quantity, "use": 0}.get(attempt.kind)
-        if amount is None:
-            amount = attempt.quantity * self.price(attempt)
-        units = 0 if attempt.kind == "deposit" else attempt.quantity
-        return (row.user_id == attempt.user and row.kind == KINDS[attempt.kind] and row.amount == amount and
-                row.quantity == units and (row.product_id or 0) == attempt.product)
+        return (row.user_id == attempt.user and row.kind == KINDS[attempt.kind] and
+                (row.product_id or 0) == attempt.product and self.decisions.books(row, attempt))
 
     def version_told(self, attempt):
         """The version that an answer proves to exist: of its own row, or of the state that a read shows."""
@@ -152,7 +143,8 @@ class Checker:
                     yield f"user {user} has {state} after {row}"
 
     def i7(self):
-        """Inventories are bought less used; a permanent is owned once at most; no stock is sold twice."""
+        """Inventories are bought and granted less used, taken and refunded; a permanent is owned once at most; no stock
+        is sold twice, and no purchase refunded twice."""
         expected = {(user, product): units for user, known in self.states.items()
                     for product, units in known[-1].items.items()}
         for line in expected.keys() | self.snapshot.inventory.keys():
@@ -161,13 +153,8 @@ class Checker:
                 yield f"user and product {line}: {owned} owned, the journal gives {right}"
             if self.snapshot.products[line[1]]["type"] == 2 and owned > 1:
                 yield f"user and product {line}: {owned} of a permanent"
-        sold = collections.Counter()
-        for row in self.snapshot.rows:
-            if row.completed and row.kind == KINDS["purchase"]:
-                sold[row.product_id] += row.quantity
-        for product, known in self.snapshot.products.items():
-            if known["supply"] is not None and not known["sold"] == sold[product] <= known["supply"]:
-                yield f"{sold[product]} sold of {known}"
+        yield from self.decisions.wrong_stocks()
+        yield from self.decisions.wrong_refunds()
 
     def i8(self):
         """A key has one effect at most, and everybody who was told of it was told the same."""
@@ -185,9 +172,16 @@ class Checker:
                 continue
             told = a.answer["transaction"]
             row = self.journal.get((a.user, told["version"]))
-            if row is None or (row.version, row.amount, row.quantity, row.balance_after, row.request_id) != (
-                    told["version"], told["amount"], told["quantity"], told["balance_after"], told["request_id"]):
+            if row is None or self._told_of(row) != {name: told.get(name) for name in self._told_of(row)}:
                 yield f"{a.request_id} was told {told}, the journal has {row}"
+
+    @staticmethod
+    def _told_of(row):
+        """The members of an answer that a completed row gives."""
+        is_refund = row.kind == KINDS["refund"]
+        return {"version": row.version, "amount": row.amount, "quantity": row.quantity, "request_id": row.request_id,
+                "balance_after": row.balance_after, "product_id": row.product_id,
+                "refunded_version": row.detail_1 if is_refund else None, "missing": row.detail_2 if is_refund else None}
 
     def i10(self):
         """Versions are dense and follow real time; every refusal was right in a state of its time."""
@@ -199,41 +193,8 @@ class Checker:
             version = self.version_told(a)
             if version is not None and not a.replayed and version <= self.acknowledged_before(a.user, a.invoked):
                 yield f"{a.request_id} has version {version}, and a later one was acknowledged before it was sent"
-            if a.status in (402, 409):
-                yield from self._unjustified(a)
-
-    def _unjustified(self, a):
-        rows = self.rows_of(a)
-        if not rows:
-            product = self.snapshot.products.get(a.product)
-            # Without a key a sold-out product may be refused without a row. Assumes that nobody restocks.
-            if a.code != "sold_out" or a.key or product["sold"] != product["supply"]:
-                yield f"{a.request_id} was refused with {a.code} and has no row"
-            return
-        row = rows[0]
-        if row.reason != a.code:
-            yield f"{a.request_id} was refused with {a.code}, the journal says {row}"
-            return
-        before = self.before[a.user, row.version]
-        owned = before.items.get(a.product, 0)
-        right = {
-            "insufficient_funds": lambda: a.quantity * self.price(a) > before.balance,
-            "already_owned": lambda: owned > 0,
-            "not_enough_items": lambda: owned < a.quantity,
-            "sold_out": lambda: self._was_sold_out(a, row),
-        }.get(a.code)
-        if right is None or not right():
-            yield f"{a.request_id} was refused with {a.code}, with {before} before {row}"
-
-    def _was_sold_out(self, a, row):
-        """What the refusal says was left had been left, some time between its sending and its answer."""
-        supply = self.snapshot.products[a.product]["supply"]
-        sold_then = supply - row.detail_1
-        acknowledged = issued = 0
-        for other in self.buyers[a.product]:
-            acknowledged += other.quantity if other.completed < a.invoked else 0
-            issued += other.quantity if other.invoked < a.completed or a.replayed else 0
-        return row.detail_1 < a.quantity and (a.replayed or acknowledged <= sold_then) and sold_then <= issued
+            if a.status in (402, 404, 409):
+                yield from self.decisions.unjustified(a, next(iter(self.rows_of(a)), None))
 
     def i11(self):
         """A read shows the state of the version that it claims, and none older than what was known before it."""

@@ -5,7 +5,7 @@ import select
 import socket
 import threading
 
-from faults.history import FAIL, INFO, Attempt
+from faults.history import FAIL, INFO
 
 TIMEOUT = 8.0  # seconds; longer than the server's own deadline of 5
 
@@ -72,6 +72,13 @@ class Client:
             return "GET", "/analytics/popular-products", None
         if a.kind == "deposit":
             return "POST", f"/users/{a.user}/add-funds", json.dumps({"amount": a.quantity})
+        if a.kind == "grant":
+            what = {"product_id": a.product, "quantity": a.quantity} if a.product else {"credits": a.quantity}
+            return "POST", f"/users/{a.user}/grants", json.dumps({**what, "reason": "test"})
+        if a.kind == "refund":
+            what = {"quantity": a.quantity} if a.quantity else {}
+            path = f"/users/{a.user}/transactions/{a.purchase}/refund"
+            return "POST", path, json.dumps({**what, "force": a.force, "reason": "test"})
         body = json.dumps({"user_id": a.user, "quantity": a.quantity})
         return "POST", f"/products/{a.product}/{a.kind}", body
 
@@ -79,7 +86,7 @@ class Client:
         """Repeats an attempt with a key until its outcome is known or `until` (a threading.Event) is set."""
         outcome = self.send(attempt)
         while outcome == INFO and not until.wait(0.05):
-            attempt = Attempt(self.number, attempt.kind, attempt.user, attempt.product, attempt.quantity, attempt.key)
+            attempt = attempt.again()
             outcome = self.send(attempt)
         return attempt
 

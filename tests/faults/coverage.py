@@ -17,6 +17,10 @@ def counts(history):
         "already_owned": sum(a.code == "already_owned" for a in writes),
         "not_enough_items": sum(a.code == "not_enough_items" for a in writes),
         "sold_out": sum(a.code == "sold_out" for a in writes),
+        "granted": sum(a.kind == "grant" and a.outcome == OK for a in writes),
+        "refunded": sum(a.kind == "refund" and a.outcome == OK for a in writes),
+        "not_refundable": sum(a.code == "not_refundable" for a in writes),
+        "already_refunded": sum(a.code == "already_refunded" for a in writes),
         "key_reused": sum(a.code == "idempotency_key_reused" for a in writes),
         "not_applied": sum(a.outcome == FAIL and a.status == 503 for a in writes),
         "unknown": sum(a.outcome == INFO for a in writes),
@@ -29,7 +33,8 @@ def counts(history):
 
 # What every run must have; a fault adds its own.
 ALWAYS = {"ok": 200, "insufficient_funds": 10, "already_owned": 5, "not_enough_items": 5, "sold_out": 5,
-          "key_reused": 3, "replayed": 20, "reads": 50, "popular": 3, "hot_percent": round(100 * HOT_SHARE)}
+          "granted": 10, "refunded": 10, "not_refundable": 3, "already_refunded": 3, "key_reused": 3,
+          "replayed": 20, "reads": 50, "popular": 3, "hot_percent": round(100 * HOT_SHARE)}
 
 
 def missing(history, also):

@@ -5,7 +5,7 @@ import threading
 import time
 
 OK, FAIL, INFO = "ok", "fail", "info"
-KINDS = {"deposit": 1, "purchase": 2, "use": 3}
+KINDS = {"deposit": 1, "purchase": 2, "use": 3, "refund": 4, "grant": 5}
 # 503 with one of these codes was certainly not applied (the contract); every other 5xx may have been.
 NOT_APPLIED = ("unavailable", "overloaded")
 
@@ -14,11 +14,13 @@ NOT_APPLIED = ("unavailable", "overloaded")
 class Attempt:
     """One request. Times are seconds of the monotonic clock; `wall` is the same instant of the system's clock."""
     client: int
-    kind: str                     # deposit, purchase, use, inventory, popular
+    kind: str                     # deposit, purchase, use, refund, grant, inventory, popular
     user: int = 0
-    product: int = 0
-    quantity: int = 0             # units; credits of a deposit
+    product: int = 0              # 0: a grant of credits, or a refund of something that is no purchase
+    quantity: int = 0             # units; credits of a deposit; of a grant negative: taken; of a refund 0: all there is
     key: str = ""
+    purchase: int = 0             # version of the purchase that a refund gives back
+    force: bool = False           # of a refund: also of what is used up
     request_id: str = ""
     invoked: float = 0
     completed: float = float("inf")
@@ -30,6 +32,11 @@ class Attempt:
     replayed: bool = False
     outcome: str = INFO
     abandoned: bool = False       # its client did not wait for the answer
+
+    def again(self):
+        """The same request once more, not sent yet."""
+        return Attempt(self.client, self.kind, self.user, self.product, self.quantity, self.key, self.purchase,
+                       self.force)
 
     @property
     def answer(self):
@@ -55,6 +62,7 @@ class History:
     def __init__(self):
         self._lock = threading.Lock()
         self.attempts: list[Attempt] = []
+        self.bought: list[Attempt] = []  # acknowledged purchases, in the order of their answers
 
     def invoke(self, attempt):
         attempt.wall = time.time()
@@ -62,14 +70,15 @@ class History:
         with self._lock:
             self.attempts.append(attempt)
 
-    @staticmethod
-    def complete(attempt, status, headers, body):
+    def complete(self, attempt, status, headers, body):
         attempt.status, attempt.body = status, body
         attempt.code = json.loads(body).get("code", "") if status >= 400 and body.startswith("{") else ""
         attempt.etag = headers.get("etag", "")
         attempt.replayed = headers.get("idempotent-replayed") == "true"
         attempt.outcome = classify(status, attempt.code)
         attempt.completed = time.monotonic()
+        if attempt.kind == "purchase" and attempt.outcome == OK:
+            self.bought.append(attempt)
 
     def writes(self):
         return [a for a in self.attempts if a.writes]

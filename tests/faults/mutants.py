@@ -4,7 +4,6 @@ A mutant is a trigger or a statement of its own, given to a run's database befor
 import dataclasses
 
 
-
 @dataclasses.dataclass(frozen=True)
 class Mutant:
     """`setup` before the load, `midway` during it, `finally_` after it; `caught_by`: the invariant that must notice."""
@@ -21,6 +20,9 @@ def trigger(table, when, body):
 
 
 SOMETIMES = "random() < 0.05"
+# In a trigger on refunds, which are counted after wallets and inventories have been written.
+THE_REFUND = ("(select * from transactions where user_id = new.user_id and kind = 4 and status = 2"
+              " and detail_1 = new.version order by version desc limit 1)")
 
 CATALOGUE = (
     Mutant("I1", "a purchase is booked with another amount",
@@ -40,12 +42,23 @@ CATALOGUE = (
                    " request_id) select id, 2000000, 1, 2, 0, 1, 0, 'nobody' from users limit 1",)),
     Mutant("I5", "a wallet gains a credit", trigger("users", "update", f"if {SOMETIMES} then"
                                                     " new.balance := new.balance + 1; end if;")),
+    Mutant("I5", "a refund gives its credits back twice",
+           trigger("refunds", "insert", f"update users u set balance = u.balance + r.amount from {THE_REFUND} r"
+                   " where u.id = new.user_id;")),
+    Mutant("I5", "a grant that takes credits is booked as one that gives",
+           trigger("transactions", "insert", "if new.kind = 5 and new.product_id is null then"
+                   " new.detail_1 := null; end if;")),
     Mutant("I6", "a wallet was overdrawn",
            midway=("alter table transactions drop constraint transactions_balance_after_check",
                    "update transactions set balance_after = -1 where (user_id, version) in"
                    " (select user_id, version from transactions limit 1)")),
     Mutant("I7", "an item is given twice", trigger("inventory", "update", f"if {SOMETIMES} then"
                                                    " new.quantity := new.quantity + 1; end if;")),
+    Mutant("I7", "a refund leaves the item",
+           trigger("refunds", "insert", f"update inventory i set quantity = i.quantity + r.quantity - r.detail_2"
+                   f" from {THE_REFUND} r where i.user_id = r.user_id and i.product_id = r.product_id;")),
+    Mutant("I7", "a refund is forgotten, and its purchase refunded again",
+           trigger("refunds", "insert", "return null;")),
     Mutant("I8", "a replay tells something else than the first answer",
            trigger("transactions", "insert", "if new.idempotency_key is not null and new.status = 2 then"
                    " new.item_quantity_after := new.item_quantity_after + 1; end if;")),
@@ -54,6 +67,9 @@ CATALOGUE = (
                    " and t.kind = 2",)),
     Mutant("I10", "a version is left out",
            trigger("users", "update", f"if {SOMETIMES} then new.version := new.version + 1; end if;")),
+    Mutant("I10", "what is left of a purchase is not refunded",
+           trigger("refunds", "insert", "new.units := (select quantity from transactions"
+                   " where user_id = new.user_id and version = new.version);")),
     Mutant("I11", "an inventory is not written",
            trigger("inventory", "update", f"if {SOMETIMES} then new := old; end if;")),
     Mutant("I12", "a sale counts three times",

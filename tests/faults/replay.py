@@ -1,31 +1,47 @@
 """The state after each row of one user's journal, by rules written down a second time on purpose."""
 import dataclasses
 
-DEPOSIT, PURCHASE, USE = 1, 2, 3
+DEPOSIT, PURCHASE, USE, REFUND, GRANT = 1, 2, 3, 4, 5
+TAKEN_AWAY = -1  # detail_1 of a grant
 
 
 @dataclasses.dataclass
 class State:
+    """`refunded`: units given back, by version of their purchase."""
     balance: int = 0
     items: dict = dataclasses.field(default_factory=dict)
+    refunded: dict = dataclasses.field(default_factory=dict)
 
     def after(self, row):
         if not row.completed:
             return self
-        items = dict(self.items)
-        if row.kind == DEPOSIT:
-            return State(self.balance + row.amount, items)
-        if row.kind == PURCHASE:
-            items[row.product_id] = items.get(row.product_id, 0) + row.quantity
-            return State(self.balance - row.amount, items)
-        if row.kind == USE:
-            items[row.product_id] = items.get(row.product_id, 0) - row.quantity
-            return State(self.balance, items)
-        raise ValueError(f"a row of kind {row.kind} in a run that makes none")
+        credits, units = _directions(row)
+        items, refunded = self.items, self.refunded
+        if row.product_id is not None:
+            items = {**items, row.product_id: items.get(row.product_id, 0) + units * (row.quantity - missing(row))}
+        if row.kind == REFUND:
+            refunded = {**refunded, row.detail_1: refunded.get(row.detail_1, 0) + row.quantity}
+        return State(self.balance + credits * row.amount, items, refunded)
 
     def owned(self):
         """Lines of the inventory as it is shown: used-up ones are left out."""
         return {product: units for product, units in self.items.items() if units != 0}
+
+    def refundable(self, purchase, force):
+        """Units of a purchase (a row) that can be given back."""
+        left = purchase.quantity - self.refunded.get(purchase.version, 0)
+        return left if force else min(left, self.items.get(purchase.product_id, 0))
+
+
+def missing(row):
+    """Units that a refund paid for and could not take back."""
+    return row.detail_2 or 0 if row.kind == REFUND else 0
+
+
+def _directions(row):
+    """What a completed row does to the balance and to the units owned: -1, 0 or 1."""
+    granted = -1 if row.detail_1 == TAKEN_AWAY else 1
+    return {DEPOSIT: (1, 0), PURCHASE: (-1, 1), USE: (0, -1), REFUND: (1, -1), GRANT: (granted, granted)}[row.kind]
 
 
 def states(rows):

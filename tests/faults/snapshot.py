@@ -7,8 +7,9 @@ QUESTIONS = {
     "products": "select p.id, p.price, p.type, s.supply, s.sold from products p"
                 " left join product_stock s on s.product_id = p.id",
     "inventory": "select user_id, product_id, quantity from inventory",
+    "refunds": "select user_id, version, units from refunds",
     "rows": "select user_id, version, kind, status, product_id, quantity, amount, balance_after, item_quantity_after,"
-            " reason, detail_1, idempotency_key, request_id, extract(epoch from created_at)::float8 as created_at"
+            " reason, detail_1, detail_2, idempotency_key, request_id, extract(epoch from created_at)::float8 as created_at"
             " from transactions order by user_id, version",
 }
 
@@ -27,6 +28,7 @@ class Row:
     item_quantity_after: int
     reason: str
     detail_1: int
+    detail_2: int
     idempotency_key: str
     request_id: str
     created_at: float
@@ -38,10 +40,12 @@ class Row:
 
 @dataclasses.dataclass
 class Snapshot:
-    """Users, products and inventory by id, the journal by user in the order of versions."""
+    """Users, products and inventory by id, the journal by user in the order of versions; units refunded by user and
+    version of the purchase."""
     users: dict
     products: dict
     inventory: dict
+    refunds: dict
     journal: dict
 
     @property
@@ -59,4 +63,4 @@ def take(database):
         journal.setdefault(row["user_id"], []).append(Row(**row))
     return Snapshot(users={u["id"]: u for u in answer["users"]}, products={p["id"]: p for p in answer["products"]},
                     inventory={(i["user_id"], i["product_id"]): i["quantity"] for i in answer["inventory"]},
-                    journal=journal)
+                    refunds={(r["user_id"], r["version"]): r["units"] for r in answer["refunds"]}, journal=journal)

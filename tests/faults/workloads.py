@@ -1,4 +1,4 @@
-"""What clients do: eight kinds of work mixed in one run, drawn from the seed."""
+"""What clients do: eleven kinds of work mixed in one run, drawn from the seed."""
 import random
 import time
 
@@ -6,9 +6,10 @@ from faults.history import OK, Attempt
 
 USERS, HOT_USERS, RACE_USERS = 60, 3, 12
 CONSUMABLES, PERMANENTS = 6, 4
-PRICE, FUNDS, HOT_FUNDS = 7, 5000, 400
+PRICE, FUNDS, HOT_FUNDS = 7, 5000, 200
 STOCK = 25
 CLIENTS = 12
+LATELY = 60  # purchases of which one is given back
 
 
 class World:
@@ -46,15 +47,16 @@ class World:
 
 class Mix:
     """Draws steps. Each client has a random generator of its own, so that a seed gives the same requests per client
-    whatever the others do."""
+    whatever the others do; only which purchase is given back depends on those that have been made."""
 
     def __init__(self, world, seed):
         self.world = world
         self.random = [random.Random(f"{seed}/{n}") for n in range(CLIENTS + 1)]
         self.keys = [0] * (CLIENTS + 1)
         self.ranks = [1 / (rank + 1) ** 0.99 for rank in range(len(world.bank))]
-        self.kinds = {self.bank: 24, self.hot_wallet: 24, self.permanent_race: 8, self.stock_race: 6,
-                      self.repeated_key: 14, self.unknown_retried: 12, self.cache_reads: 11, self.best_sellers: 1}
+        self.kinds = {self.bank: 24, self.hot_wallet: 30, self.permanent_race: 8, self.stock_race: 6,
+                      self.repeated_key: 14, self.unknown_retried: 12, self.cache_reads: 11, self.best_sellers: 1,
+                      self.grants: 8, self.refunds: 6, self.piecewise: 3}
 
     def __call__(self, client, stopping):
         draw = self.random[client.number]
@@ -88,13 +90,28 @@ class Mix:
             client.send(Attempt(0, "purchase", user, draw.choice(self.world.products), 1), self.hang_up(draw))
 
     def permanent_race(self, client, draw, _):
-        """Many want to be the one purchase of a permanent."""
-        client.send(Attempt(0, "purchase", draw.choice(self.world.racers), draw.choice(self.world.permanents), 1))
+        """Many want to be the one purchase of a permanent, or its one gift; some do not keep it."""
+        user, product = draw.choice(self.world.racers), draw.choice(self.world.permanents)
+        if draw.random() < 0.2:
+            client.send(Attempt(0, "grant", user, product, draw.choice((1, -1)), self.next_key(client)))
+        else:
+            self.buy(client, draw, Attempt(0, "purchase", user, product, 1), returned=0.3)
 
     def stock_race(self, client, draw, _):
-        """Many want the few pieces of a limited product, some with a key."""
+        """Many want the few pieces of a limited product, some with a key; some do not keep it."""
         key = self.next_key(client) if draw.random() < 0.5 else ""
-        client.send(Attempt(0, "purchase", draw.choice(self.world.racers), self.world.limited, 1, key))
+        self.buy(client, draw, Attempt(0, "purchase", draw.choice(self.world.racers), self.world.limited, 1, key),
+                 returned=0.3)
+
+    def buy(self, client, draw, purchase, returned):
+        """A purchase that is given back with the probability `returned`."""
+        gives_back = draw.random() < returned
+        if client.send(purchase) == OK and gives_back:
+            client.send(self.refund_of(purchase, key=self.next_key(client)))
+
+    @staticmethod
+    def refund_of(purchase, quantity=0, key="", force=False):
+        return Attempt(0, "refund", purchase.user, purchase.product, quantity, key, purchase.answer["version"], force)
 
     def repeated_key(self, client, draw, _):
         """A key again with the same request, with an altered one, and by another user."""
@@ -120,6 +137,43 @@ class Mix:
         client.send(Attempt(0, "purchase", user, draw.choice(self.world.products), 1))
         for _ in range(3):
             client.send(Attempt(0, "inventory", draw.choice((user, draw.choice(self.world.hot)))))
+
+    def grants(self, client, draw, stopping):
+        """Credits and items are given and taken, also such as are not there."""
+        user = draw.choice(self.world.hot if draw.random() < 0.3 else self.world.bank)
+        product, quantity = draw.choice((0, draw.choice(self.world.products))), draw.randint(1, 9)
+        if draw.random() < 0.4:
+            quantity *= -1 if product else -9
+        grant = Attempt(0, "grant", user, product, quantity, self.next_key(client) if draw.random() < 0.7 else "")
+        if grant.key:
+            client.insist(grant, stopping)
+        else:
+            client.send(grant, self.hang_up(draw))
+
+    def piecewise(self, client, draw, _):
+        """A purchase is given back in two pieces, which are all of it or more."""
+        purchase = Attempt(0, "purchase", draw.choice(self.world.bank), draw.choice(self.world.products), 3)
+        if client.send(purchase) == OK:
+            for _ in range(2):
+                client.send(self.refund_of(purchase, draw.choice((1, 2))))
+
+    def refunds(self, client, draw, stopping):
+        """Purchases of lately, anybody's, are given back: in whole and in part, more than once, used up or not."""
+        draws, quantity, force = draw.random(), draw.choice((0, 0, 1, 2)), draw.random() < 0.2
+        key = self.next_key(client) if draw.random() < 0.6 else ""
+        lately = client.history.bought[-LATELY:]
+        if draws < 0.1 or not lately:
+            user = draw.choice(self.world.bank)  # the first of its versions is a deposit
+            client.send(Attempt(0, "refund", user, quantity=quantity, key=key, purchase=1, force=force))
+            return
+        purchase = lately[int(draws * len(lately))]
+        refund = self.refund_of(purchase, quantity, key, force)
+        if key:
+            client.insist(refund, stopping)
+            client.send(refund.again())
+        else:
+            client.send(refund, self.hang_up(draw))
+        client.send(self.refund_of(purchase))
 
     def best_sellers(self, client, _draw, _stopping):
         client.send(Attempt(0, "popular"))
