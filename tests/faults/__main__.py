@@ -7,7 +7,8 @@ import tempfile
 import time
 import traceback
 
-from faults import injections, mutants
+from faults import injections, injections_redis, injections_timed, mutants  # the first three fill CATALOGUE
+from faults.catalogue import CATALOGUE
 from faults.run import Run
 from faults.servers import Place
 
@@ -25,7 +26,7 @@ def parse():
     options.add_argument("--part", action="store_true", help="a selection that takes about two minutes")
     options.add_argument("--only", action="append", help="a fault, or an invariant's mutant; may be repeated")
     chosen = options.parse_args()
-    known = [*injections.CATALOGUE, *(m.caught_by for m in mutants.CATALOGUE)]
+    known = [*CATALOGUE, *(m.caught_by for m in mutants.CATALOGUE)]
     for name in chosen.only or ():
         if name not in known:
             options.error(f"unknown fault {name}; there are: {' '.join(known)}")
@@ -67,7 +68,8 @@ class Suite:
         def judge(run):
             verdict = run.carry_out(fault.inject, needs=fault.needs, all_answered=fault.all_answered)
             return ("" if verdict.right else str(verdict)), verdict.seen
-        self.case(fault.name, judge, place, standby=fault.failover, cache_proxy=fault.cache_proxy)
+        self.case(fault.name, judge, place, standby=fault.failover, cache_proxy=fault.cache_proxy,
+                  settings=fault.settings)
 
     def mutate(self, mutant, place):
         def judge(run):
@@ -79,8 +81,8 @@ class Suite:
         self.case(f"{mutant.caught_by}: {mutant.what} is caught", judge, place)
 
     def run(self):
-        wanted = self.options.only or (PART if self.options.part else list(injections.CATALOGUE))
-        faults = [injections.CATALOGUE[name] for name in wanted if name in injections.CATALOGUE]
+        wanted = self.options.only or (PART if self.options.part else list(CATALOGUE))
+        faults = [CATALOGUE[name] for name in wanted if name in CATALOGUE]
         found = [m for m in mutants.CATALOGUE if not self.options.only or m.caught_by in self.options.only]
         self.together([f for f in faults if not f.failover], found)
         for fault in faults:

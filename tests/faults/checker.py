@@ -11,6 +11,10 @@ from faults.replay import states
 SHOWN = 5  # violations of an invariant that are reported
 
 
+def shortened(violations):
+    return violations[:SHOWN] + [f"{len(violations)} in all"] if violations else []
+
+
 class Checker:
     def __init__(self, history, snapshot, popular_ttl):
         self.cached_at_most = popular_ttl + 10.0  # seconds; a load may take as long as a request
@@ -38,7 +42,7 @@ class Checker:
         for number in range(1, 13):
             violations = list(getattr(self, f"i{number}")())
             if violations:
-                found[f"I{number}"] = violations[:SHOWN] + [f"{len(violations)} in all"]
+                found[f"I{number}"] = shortened(violations)
         return found
 
     # What several invariants need.

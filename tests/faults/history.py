@@ -29,6 +29,7 @@ class Attempt:
     code: str = ""
     body: str = ""
     etag: str = ""
+    retry_after: str = ""
     replayed: bool = False
     outcome: str = INFO
     abandoned: bool = False       # its client did not wait for the answer
@@ -73,7 +74,7 @@ class History:
     def complete(self, attempt, status, headers, body):
         attempt.status, attempt.body = status, body
         attempt.code = json.loads(body).get("code", "") if status >= 400 and body.startswith("{") else ""
-        attempt.etag = headers.get("etag", "")
+        attempt.etag, attempt.retry_after = headers.get("etag", ""), headers.get("retry-after", "")
         attempt.replayed = headers.get("idempotent-replayed") == "true"
         attempt.outcome = classify(status, attempt.code)
         attempt.completed = time.monotonic()

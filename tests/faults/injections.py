@@ -1,38 +1,10 @@
-"""The faults, each injected while clients work. A fault leaves everything healed; clients are watched afterwards."""
-import dataclasses
-import pathlib
-import shutil
-import signal
+"""Faults of the database and of the server, each injected while clients work. A fault leaves everything healed; clients
+are watched afterwards."""
 import socket
 import subprocess
-import tempfile
-import time
-from typing import Callable
 
-from faults.servers import APPLICATION, Database, Redis, wait_for
-
-CATALOGUE = {}
-
-
-@dataclasses.dataclass(frozen=True)
-class Fault:
-    name: str
-    inject: Callable
-    needs: dict         # attempts of some kind that it must cause (coverage.counts)
-    failover: bool      # has a standby
-    all_answered: bool  # whoever waits for an answer must get one that tells the outcome
-    cache_proxy: bool   # has a proxy before the cache
-
-
-def fault(name, failover=False, all_answered=False, cache_proxy=False, **needs):
-    def register(function):
-        CATALOGUE[name] = Fault(name, function, needs, failover, all_answered, cache_proxy)
-        return function
-    return register
-
-
-def pause(seconds):
-    time.sleep(seconds)
+from faults.catalogue import fault, pause
+from faults.servers import APPLICATION, Database, wait_for
 
 
 @fault("none", all_answered=True)
@@ -108,117 +80,12 @@ def database_killed(run):
     run.database.cluster.start()
 
 
-@fault("database-stalled", not_applied=1)
-def database_stalled(run):
-    """Every process of the database stops for longer than a request may take."""
-    run.database.cluster.signal(signal.SIGSTOP)
-    pause(6)
-    run.database.cluster.signal(signal.SIGCONT)
-
-
 @fault("failover", failover=True)
 def failover(run):
     """The primary dies, its synchronous standby is promoted; the server finds it by the URL's list of hosts."""
     run.database.cluster.kill()
     run.standby.promote()
     run.database.cluster = run.standby
-
-
-@fault("redis-gone")
-def redis_gone(run):
-    """The cache is killed, and comes back empty."""
-    run.redis.stop()
-    pause(2)
-    run.redis.start()
-
-
-@fault("redis-hung")
-def redis_hung(run):
-    """The cache takes requests and does not answer."""
-    run.redis.signal(signal.SIGSTOP)
-    pause(2)
-    run.redis.signal(signal.SIGCONT)
-
-
-@fault("redis-full")
-def redis_full(run):
-    """The cache refuses every write for want of memory."""
-    run.redis.ask("config", "set", "maxmemory", "1")
-    pause(2)
-    run.redis.ask("config", "set", "maxmemory", "0")
-
-
-@fault("redis-readonly")
-def redis_readonly(run):
-    """The cache has become a replica of something unreachable."""
-    run.redis.ask("replicaof", "127.0.0.1", "1")
-    pause(2)
-    run.redis.ask("replicaof", "no", "one")
-
-
-@fault("redis-cut")
-def redis_cut(run):
-    """Connections to the cache are closed again and again."""
-    for _ in range(15):
-        run.redis.ask("client", "kill", "type", "normal", "skipme", "yes")
-        pause(0.15)
-
-
-@fault("redis-halves", cache_proxy=True)
-def redis_halves(run):
-    """Connections to the cache break in the middle of a request or of an answer."""
-    run.cache_proxy.lose_requests = run.cache_proxy.lose_answers = 0.02
-    wait_for(lambda: run.cache_proxy.cuts >= 20, 20, "cuts")
-    run.cache_proxy.lose_requests = run.cache_proxy.lose_answers = 0
-
-
-@fault("redis-loading")
-def redis_loading(run):
-    """The cache comes back with data that takes it seconds to load, and refuses everything until then."""
-    run.redis.stop()
-    # Made by another server: the data must hold nothing of coffer's, which would be old by now.
-    with tempfile.TemporaryDirectory(dir=run.place.scratch) as folder:
-        other = Redis(pathlib.Path(folder) / "other")
-        try:
-            other.ask("eval", "for n = 1, 3000 do redis.call('set', 'ballast' .. n, string.rep('x', 30)) end", "0")
-            other.ask("save")
-        finally:
-            other.stop()
-        shutil.copy(other.folder / "dump.rdb", run.redis.folder)
-    try:
-        # A millisecond for each key, and a look at the clients after every kilobyte.
-        run.redis.start("--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024", wait=False)
-        wait_for(lambda: "errorstat_LOADING" in run.redis.ask("info", "errorstats"), 10, "a client that was told LOADING")
-        run.redis.wait()
-    finally:
-        (run.redis.folder / "dump.rdb").unlink(missing_ok=True)
-    run.redis.ask("flushall")
-
-
-@fault("redis-garbage")
-def redis_garbage(run):
-    """Values of the cache are overwritten with nonsense."""
-    script = "for _, k in ipairs(redis.call('keys', ARGV[1])) do redis.call('set', k, ARGV[2], 'px', 60000) end"
-    for n in range(15):
-        run.redis.ask("eval", script, "0", f"{run.coffer.port}:*", ("", "garbage", "{", "\x01\x7f", "9" * 40)[n % 5])
-        pause(0.15)
-    run.redis.ask("flushall")
-
-
-@fault("slow-clients")
-def slow_clients(run):
-    """Two hundred connections that never end their request, and fifty that read no answer."""
-    held = [socket.create_connection(("127.0.0.1", run.coffer.port)) for _ in range(250)]
-    for n, each in enumerate(held):
-        whole = b"GET /products?limit=100 HTTP/1.1\r\nHost: h\r\n\r\n" * 200
-        each.setblocking(False)
-        try:
-            each.send(whole if n < 50 else b"POST /users HTTP/1.1\r\nHost:")
-        except BlockingIOError:
-            pass
-    pause(3)
-    for each in held:
-        each.close()
 
 
 @fault("no-descriptors")

@@ -3,7 +3,7 @@ import random
 import time
 
 from faults import coverage, snapshot
-from faults.checker import Checker
+from faults.checker import Checker, shortened
 from faults.client import Client, Crowd
 from faults.health import Base, recovery
 from faults.history import INFO, History
@@ -31,14 +31,14 @@ class Verdict:
 
 
 class Run:
-    """What a fault may reach: database, redis, coffer, proxy, world, standby; kills, random."""
+    """What a fault may reach: database, redis, coffer, proxy, world, standby; kills, random, measured."""
 
-    def __init__(self, place, seed, kills=100, threads=1, standby=False, cache_proxy=False):
+    def __init__(self, place, seed, kills=100, threads=1, standby=False, cache_proxy=False, settings=None):
         self.place, self.seed, self.kills = place, seed, kills
         self.random = random.Random(f"{seed}/fault")
         self.database, self.redis = place.database(), place.redis
         self.standby = place.standby() if standby else None
-        self.history = History()
+        self.history, self.measured = History(), {}  # measured: numbers that a fault tells of itself
         self.proxy = Proxy(self.database.cluster.port, seed)
         # Every answer of the cache may be cut in its middle.
         self.cache_proxy = Proxy(place.redis.socket, seed, marker=b"", halves=True) if cache_proxy else None
@@ -51,7 +51,7 @@ class Run:
             url = (f"postgresql://coffer_app@/{self.database.name}?host=127.0.0.1,127.0.0.1&port={ports}"
                    "&target_session_attrs=read-write")
         self.coffer = Coffer(place.binary, place.scratch, url, cache_url, COFFER_THREADS=str(threads),
-                             COFFER_POPULAR_TTL=f"{POPULAR_TTL}s")
+                             COFFER_POPULAR_TTL=f"{POPULAR_TTL}s", **(settings or {}))
         self.clients = [Client(n, self.history, self.coffer.port, seed) for n in range(CLIENTS + 1)]
         self.world = World(self.clients[0])
 
@@ -61,7 +61,7 @@ class Run:
         crowd = Crowd(self.clients[1:], Mix(self.world, self.seed))
         try:
             time.sleep(seconds)
-            inject(self)
+            wrong = inject(self)
             slow = recovery([self.clients[0]], self.world)
             time.sleep(seconds)
         finally:
@@ -69,19 +69,22 @@ class Run:
         slow += recovery(self.clients[1:], self.world)
         for client in self.clients:
             client.close()
-        violations = {}
-        if slow:
-            violations["I14"] = slow
-        if left := base.violations(self):
-            violations["I13"] = left
-        violations.update(Checker(self.history, snapshot.take(self.database), POPULAR_TTL).run())
-        if wrong := self.coffer.verify(self.database.url()):
-            violations["verify"] = wrong
-        if all_answered:
-            lost = [a.request_id for a in self.history.writes() if a.outcome == INFO and not a.abandoned]
-            violations.update({"answers": [f"no answer for {lost[:5]}, {len(lost)} in all"]} if lost else {})
+        found = {"fault": shortened(wrong or []), "I14": slow, **self._violations(base, all_answered)}
         unknown = [] if needs is None else coverage.missing(self.history, needs)
-        return Verdict(violations, unknown, coverage.counts(self.history))
+        return Verdict({name: texts for name, texts in found.items() if texts}, unknown,
+                       {**coverage.counts(self.history), **self.measured})
+
+    def _violations(self, base, all_answered):
+        """What is wrong after healing, by invariant; nothing is wrong where the list is empty."""
+        lost = [a.request_id for a in self.history.writes() if a.outcome == INFO and not a.abandoned]
+        unfit = [a.request_id for a in self.history.attempts if a.status >= 500 and (a.status != 503 or not a.retry_after)]
+        return {
+            "I13": base.violations(self),
+            **Checker(self.history, snapshot.take(self.database), POPULAR_TTL).run(),
+            "verify": self.coffer.verify(self.database.url()),
+            "answers": shortened([f"no answer for {request}" for request in lost]) if all_answered else [],
+            "5xx": shortened([f"{request}: something else than 503 with Retry-After" for request in unfit]),
+        }
 
     def close(self):
         for client in self.clients:

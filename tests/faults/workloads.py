@@ -20,6 +20,7 @@ class World:
         self.permanents = [self._product(client, f"permanent {n}", "permanent") for n in range(PERMANENTS)]
         self.limited = self._product(client, "limited", "consumable", stock=STOCK)
         self.users = [self._user(client, n) for n in range(USERS + HOT_USERS + RACE_USERS)]
+        self.bystander = self._user(client, len(self.users))  # whom no workload writes
         self.bank, rest = self.users[:USERS], self.users[USERS:]
         self.hot, self.racers = rest[:HOT_USERS], rest[HOT_USERS:]
         for user in self.users:
