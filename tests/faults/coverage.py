@@ -23,6 +23,7 @@ def counts(history):
         "already_refunded": sum(a.code == "already_refunded" for a in writes),
         "key_reused": sum(a.code == "idempotency_key_reused" for a in writes),
         "not_applied": sum(a.outcome == FAIL and a.status == 503 for a in writes),
+        "turned_away": sum(a.status == 503 for a in writes),
         "unknown": sum(a.outcome == INFO for a in writes),
         "replayed": sum(a.replayed for a in writes),
         "reads": sum(a.kind == "inventory" and a.outcome == OK for a in history.attempts),

@@ -2,7 +2,7 @@
 import concurrent.futures
 import time
 
-from faults.servers import APPLICATION
+from faults.postgres import APPLICATION
 from faults.workloads import probe
 
 RECOVERED_WITHIN = 10.0  # seconds (I14)

@@ -4,7 +4,8 @@ import socket
 import subprocess
 
 from faults.catalogue import fault, pause
-from faults.servers import APPLICATION, Database, wait_for
+from faults.postgres import APPLICATION, Database
+from faults.processes import wait_for
 
 
 @fault("none", all_answered=True)

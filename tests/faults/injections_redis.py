@@ -5,7 +5,8 @@ import signal
 import tempfile
 
 from faults.catalogue import fault, pause
-from faults.servers import Redis, wait_for
+from faults.processes import wait_for
+from faults.servers import Redis
 
 
 @fault("redis-gone")

@@ -4,6 +4,7 @@ import time
 
 from faults.catalogue import fault, pause
 from faults.latency import Watcher, of_attempts, p99
+from faults.postgres import APPLICATION, Database
 from faults.slow import SlowClients
 
 SLOW_LIMIT = 2.0         # seconds; of the server, for heads, bodies and readers
@@ -35,11 +36,11 @@ def slow_clients(run):
     return wrong
 
 
-@fault("database-stalled", not_applied=1)
+@fault("database-stalled", turned_away=6)
 def database_stalled(run):
     """Every process of the database stops for longer than a request may take: who needs it is told so in time, and
     nobody else notices."""
-    watcher = Watcher(run.coffer.port, "/livez", f"/users/{run.world.bystander}/inventory")
+    watcher = Watcher(run.coffer.port, "/livez", f"/users/{run.world.bystanders[0]}/inventory")
     pause(0.5)  # so that the inventory is in the cache
     began = time.monotonic()
     run.database.cluster.signal(signal.SIGSTOP)
@@ -49,6 +50,42 @@ def database_stalled(run):
     run.database.cluster.signal(signal.SIGCONT)
     pause(MARGIN)
     return undisturbed(run, answers) + told_in_time(run, began, ended)
+
+
+@fault("statement-timeout", turned_away=6)
+def statement_timeout(run):
+    """A statement of every batch takes longer than it may, until it does not any more."""
+    root = Database(run.database.cluster, run.database.name)
+    # A table tells whether to wait: a trigger that comes and goes would wait for locks.
+    root.ask("create table slowness (is_on boolean not null)", "insert into slowness values (false)",
+             f"grant select on slowness to {APPLICATION}",
+             "create function slow() returns trigger language plpgsql as $$ begin"
+             " if (select is_on from slowness) then perform pg_sleep(60); end if; return null; end $$",
+             "create trigger slow before insert on transactions for each statement execute function slow()",
+             "update slowness set is_on = true")
+    began = time.monotonic()
+    pause(REQUEST_LIMIT + MARGIN)
+    root.ask("update slowness set is_on = false")
+    ended = time.monotonic()
+    pause(MARGIN)
+    retried = run.coffer.total("coffer_lane_retries_total", 'sqlstate="57014"')
+    run.measured = {"retried": retried}
+    wrong = [] if retried else ["no statement ran into its deadline"]
+    return wrong + told_in_time(run, began, ended)
+
+
+@fault("database-starting", turned_away=6)
+def database_starting(run):
+    """The database was killed, and takes long to recover: until it has, it refuses connections (57P03)."""
+    run.database.cluster.kill()
+    began = time.monotonic()
+    with run.database.cluster.recovering():
+        pause(REQUEST_LIMIT + MARGIN)
+    ended = time.monotonic()
+    refused = run.coffer.total("coffer_pg_connect_failures_total", 'sqlstate="57P03"')
+    run.measured = {"told_starting": refused}
+    wrong = [] if refused else ["the server was not told that the database is starting"]
+    return wrong + told_in_time(run, began, ended)
 
 
 def undisturbed(run, answers):

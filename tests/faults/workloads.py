@@ -9,6 +9,7 @@ CONSUMABLES, PERMANENTS = 6, 4
 PRICE, FUNDS, HOT_FUNDS = 7, 5000, 200
 STOCK = 25
 CLIENTS = 12
+BYSTANDERS = 10  # users that the workloads leave alone
 LATELY = 60  # purchases of which one is given back
 
 
@@ -20,7 +21,7 @@ class World:
         self.permanents = [self._product(client, f"permanent {n}", "permanent") for n in range(PERMANENTS)]
         self.limited = self._product(client, "limited", "consumable", stock=STOCK)
         self.users = [self._user(client, n) for n in range(USERS + HOT_USERS + RACE_USERS)]
-        self.bystander = self._user(client, len(self.users))  # whom no workload writes
+        self.bystanders = [self._user(client, len(self.users) + n) for n in range(BYSTANDERS)]
         self.bank, rest = self.users[:USERS], self.users[USERS:]
         self.hot, self.racers = rest[:HOT_USERS], rest[HOT_USERS:]
         for user in self.users:
