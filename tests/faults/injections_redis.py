@@ -5,6 +5,7 @@ import signal
 import tempfile
 
 from faults.catalogue import fault, pause
+from faults.history import Attempt
 from faults.processes import wait_for
 from faults.servers import Redis
 
@@ -88,3 +89,27 @@ def redis_garbage(run):
         run.redis.ask("eval", script, "0", f"{run.coffer.port}:*", ("", "garbage", "{", "\x01\x7f", "9" * 40)[n % 5])
         pause(0.15)
     run.redis.ask("flushall")
+
+
+@fault("redis-old-dump")
+def redis_old_dump(run):
+    """The cache is killed and comes back with what it held some time before: inventories that have changed since."""
+    client, users = run.clients[0], run.world.bystanders
+    reads = [Attempt(0, "inventory", user) for user in users]
+    for turn in range(3):
+        for read in reads:
+            client.send(read.again())
+        run.redis.ask("save")
+        for user in users:
+            client.send(Attempt(0, "grant", user, run.world.products[0], 1, f"gift-{turn}"))
+        pause(0.5)
+        run.redis.stop()
+        run.redis.start()
+        for _ in range(10):  # the server finds the cache again meanwhile
+            for read in reads:
+                client.send(read.again())
+            pause(0.1)
+    (run.redis.folder / "dump.rdb").unlink()
+    met = int(run.coffer.metrics()["coffer_cache_foreign_total"])
+    run.measured = {"old_met": met}
+    return [] if met >= len(users) else [f"reads met old entries only {met} times"]
