@@ -12,6 +12,7 @@ SHOWN = 5  # violations of an invariant that are reported
 
 
 def shortened(violations):
+    """The first few, and how many there are."""
     return violations[:SHOWN] + [f"{len(violations)} in all"] if violations else []
 
 

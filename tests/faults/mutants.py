@@ -59,6 +59,8 @@ CATALOGUE = (
                    f" from {THE_REFUND} r where i.user_id = r.user_id and i.product_id = r.product_id;")),
     Mutant("I7", "a refund is forgotten, and its purchase refunded again",
            trigger("refunds", "insert", "return null;")),
+    Mutant("I7", "a piece that is given back is not for sale again",
+           trigger("product_stock", "update", "new.supply := least(new.supply, old.supply);")),
     Mutant("I8", "a replay tells something else than the first answer",
            trigger("transactions", "insert", "if new.idempotency_key is not null and new.status = 2 then"
                    " new.item_quantity_after := new.item_quantity_after + 1; end if;")),
