@@ -12,6 +12,7 @@ from faults.servers import Coffer
 from faults.workloads import CLIENTS, Mix, World
 
 POPULAR_TTL = 1  # seconds
+PATIENCE = 10.0  # seconds; how much longer it may take to see enough
 
 
 class Verdict:
@@ -56,7 +57,8 @@ class Run:
         self.world = World(self.clients[0])
 
     def carry_out(self, inject, needs=None, all_answered=False, seconds=1.5):
-        """Works for `seconds`, hurts, heals, works on for as long, looks. `needs` None: whatever was seen is enough."""
+        """Works for `seconds`, hurts, heals, works on for as long and until enough was seen, looks. `needs` None:
+        whatever was seen is enough."""
         base = Base(self.coffer)
         crowd = Crowd(self.clients[1:], Mix(self.world, self.seed))
         try:
@@ -64,6 +66,9 @@ class Run:
             wrong = inject(self)
             slow = recovery([self.clients[0]], self.world)
             time.sleep(seconds)
+            end = time.monotonic() + PATIENCE
+            while needs is not None and coverage.missing(self.history, {}) and time.monotonic() < end:
+                time.sleep(0.2)
         finally:
             crowd.stop()
         slow += recovery(self.clients[1:], self.world)

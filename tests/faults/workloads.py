@@ -7,7 +7,7 @@ from faults.history import OK, Attempt
 USERS, HOT_USERS, RACE_USERS = 60, 3, 12
 CONSUMABLES, PERMANENTS = 6, 4
 PRICE, FUNDS, HOT_FUNDS = 7, 5000, 200
-STOCK = 25
+STOCK = 12
 CLIENTS = 12
 BYSTANDERS = 10  # users that the workloads leave alone
 LATELY = 60  # purchases of which one is given back
