@@ -63,7 +63,7 @@ class Postgres:
             yield
         finally:
             hold.unlink()
-        wait_for(self._takes_writes, 30, "the end of recovery")
+        wait_for(self._takes_writes, 60, "the end of recovery")
 
     def _takes_writes(self):
         try:
