@@ -32,9 +32,15 @@ std::string policy_header(const limit::limiter& limits, route_class what) {
 }
 
 void note_refusal(route_class what, dimension by) {
-  metrics::make_counter("coffer_limiter_refused_total", "Requests refused as rate_limited",
-                        {{"class", std::string{to_string(what)}}, {"by", std::string{to_string(by)}}})
-      .add();
+  // Looked up once per thread: whoever is refused comes often.
+  thread_local std::array<std::array<std::optional<metrics::counter>, limit::dimension_count>, limit::route_class_count>
+      known;
+  auto& series = known.at(static_cast<std::size_t>(what)).at(static_cast<std::size_t>(by));
+  if (!series) {
+    series = metrics::make_counter("coffer_limiter_refused_total", "Requests refused as rate_limited",
+                                   {{"class", std::string{to_string(what)}}, {"by", std::string{to_string(by)}}});
+  }
+  series->add();
 }
 
 std::string_view owner_of(dimension by) {
@@ -71,40 +77,33 @@ std::variant<result<void>, auth::unknown_key> gate::identify(admission& a, const
   }
   const auth::checked found =
       credentials_.check(r.header("Authorization"), r.count("Authorization"), auth::key_ring::clock::now());
-  if (const auto* const unknown = std::get_if<auth::unknown_key>(&found)) {
-    // Before the database is asked: guesses cost the guesser.
+  const auto* const unknown = std::get_if<auth::unknown_key>(&found);
+  const auto* const refused = std::get_if<auth::refusal>(&found);
+  // Also before the database is asked: guesses cost the guesser.
+  if (unknown != nullptr || (refused != nullptr && refused->given)) {
     if (auto counted = count_attempt(a, r); !counted) {
       return counted;
     }
+  }
+  if (unknown != nullptr) {
     return *unknown;
   }
-  return settle(a, r, found);
+  return accept(a, found);
 }
 
 net::task<result<void>> gate::look_up(admission& a, const http::request& r, auth::unknown_key wanted) {
   const std::optional<auth::key_record> known = co_await keys_.find(wanted.key.digest, r.deadline);
-  const auth::checked found = credentials_.learn(wanted, known, auth::key_ring::clock::now());
-  if (const auto* const who = std::get_if<auth::principal>(&found)) {
-    a.who = *who;
-    co_return result<void>{};
-  }
-  // The attempt was counted before the database was asked.
-  a.credentials_refused = true;
-  co_return std::unexpected(error{errc::unauthenticated, std::string{std::get<auth::refusal>(found).detail}});
+  co_return accept(a, credentials_.learn(wanted, known, auth::key_ring::clock::now()));
 }
 
-result<void> gate::settle(admission& a, const http::request& r, const auth::checked& found) {
+/// Takes over who it is, or why that is not known.
+result<void> gate::accept(admission& a, const auth::checked& found) {
   if (const auto* const who = std::get_if<auth::principal>(&found)) {
     a.who = *who;
     return {};
   }
   const auto& why = std::get<auth::refusal>(found);
   a.credentials_refused = why.given;
-  if (why.given) {
-    if (auto counted = count_attempt(a, r); !counted) {
-      return counted;
-    }
-  }
   return std::unexpected(error{errc::unauthenticated, std::string{why.detail}});
 }
 

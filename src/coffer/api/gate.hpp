@@ -49,7 +49,7 @@ class gate {
   void describe(const admission& a, http::response& answer) const;
 
  private:
-  result<void> settle(admission& a, const http::request& r, const auth::checked& found);
+  static result<void> accept(admission& a, const auth::checked& found);
   result<void> need(admission& a, auth::scope needed);
   result<void> count(admission& a, limit::route_class what, limit::dimension by, limit::subject of);
   result<void> count_sender(admission& a, limit::route_class what, const http::request& r);

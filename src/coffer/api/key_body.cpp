@@ -8,7 +8,7 @@ namespace coffer::api {
 
 namespace {
 
-constexpr json::text key_name{1, 100, json::charset::line};
+constexpr json::text key_name{1, store::max_key_name, json::charset::line};
 constexpr json::text scope_list{1, 200, json::charset::line};
 
 constexpr std::string_view kinds[] = {"live", "test"};
@@ -97,12 +97,11 @@ std::string rendered(const Resource& resource) {
 }  // namespace
 
 const json::object<create_key_body>& create_key_schema() {
+  static const std::string scopes_help = fmt::format("Separated by spaces: {}.", auth::scope_names());
   static const auto schema =
       json::object<create_key_body>{"CreateKey"}
           .required("name", &create_key_body::name, key_name, "What it is for, for people.")
-          .required("scopes", &create_key_body::scopes, scope_list,
-                    "Separated by spaces: purchases:write funds:write inventory:read inventory:write catalog:read "
-                    "catalog:write analytics:read admin.")
+          .required("scopes", &create_key_body::scopes, scope_list, scopes_help)
           .optional("is_test", &create_key_body::is_test, json::boolean{},
                     "A cof_test_ key: it opens only servers that accept test keys.")
           .optional("expires_at", &create_key_body::expires_at, json::date_time{}, "Null: never.")

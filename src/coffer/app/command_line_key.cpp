@@ -7,17 +7,6 @@
 
 namespace coffer::app {
 
-namespace {
-
-/// As POST /keys has it.
-constexpr std::size_t max_name = 100;
-
-constexpr const char* scope_help =
-    "separated by spaces: purchases:write funds:write inventory:read inventory:write catalog:read catalog:write "
-    "analytics:read admin";
-
-}  // namespace
-
 void key_arguments::describe(CLI::App& app) {
   key_ = app.add_subcommand("key", "Make, list and revoke the server keys that --auth required asks for");
   key_->require_subcommand(1);
@@ -28,7 +17,9 @@ void key_arguments::describe(CLI::App& app) {
       "  coffer key list\n  coffer key revoke 3");
   create_ = key_->add_subcommand("create", "Make a key and print it: this is the only time that it is shown");
   create_->add_option("--name", name_, "what it is for")->type_name("TEXT")->required();
-  create_->add_option("--scopes", scopes_, scope_help)->type_name("LIST")->required();
+  create_->add_option("--scopes", scopes_, fmt::format("separated by spaces: {}", auth::scope_names()))
+      ->type_name("LIST")
+      ->required();
   create_->add_option("--expires-in", expires_in_, "how long it is good for, default for ever")->type_name("1s..3650d");
   create_->add_flag("--test", is_test_, "a cof_test_ key: it opens only servers with --test-keys on");
   list_ = key_->add_subcommand("list", "List the newest thousand keys, revoked and expired ones too");
@@ -58,8 +49,8 @@ std::expected<key_command, std::string> key_arguments::build(std::string databas
     made.id = *id;
     return made;
   }
-  if (name_.empty() || name_.size() > max_name) {
-    return std::unexpected{fmt::format("--name is not valid: it must have 1 to {} bytes", max_name)};
+  if (name_.empty() || name_.size() > store::max_key_name) {
+    return std::unexpected{fmt::format("--name is not valid: it must have 1 to {} bytes", store::max_key_name)};
   }
   made.wanted.name = name_;
   made.wanted.is_test = is_test_;

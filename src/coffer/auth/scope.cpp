@@ -30,6 +30,17 @@ bool add_known(scope_set& set, std::string_view name) {
 
 std::string_view to_string(scope s) noexcept { return names[static_cast<std::size_t>(s)]; }
 
+std::string_view scope_names() {
+  static const std::string all = [] {
+    scope_set set;
+    for (const scope s : all_scopes) {
+      set.add(s);
+    }
+    return to_string(set);
+  }();
+  return all;
+}
+
 std::string to_string(scope_set set) {
   std::string text;
   for (const scope s : all_scopes) {

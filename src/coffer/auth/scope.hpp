@@ -27,7 +27,7 @@ inline constexpr std::size_t scope_count = static_cast<std::size_t>(scope::admin
 /// "purchases:write" etc.
 std::string_view to_string(scope s) noexcept;
 
-/// All of them in order, for messages and documents.
+/// All of them in order.
 inline constexpr std::array<scope, scope_count> all_scopes = {
     scope::purchases_write, scope::funds_write,   scope::inventory_read, scope::inventory_write,
     scope::catalog_read,    scope::catalog_write, scope::analytics_read, scope::admin};
@@ -63,6 +63,9 @@ class scope_set {
 
 /// Every scope there is.
 inline constexpr scope_set everything{scope::admin};
+
+/// The names of all scopes, separated by one space, for messages and documents.
+std::string_view scope_names();
 
 /// The names, separated by one space, in the order of the enumeration.
 std::string to_string(scope_set set);
