@@ -73,7 +73,9 @@ http_client::http_client(http_client&& other) noexcept
     : port_{other.port_},
       timeout_{other.timeout_},
       socket_{std::exchange(other.socket_, -1)},
-      buffer_{std::move(other.buffer_)} {}
+      buffer_{std::move(other.buffer_)},
+      link_maker_{std::move(other.link_maker_)},
+      link_{std::move(other.link_)} {}
 
 http_client& http_client::operator=(http_client&& other) noexcept {
   if (this != &other) {
@@ -82,6 +84,8 @@ http_client& http_client::operator=(http_client&& other) noexcept {
     timeout_ = other.timeout_;
     socket_ = std::exchange(other.socket_, -1);
     buffer_ = std::move(other.buffer_);
+    link_maker_ = std::move(other.link_maker_);
+    link_ = std::move(other.link_);
   }
   return *this;
 }
@@ -126,12 +130,21 @@ void http_client::connect() {
     close();
     throw http_failure{http_failure::reason::connect, std::string{"connect: "} + std::strerror(error)};
   }
+  if (link_maker_) {
+    try {
+      link_ = link_maker_(socket_);
+    } catch (const std::runtime_error& failure) {
+      close();
+      throw http_failure{http_failure::reason::connect, failure.what()};
+    }
+  }
 }
 
 void http_client::close(bool abruptly) {
   if (!connected()) {
     return;
   }
+  link_.reset();
   if (abruptly) {
     const linger now{1, 0};
     ::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
@@ -147,7 +160,7 @@ void http_client::send_raw(std::string_view bytes) {
   connect();
   const auto end = clock::now() + timeout_;
   while (!bytes.empty()) {
-    const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t sent = link_ ? link_->send(bytes) : ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(sent));
     } else if (errno != EAGAIN) {
@@ -164,7 +177,7 @@ bool http_client::receive(clock::time_point end) {
   }
   char part[65536];
   for (;;) {
-    const ssize_t size = ::recv(socket_, part, sizeof part, 0);
+    const ssize_t size = link_ ? link_->receive(part, sizeof part) : ::recv(socket_, part, sizeof part, 0);
     if (size >= 0) {
       buffer_.append(part, static_cast<std::size_t>(size));
       return size > 0;

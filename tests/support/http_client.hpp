@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/byte_link.hpp"
 #include "support/json_value.hpp"
 
 namespace coffer::test {
@@ -89,6 +90,8 @@ class http_client {
   /// The socket, for options (SO_RCVBUF); -1 when there is none.
   [[nodiscard]] int native() const noexcept { return socket_; }
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+  /// Connections from now on speak through links of that maker.
+  void speak(link_maker maker) { link_maker_ = std::move(maker); }
   /// The timeout of what follows.
   void set_timeout(std::chrono::milliseconds timeout) { timeout_ = timeout; }
 
@@ -111,6 +114,8 @@ class http_client {
   std::chrono::milliseconds timeout_;
   int socket_ = -1;
   std::string buffer_;
+  link_maker link_maker_;
+  std::unique_ptr<byte_link> link_;
 };
 
 }  // namespace coffer::test

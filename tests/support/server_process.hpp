@@ -32,8 +32,12 @@ class server_process {
 
   /// A new client of the public listener.
   [[nodiscard]] http_client client(std::chrono::milliseconds timeout = std::chrono::seconds{10}) const {
-    return http_client{port_, timeout};
+    http_client made{port_, timeout};
+    made.speak(link_maker_);
+    return made;
   }
+  /// Clients of the public listener from now on speak through links of that maker.
+  void speak(link_maker maker) { link_maker_ = std::move(maker); }
   /// A new client of the admin listener.
   [[nodiscard]] http_client admin() const { return http_client{admin_port_}; }
 
@@ -66,6 +70,7 @@ class server_process {
   std::unique_ptr<process> process_;
   std::uint16_t port_ = 0;
   std::uint16_t admin_port_ = 0;
+  link_maker link_maker_;
 };
 
 }  // namespace coffer::test

@@ -283,8 +283,9 @@ void parser::add_doctor() {
 void parser::add_healthcheck() {
   healthcheck_ = app_.add_subcommand("healthcheck", "Ask a running server whether it is ready (for containers)");
   offer(*healthcheck_, find_setting("--listen"), given_);
-  healthcheck_->add_option("--url", url_, "what to ask instead, default http://LISTEN/readyz")
-      ->type_name("http://HOST:PORT/PATH");
+  offer(*healthcheck_, find_setting("--tls-certificate"), given_);
+  healthcheck_->add_option("--url", url_, "what to ask instead, default http://LISTEN/readyz, https with a certificate")
+      ->type_name("http[s]://HOST:PORT/PATH");
   healthcheck_->footer(fmt::format("It waits for 2 s at most.\n\n{}", exit_codes));
 }
 
@@ -339,7 +340,8 @@ std::string parser::healthcheck_url() {
   } else if (address.host == "::") {
     address.host = "::1";
   }
-  return fmt::format("http://{}/readyz", address.text());
+  const bool tls = !resolve_one("--tls-certificate", given_, env_, &settings::tls_certificate).empty();
+  return fmt::format("{}://{}/readyz", tls ? "https" : "http", address.text());
 }
 
 command parser::build() {

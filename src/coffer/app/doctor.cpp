@@ -85,6 +85,7 @@ diagnosis examine(const settings& s) {
   take(run_blocking(look_at_database(s)));
   take(run_blocking(look_at_cache(s)));
   take(look_at_tokens(s));
+  all.findings.push_back(look_at_certificate(s));
   all.findings.push_back(look_at_descriptors(s));
   all.findings.push_back(look_at_address(s));
   return all;

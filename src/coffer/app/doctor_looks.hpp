@@ -15,6 +15,9 @@ net::task<std::vector<finding>> look_at_database(const settings& s);
 /// The file with the keys of players' tokens. Nothing when there is none.
 std::vector<finding> look_at_tokens(const settings& s);
 
+/// The certificate and when it expires, or whether what clients send can be read on the way.
+finding look_at_certificate(const settings& s);
+
 /// Whether Redis answers, and takes writes. Nothing when there is no cache to look at.
 net::task<std::vector<finding>> look_at_cache(const settings& s);
 

@@ -9,6 +9,8 @@
 #include "coffer/app/healthcheck.hpp"
 #include "coffer/app/settings_values.hpp"
 #include "coffer/app/token_keys.hpp"
+#include "coffer/base/clock.hpp"
+#include "coffer/net/tls.hpp"
 #include "coffer/redis/client.hpp"
 
 namespace coffer::app {
@@ -87,6 +89,35 @@ std::vector<finding> look_at_tokens(const settings& s) {
   return all;
 }
 
+finding look_at_certificate(const settings& s) {
+  constexpr std::chrono::days early{14};
+  if (s.tls_certificate.empty()) {
+    const auto address = parse_listen_address(s.listen);
+    const bool exposed = address && !address->is_loopback() && s.trusted_proxies.empty();
+    return {.subject = "tls",
+            .grade = exposed ? health_grade::doubtful : health_grade::good,
+            .detail = exposed ? fmt::format("off: what clients send to {} can be read on the way", s.listen) : "off",
+            .remedy = exposed ? "set --tls-certificate and --tls-key, or name the proxy that speaks TLS in "
+                                "--trusted-proxies"
+                              : ""};
+  }
+  finding f{.subject = "tls", .detail = {}, .remedy = {}};
+  try {
+    const timestamp expires = net::tls_context::for_server(s.tls_certificate, s.tls_key)->expires_at();
+    const bool over = expires <= now();
+    f.detail = fmt::format("{} {} {}", s.tls_certificate, over ? "expired at" : "is good until", to_rfc3339(expires));
+    if (expires <= now() + early) {
+      f.grade = health_grade::doubtful;
+      f.remedy = "renew it, then send SIGHUP to the server";
+    }
+  } catch (const std::runtime_error& e) {
+    f.grade = health_grade::bad;
+    f.detail = e.what();
+    f.remedy = "correct --tls-certificate and --tls-key: a server would not start";
+  }
+  return f;
+}
+
 finding look_at_descriptors(const settings& s) {
   // Standard streams, event loops, listeners and room for what libraries open.
   constexpr std::size_t fixed = 64;
@@ -128,7 +159,8 @@ finding look_at_address(const settings& s) {
   }
   f.grade = health_grade::doubtful;
   if (failed == asio::error::address_in_use) {
-    const health answer = check_health(fmt::format("http://{}/livez", address->text()));
+    const health answer =
+        check_health(fmt::format("{}://{}/livez", s.tls_certificate.empty() ? "http" : "https", address->text()));
     f.detail = answer.ok ? fmt::format("a server answers on {} already", s.listen)
                          : fmt::format("{} is in use by another program", s.listen);
     f.remedy = answer.ok ? "nothing, if it is the one you mean; else choose another --listen (COFFER_LISTEN)"

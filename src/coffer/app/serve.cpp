@@ -16,10 +16,13 @@
 #include "coffer/app/shard.hpp"
 #include "coffer/app/token_keys.hpp"
 #include "coffer/app/version.hpp"
+#include "coffer/base/clock.hpp"
 #include "coffer/base/log.hpp"
+#include "coffer/base/metrics.hpp"
 #include "coffer/http/server.hpp"
 #include "coffer/limit/exchange.hpp"
 #include "coffer/net/address.hpp"
+#include "coffer/net/tls.hpp"
 
 namespace coffer::app {
 
@@ -121,6 +124,7 @@ class serving {
   }
 
   int run() {
+    load_certificate();
     public_->listen(settings_.listen);
     if (!settings_.admin_listen.empty()) {
       admin_server_->listen(settings_.admin_listen);
@@ -227,19 +231,40 @@ class serving {
     log::info("token keys loaded", {{"keys", keys->size()}});
   }
 
+  /// Throws std::runtime_error when one of the files is not what it must be. New connections have the new certificate.
+  void load_certificate() {
+    if (settings_.tls_certificate.empty()) {
+      return;
+    }
+    auto tls = net::tls_context::for_server(settings_.tls_certificate, settings_.tls_key);
+    const auto expires = tls->expires_at();
+    const std::string when = to_rfc3339(expires);
+    metrics::make_gauge("coffer_tls_certificate_not_after_timestamp_seconds",
+                        "When the first certificate of the chain in use expires")
+        .set(static_cast<double>(expires.time_since_epoch().count()));
+    const log::level level = expires <= now() ? log::level::warn : log::level::info;
+    log::write(level, "certificate loaded", {{"expires_at", std::string_view{when}}});
+    asio::dispatch(shards_.front()->executor(), [this, tls] { public_->secure(tls); });
+  }
+
+  template <typename Load>
+  static void reload(std::string_view complaint, Load load) {
+    try {
+      load();
+    } catch (const std::exception& e) {
+      log::error(complaint, {{"message", e.what()},
+                             {"remedy", "what was in force stays so; correct the file, send SIGHUP again"}});
+    }
+  }
+
   /// SIGHUP: what comes from files is read again; what cannot be read stays as it is.
   void wait_for_reload() {
     hangup_.async_wait([this](asio::error_code failed, int) {
       if (failed) {
         return;
       }
-      try {
-        load_token_keys();
-      } catch (const std::exception& e) {
-        log::error(
-            "token keys could not be reloaded",
-            {{"message", e.what()}, {"remedy", "the old ones stay in force; correct the file, send SIGHUP again"}});
-      }
+      reload("token keys could not be reloaded", [this] { load_token_keys(); });
+      reload("certificate could not be reloaded", [this] { load_certificate(); });
       wait_for_reload();
     });
   }

@@ -22,6 +22,8 @@ struct settings {
   std::string listen = "127.0.0.1:8080";        ///< host:port or [v6]:port; port 0 picks a free one
   std::string admin_listen = "127.0.0.1:8081";  ///< as listen; metrics. Empty: no admin listener
   bool allow_insecure_listen = false;           ///< lets auth off go with an address other hosts can reach
+  std::string tls_certificate;                  ///< PEM file, the chain; empty: the API is plain HTTP
+  std::string tls_key;                          ///< PEM file; needed with tls_certificate
   auth_mode auth = auth_mode::off;
   bool test_keys = false;                       ///< whether cof_test_ keys are accepted
   std::chrono::milliseconds key_refresh{2000};  ///< how long a revoked key may go on working, 100 ms..1 min

@@ -146,6 +146,14 @@ setting_spec text(setting_spec spec, Member member, const char* shape, const cha
   return spec;
 }
 
+/// The name of a file, or none.
+template <typename Member>
+setting_spec file(setting_spec spec, Member member) {
+  return text(std::move(spec), member, "FILE", "the name of a file", true, [](std::string_view value) {
+    return !value.empty() && std::ranges::all_of(value, [](unsigned char c) { return c >= 0x20; });
+  });
+}
+
 /// Who may come in, and how often: the groups Access and Rate limits.
 void add_access(std::vector<setting_spec>& all);
 

@@ -5,6 +5,7 @@
 
 #include "coffer/app/settings_table.hpp"
 #include "coffer/app/settings_values.hpp"
+#include "coffer/net/tls.hpp"
 
 namespace coffer::app {
 
@@ -47,6 +48,19 @@ std::expected<void, std::string> check_tokens(const settings& s) {
     return std::unexpected{std::string{
         "--jwt-keys (COFFER_JWT_KEYS) needs --jwt-issuer and --jwt-audience (COFFER_JWT_ISSUER, COFFER_JWT_AUDIENCE): "
         "a token that was signed for another service must not open this one"}};
+  }
+  return {};
+}
+
+std::expected<void, std::string> check_tls(const settings& s) {
+  if (s.tls_certificate.empty() != s.tls_key.empty()) {
+    return std::unexpected{std::string{
+        "--tls-certificate and --tls-key (COFFER_TLS_CERTIFICATE, COFFER_TLS_KEY) need each other: a certificate is of "
+        "no use without its key"}};
+  }
+  if (!s.tls_certificate.empty() && !net::has_tls()) {
+    return std::unexpected{std::string{
+        "--tls-certificate (COFFER_TLS_CERTIFICATE) needs a program with TLS: this one was built with -Dtls=false"}};
   }
   return {};
 }
@@ -104,6 +118,9 @@ std::expected<settings, std::string> resolve_settings(
   }
   if (const auto tokens = check_tokens(s); !tokens) {
     return std::unexpected{tokens.error()};
+  }
+  if (const auto tls = check_tls(s); !tls) {
+    return std::unexpected{tls.error()};
   }
   if (auto listen = check_listen(s); !listen) {
     return std::unexpected{std::move(listen.error())};

@@ -87,6 +87,11 @@ void add_network(std::vector<setting_spec>& all) {
                      "HOST:PORT", address_rule, false, accepts_address));
   all.push_back(text(named("--admin-listen", "COFFER_ADMIN_LISTEN", network, "address of /metrics; none: no metrics"),
                      COFFER_MEMBER(admin_listen), "HOST:PORT", address_rule, true, accepts_address));
+  all.push_back(file(named("--tls-certificate", "COFFER_TLS_CERTIFICATE", network,
+                           "PEM file with the certificate and its chain: the API is HTTPS; read again at SIGHUP"),
+                     COFFER_MEMBER(tls_certificate)));
+  all.push_back(file(named("--tls-key", "COFFER_TLS_KEY", network, "PEM file with the certificate's key"),
+                     COFFER_MEMBER(tls_key)));
   all.push_back(choice(named("--auth", "COFFER_AUTH", network, "whether requests must carry a key or token"),
                        COFFER_MEMBER(auth),
                        std::array{std::pair{"off", auth_mode::off}, std::pair{"required", auth_mode::required}}));

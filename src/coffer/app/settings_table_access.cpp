@@ -13,10 +13,6 @@ using std::chrono::minutes;
 constexpr const char* access = "Access";
 constexpr const char* rates = "Rate limits";
 
-bool accepts_path(std::string_view value) {
-  return !value.empty() && std::ranges::all_of(value, [](unsigned char c) { return c >= 0x20; });
-}
-
 bool accepts_name(std::string_view value) {
   return !value.empty() && value.size() <= 200 && std::ranges::all_of(value, [](char c) { return c > ' ' && c < 127; });
 }
@@ -97,10 +93,10 @@ void add_access(std::vector<setting_spec>& all) {
   all.push_back(duration(named("--key-refresh", "COFFER_KEY_REFRESH", access,
                                "how often keys are read anew: a revoked one may go on so long"),
                          COFFER_MEMBER(key_refresh), milliseconds{100}, minutes{1}));
-  all.push_back(text(named("--jwt-keys", "COFFER_JWT_KEYS", access,
+  all.push_back(file(named("--jwt-keys", "COFFER_JWT_KEYS", access,
                            "the JSON Web Key Set that players' tokens are signed with, read again at SIGHUP; none: no "
                            "tokens"),
-                     COFFER_MEMBER(jwt_keys), "FILE", "the name of a file", true, accepts_path));
+                     COFFER_MEMBER(jwt_keys)));
   all.push_back(text(named("--jwt-issuer", "COFFER_JWT_ISSUER", access, "the iss that tokens must have"),
                      COFFER_MEMBER(jwt_issuer), "TEXT", "1 to 200 visible ASCII characters", true, accepts_name));
   all.push_back(text(named("--jwt-audience", "COFFER_JWT_AUDIENCE", access, "the aud that tokens must have"),

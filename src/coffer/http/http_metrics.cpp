@@ -16,6 +16,11 @@ metrics::counter pause(std::string_view listener, std::string_view reason) {
                                {{"listener", std::string{listener}}, {"reason", std::string{reason}}});
 }
 
+metrics::counter handshake(std::string_view outcome) {
+  return metrics::make_counter("coffer_tls_handshakes_total", "TLS handshakes of clients, by outcome",
+                               {{"outcome", std::string{outcome}}});
+}
+
 metrics::counter rejected(errc code) {
   return metrics::make_counter("coffer_http_rejected_total", "Requests refused before their handler, by code",
                                {{"code", std::string{to_string(code)}}});
@@ -34,6 +39,10 @@ const http_metrics& http_metrics::get() {
       metrics::make_counter("coffer_http_stream_failures_total",
                             "Answers cut off because their body could not be made"),
       metrics::make_counter("coffer_http_bodies_unread_total", "Streamed request bodies not read to their end"),
+      handshake("done"),
+      handshake("failed"),
+      handshake("timeout"),
+      handshake("plain"),
   };
   return instance;
 }

@@ -20,6 +20,10 @@ struct http_metrics {
   metrics::counter handler_failures;
   metrics::counter stream_failures;
   metrics::counter bodies_unread;
+  metrics::counter handshakes_done;
+  metrics::counter handshakes_failed;
+  metrics::counter handshakes_expired;
+  metrics::counter handshakes_plain;  ///< clients that spoke HTTP without TLS
 
   static const http_metrics& get();
 

@@ -54,7 +54,7 @@ struct server::state : std::enable_shared_from_this<server::state> {
   void open_listener(const std::string& address);
   void hand_over(net::owned_fd fd, std::string peer);
   static net::task<> serve(std::shared_ptr<state> self, std::shared_ptr<shard_sessions> on, net::owned_fd fd,
-                           std::string peer);
+                           std::string peer, std::shared_ptr<const net::tls_context> tls);
   bool admit(const std::string& peer);
   void forget(const std::string& peer);
   void session_ended(const std::string& peer);
@@ -69,6 +69,7 @@ struct server::state : std::enable_shared_from_this<server::state> {
   std::vector<std::shared_ptr<shard_sessions>> shards;
   std::size_t next_shard = 0;
   std::optional<net::listener> listener;
+  std::shared_ptr<const net::tls_context> tls;  ///< of the next connection
   std::atomic<std::size_t> connections{0};
   std::mutex addresses_guard;
   /// Connections by address, for those that are counted. An entry goes with its last connection, so that there are
@@ -80,6 +81,7 @@ struct server::state : std::enable_shared_from_this<server::state> {
 server::server(std::string_view name, std::vector<shard> shards, const limits& l, client_rules clients)
     : state_{std::make_shared<state>(name, shards, l, std::move(clients))} {
   COFFER_ASSERT(!shards.empty());
+  http_metrics::get();  // all series are there from the beginning
 }
 
 server::~server() = default;
@@ -88,6 +90,8 @@ void server::listen(const std::string& address) {
   state_->open_listener(address);
   state_->shards.front()->tasks.spawn("http listener", state_->listener->run());
 }
+
+void server::secure(std::shared_ptr<const net::tls_context> tls) { state_->tls = std::move(tls); }
 
 std::uint16_t server::port() const noexcept { return state_->listener ? state_->listener->port() : std::uint16_t{0}; }
 
@@ -149,18 +153,19 @@ void server::state::hand_over(net::owned_fd fd, std::string peer) {
   count.connections.add(1);
   const auto to = shards[next_shard];
   next_shard = (next_shard + 1) % shards.size();
-  auto begin = [self = shared_from_this(), to, fd = std::move(fd), peer = std::move(peer)]() mutable {
-    to->tasks.spawn("http session", serve(self, to, std::move(fd), std::move(peer)));
+  auto begin = [self = shared_from_this(), to, fd = std::move(fd), peer = std::move(peer), tls = tls]() mutable {
+    to->tasks.spawn("http session", serve(self, to, std::move(fd), std::move(peer), std::move(tls)));
   };
   asio::post(to->where.executor, std::move(begin));
 }
 
 net::task<> server::state::serve(std::shared_ptr<state> self, std::shared_ptr<shard_sessions> on, net::owned_fd fd,
-                                 std::string peer) {
+                                 std::string peer, std::shared_ptr<const net::tls_context> tls) {
   std::exception_ptr failure;
   try {
     const net::address_set* const proxies = self->clients.proxies.contains(peer) ? &self->clients.proxies : nullptr;
-    session s{adopt(on->where.executor, std::move(fd)), peer, *on->where.requests, self->limit, proxies};
+    net::connection client{adopt(on->where.executor, std::move(fd)), std::move(tls)};
+    session s{std::move(client), peer, *on->where.requests, self->limit, proxies};
     on->open.insert(&s);
     if (on->draining) {
       s.drain();
@@ -189,9 +194,13 @@ void server::state::session_ended(const std::string& peer) {
   }
 }
 
-/// Tells a client that there are no descriptors for it, if its socket takes that at once.
+/// Tells a client that there are no descriptors for it, if its socket takes that at once. With TLS there is no way to
+/// tell it but to close.
 void server::state::refuse(int fd) {
   count.refused.add();
+  if (tls) {
+    return;
+  }
   request nothing;
   append_request_id(nothing.request_id);
   const rejection why{503, errc::overloaded, "The server has too many connections."};

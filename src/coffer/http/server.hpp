@@ -11,6 +11,7 @@
 #include "coffer/http/limits.hpp"
 #include "coffer/net/address.hpp"
 #include "coffer/net/task.hpp"
+#include "coffer/net/tls.hpp"
 
 namespace coffer::http {
 
@@ -43,6 +44,10 @@ class server {
   /// Binds `address` ("127.0.0.1:8080", "[::1]:0", "localhost:8080") and starts to accept. Port 0 takes a free one.
   /// Throws std::system_error, or std::invalid_argument for an address that cannot be read, both naming the address.
   void listen(const std::string& address);
+
+  /// From now on new connections speak TLS; with another context than before, as that one says. Connections that are
+  /// open stay with theirs.
+  void secure(std::shared_ptr<const net::tls_context> tls);
 
   /// The port that listen() bound.
   [[nodiscard]] std::uint16_t port() const noexcept;

@@ -1,9 +1,6 @@
 #include "coffer/http/session.hpp"
 
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cerrno>
 
 #include "coffer/base/exception.hpp"
 #include "coffer/base/log.hpp"
@@ -25,9 +22,9 @@ std::size_t buffer_limit(const limits& l) { return std::max(l.pipelined, l.reque
 
 }  // namespace
 
-session::session(net::tcp_socket socket, std::string peer, handler& requests, const limits& l,
+session::session(net::connection client, std::string peer, handler& requests, const limits& l,
                  const net::address_set* proxies)
-    : socket_{std::move(socket)},
+    : client_{std::move(client)},
       peer_{std::move(peer)},
       proxies_{proxies},
       handler_{requests},
@@ -35,15 +32,20 @@ session::session(net::tcp_socket socket, std::string peer, handler& requests, co
       parser_{l, [this](const request& head) { return handler_.streams(head); }},
       in_{buffer_limit(l)},
       deadline_{net::deadline_in(l.header_time)},
-      watchdog_{socket_.get_executor(), [this] {
+      watchdog_{client_.get_executor(), [this] {
                   expired_ = true;
-                  asio::error_code ignored;
-                  socket_.cancel(ignored);
+                  client_.cancel();
                 }} {
   request_.peer = peer_;
 }
 
 net::task<> session::run() {
+  if (client_.secured()) {
+    const bool begun = co_await begin();
+    if (!begun) {
+      co_return;
+    }
+  }
   while (ending_ == ending::keep) {
     std::shared_ptr<body_source> source;
     const step todo = next_step();
@@ -52,8 +54,7 @@ net::task<> session::run() {
       reading_ = true;
       const auto room = in_.prepare();
       COFFER_ASSERT(!room.empty());
-      const auto [failed, size] =
-          co_await socket_.async_read_some(asio::buffer(room.data(), room.size()), net::as_tuple);
+      const auto [failed, size] = co_await client_.read_some(room);
       reading_ = false;
       watchdog_.disarm();
       if (received(failed, size)) {
@@ -112,6 +113,34 @@ net::task<> session::run() {
   if (ending_ == ending::linger) {
     co_await linger();
   }
+}
+
+/// Shakes hands within the time of the first request's head. False when there is nobody to answer to.
+net::task<bool> session::begin() {
+  if (draining_) {
+    deadline_ = std::min(deadline_, net::deadline_in(limits_.drain_grace));
+  }
+  watch(deadline_);
+  beginning_ = true;
+  const net::connection::beginning how = co_await client_.begin();
+  beginning_ = false;
+  watchdog_.disarm();
+  const http_metrics& count = http_metrics::get();
+  switch (how) {
+    case net::connection::beginning::ready:
+      count.handshakes_done.add();
+      co_return true;
+    case net::connection::beginning::plain:
+      count.handshakes_plain.add();
+      compose_refusal(rejection{400, errc::malformed_request, "TLS is spoken here: the URL must begin with https."});
+      co_return co_await send_all();
+    case net::connection::beginning::failed:
+      break;
+  }
+  (expired_ ? count.handshakes_expired : count.handshakes_failed).add();
+  const std::string_view why = expired_ ? "it took too long" : client_.failure();
+  log::debug("handshake failed", {{"peer", std::string_view{peer_}}, {"message", why}});
+  co_return false;
 }
 
 void session::watch(net::deadline until) {
@@ -196,11 +225,11 @@ bool session::expired_while_reading() {
 /// A request may have come between the deadline and now: it is not turned away.
 bool session::received_late() {
   const auto room = in_.prepare();
-  const ssize_t size = ::recv(socket_.native_handle(), room.data(), room.size(), MSG_DONTWAIT);
-  if (size <= 0) {
+  const net::io_result got = client_.try_read(room);
+  if (got.status != net::io_status::moved) {
     return false;
   }
-  in_.commit(static_cast<std::size_t>(size));
+  in_.commit(got.size);
   return true;
 }
 
@@ -288,15 +317,11 @@ void session::finish_request() {
 /// Offers out_ to the socket.
 session::sent session::send() {
   while (out_sent_ < out_.size()) {
-    const ssize_t size =
-        ::send(socket_.native_handle(), out_.data() + out_sent_, out_.size() - out_sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (size >= 0) {
-      out_sent_ += static_cast<std::size_t>(size);
-    } else if (errno == EAGAIN) {
-      return sent::some;
-    } else if (errno != EINTR) {
-      return sent::failed;
+    const net::io_result moved = client_.try_write(std::string_view{out_}.substr(out_sent_));
+    if (moved.status != net::io_status::moved) {
+      return moved.status == net::io_status::waits ? sent::some : sent::failed;
     }
+    out_sent_ += moved.size;
   }
   return sent::all;
 }
@@ -314,7 +339,7 @@ net::task<bool> session::send_rest() {
     if (out_sent_ > before) {
       watch(net::deadline_in(limits_.write_time));
     }
-    const auto [failed] = co_await socket_.async_wait(net::tcp_socket::wait_write, net::as_tuple);
+    const auto [failed] = co_await client_.wait_for_room();
     if (expired_) {
       http_metrics::get().timeout_write.add();
       reset();
@@ -330,24 +355,21 @@ net::task<bool> session::send_rest() {
 /// (RFC 9112 section 9.6).
 net::task<> session::linger() {
   asio::error_code failure;
-  socket_.shutdown(net::tcp_socket::shutdown_send, failure);
+  client_.finish();
   watch(net::deadline_in(limits_.linger_time));
   const std::size_t most = unread_ ? linger_stream_bytes : linger_bytes;
   std::size_t total = 0;
   while (!failure && !expired_ && total < most) {
     in_.consume(in_.view().size());
     const auto room = in_.prepare();
-    const auto [failed, size] = co_await socket_.async_read_some(asio::buffer(room.data(), room.size()), net::as_tuple);
+    const auto [failed, size] = co_await client_.discard_some(room);
     failure = failed;
     total += size;
   }
   watchdog_.disarm();
 }
 
-bool session::more_received() {
-  char byte;
-  return !in_.empty() || ::recv(socket_.native_handle(), &byte, 1, MSG_DONTWAIT | MSG_PEEK) > 0;
-}
+bool session::more_received() { return !in_.empty() || client_.has_input(); }
 
 void session::drain() {
   draining_ = true;
@@ -356,7 +378,7 @@ void session::drain() {
     if (waits_for_body_) {
       watchdog_.arm(std::min(deadline_, stop_at_));
     }
-  } else if (reading_ && parser_.where() == parser::phase::start) {
+  } else if (beginning_ || (reading_ && parser_.where() == parser::phase::start)) {
     deadline_ = std::min(deadline_, net::deadline_in(limits_.drain_grace));
     watchdog_.arm(deadline_);
   }
@@ -364,10 +386,6 @@ void session::drain() {
 
 void session::cut() { reset(); }
 
-void session::reset() {
-  asio::error_code ignored;
-  socket_.set_option(asio::socket_base::linger{true, 0}, ignored);
-  socket_.close(ignored);
-}
+void session::reset() { client_.reset(); }
 
 }  // namespace coffer::http

@@ -14,6 +14,7 @@
 #include "coffer/http/limits.hpp"
 #include "coffer/http/parser.hpp"
 #include "coffer/net/address.hpp"
+#include "coffer/net/connection.hpp"
 #include "coffer/net/task.hpp"
 #include "coffer/net/watchdog.hpp"
 
@@ -26,7 +27,7 @@ class session final : private body_stream {
  public:
   /// `requests`, `l` and `proxies` outlive the session. `proxies` is null unless the peer is one of them: then each
   /// request's client is the one that X-Forwarded-For tells of.
-  session(net::tcp_socket socket, std::string peer, handler& requests, const limits& l,
+  session(net::connection client, std::string peer, handler& requests, const limits& l,
           const net::address_set* proxies = nullptr);
   session(const session&) = delete;
   session& operator=(const session&) = delete;
@@ -51,6 +52,7 @@ class session final : private body_stream {
   /// How far a body is that its handler reads; `none` when there is no such body.
   enum class body_state : std::uint8_t { none, open, whole, stopped, failed };
 
+  net::task<bool> begin();
   step next_step();
   void watch(net::deadline until);
   void watch_phase();
@@ -87,7 +89,7 @@ class session final : private body_stream {
   [[nodiscard]] bool more_received();
   void reset();
 
-  net::tcp_socket socket_;
+  net::connection client_;
   const std::string peer_;
   const net::address_set* proxies_;
   handler& handler_;
@@ -102,6 +104,7 @@ class session final : private body_stream {
   net::deadline deadline_;                      ///< of what is being read
   net::watchdog watchdog_;
   bool first_ = true;  ///< no request has been answered yet
+  bool beginning_ = false;
   bool reading_ = false;
   bool expired_ = false;
   bool draining_ = false;

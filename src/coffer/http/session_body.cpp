@@ -1,8 +1,5 @@
 // The part of a session that reads a body while its request is answered.
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cerrno>
 
 #include "coffer/http/http_metrics.hpp"
 #include "coffer/http/session.hpp"
@@ -81,21 +78,16 @@ body_stream::status session::take(std::string& piece) {
 /// Reads what has arrived into in_. False when nothing has; a connection that has ended makes the stream fail.
 bool session::receive_some() {
   const auto room = in_.prepare();
-  for (;;) {
-    const ssize_t size = ::recv(socket_.native_handle(), room.data(), room.size(), MSG_DONTWAIT);
-    if (size > 0) {
-      in_.commit(static_cast<std::size_t>(size));
-      return true;
-    }
-    if (size < 0 && errno == EINTR) {
-      continue;
-    }
-    if (size < 0 && errno == EAGAIN) {
-      return false;
-    }
-    fail_stream(gone());
-    return true;
+  const net::io_result got = client_.try_read(room);
+  if (got.status == net::io_status::waits) {
+    return false;
   }
+  if (got.status == net::io_status::moved) {
+    in_.commit(got.size);
+  } else {
+    fail_stream(gone());
+  }
+  return true;
 }
 
 /// The time until which the client may be waited for: it may not be silent for long, nor slow for ever.
@@ -122,7 +114,7 @@ net::task<> session::wait() {
   deadline_ = body_deadline();
   watch(deadline_);
   waits_for_body_ = true;
-  const auto [failed] = co_await socket_.async_wait(net::tcp_socket::wait_read, net::as_tuple);
+  const auto [failed] = co_await client_.wait_for_input();
   waits_for_body_ = false;
   watchdog_.disarm();
   body_waited_ += clock::now() - began;
