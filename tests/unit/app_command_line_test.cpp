@@ -127,6 +127,7 @@ TEST_CASE("without a command the help is shown as a usage error") {
 
 TEST_CASE("the help lists the commands, examples and exit codes") {
   const std::string help = help_of({"--help"});
+  CHECK(help_of({"--version"}).starts_with("coffer 0."));
   for (const char* part : {"serve", "migrate", "seed", "verify", "doctor", "key", "healthcheck", "version",
                            "Examples:", "coffer migrate up", "Exit codes: 0 done, 1 failed", "2 wrong usage"}) {
     CAPTURE(part);

@@ -10,6 +10,7 @@
 #include "coffer/app/command_line_key.hpp"
 #include "coffer/app/command_line_suggest.hpp"
 #include "coffer/app/settings_values.hpp"
+#include "coffer/app/version.hpp"
 #include "coffer/base/ids.hpp"
 
 namespace coffer::app {
@@ -76,6 +77,7 @@ class parser {
     add_healthcheck();
     key_.emplace(app_, exit_codes, [this](CLI::App& where) { offer(where, find_setting("--database-url"), given_); });
     version_ = app_.add_subcommand("version", "Print the version");
+    app_.set_version_flag("--version", fmt::format("coffer {}\n", version_text));
   }
   parser(const parser&) = delete;
   parser& operator=(const parser&) = delete;
@@ -88,6 +90,8 @@ class parser {
       return build();
     } catch (const CLI::CallForHelp&) {
       return print_and_exit{.exit_code = exit_ok, .out = app_.help(), .err = {}};
+    } catch (const CLI::CallForVersion& e) {
+      return print_and_exit{.exit_code = exit_ok, .out = e.what(), .err = {}};
     } catch (const CLI::ParseError& e) {
       return refuse(explain(e));
     } catch (const usage_error& e) {

@@ -11,6 +11,7 @@
 
 #include "coffer/app/admin.hpp"
 #include "coffer/app/daily_reset.hpp"
+#include "coffer/app/inherited_sockets.hpp"
 #include "coffer/app/key_refresh.hpp"
 #include "coffer/app/notify.hpp"
 #include "coffer/app/shard.hpp"
@@ -93,7 +94,7 @@ std::optional<std::string> environment(const char* name) {
 /// The process while it serves.
 class serving {
  public:
-  explicit serving(const settings& s) : settings_{s} {
+  serving(const settings& s, inherited_sockets given) : settings_{s}, given_{std::move(given)} {
     for (int i = 0; i < s.threads; ++i) {
       shards_.push_back(std::make_unique<shard>(settings_, draining_, sold_out_, limits_, [this] { keys_->wake(); }));
     }
@@ -125,10 +126,8 @@ class serving {
 
   int run() {
     load_certificate();
-    public_->listen(settings_.listen);
-    if (!settings_.admin_listen.empty()) {
-      admin_server_->listen(settings_.admin_listen);
-    }
+    listen(*public_, std::move(given_.api), settings_.listen);
+    listen(*admin_server_, std::move(given_.admin), settings_.admin_listen);
     for (auto& each : lanes_->lanes()) {
       shards_[each.thread]->tasks().spawn("lane", run_lane(*each.writer));
     }
@@ -167,6 +166,14 @@ class serving {
   }
 
  private:
+  static void listen(http::server& on, net::owned_fd given, const std::string& address) {
+    if (given.get() >= 0) {
+      on.listen(std::move(given));
+    } else if (!address.empty()) {
+      on.listen(address);
+    }
+  }
+
   std::vector<ledger::ledger::owned_lane> make_lanes() {
     std::vector<ledger::ledger::owned_lane> lanes;
     const auto count = static_cast<std::size_t>(settings_.lanes);
@@ -315,6 +322,7 @@ class serving {
   }
 
   const settings& settings_;
+  inherited_sockets given_;
   const api::documents described_{{.version = version_text, .max_deposit = settings_.max_deposit}};
   std::atomic<bool> draining_ = false;
   bool clean_ = false;
@@ -341,7 +349,18 @@ class serving {
 int serve(const settings& s) {
   log::configure(s.log_level, s.log_format);
   try {
-    serving process{s};
+    inherited_sockets given = take_inherited_sockets(environment);
+    settings effective = s;
+    if (given.api.get() >= 0) {
+      effective.listen = net::bound_address(given.api.get());
+      if (const auto allowed = check_listen(effective); !allowed) {
+        throw std::runtime_error{allowed.error()};
+      }
+    }
+    if (given.admin.get() >= 0) {
+      effective.admin_listen = net::bound_address(given.admin.get());
+    }
+    serving process{effective, std::move(given)};
     return process.run();
   } catch (const std::exception& e) {
     log::error("could not start", {{"message", e.what()}});

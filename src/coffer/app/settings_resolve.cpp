@@ -22,6 +22,8 @@ std::optional<std::string> value_of(const variables& env, const char* name) {
   return value && !value->empty() ? value : std::nullopt;
 }
 
+}  // namespace
+
 std::expected<void, std::string> check_listen(const settings& s) {
   const auto address = parse_listen_address(s.listen);
   if (s.auth == auth_mode::required || s.allow_insecure_listen || !address || address->is_loopback()) {
@@ -34,6 +36,8 @@ std::expected<void, std::string> check_listen(const settings& s) {
       " --allow-insecure-listen (COFFER_ALLOW_INSECURE_LISTEN=1)",
       s.listen)};
 }
+
+namespace {
 
 std::expected<void, std::string> check_tokens(const settings& s) {
   if (s.jwt_keys.empty()) {

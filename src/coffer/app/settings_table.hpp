@@ -46,6 +46,10 @@ const setting_spec& find_setting(std::string_view flag);
 std::expected<void, std::string> apply_setting(settings& into, const setting_spec& spec,
                                                const std::optional<std::string>& flag, const variables& env);
 
+/// Whether settings::listen may be listened on: without keys only this machine may reach the server. The error says
+/// what else there is.
+std::expected<void, std::string> check_listen(const settings& s);
+
 /// The settings from flags (by name, e.g. "--lanes"), then variables, then defaults, checked against each other:
 /// timeouts nest (those not given follow the outer one down), and without keys only this machine may reach the server.
 std::expected<settings, std::string> resolve_settings(

@@ -12,7 +12,6 @@
 #include "coffer/http/http_metrics.hpp"
 #include "coffer/http/request_id.hpp"
 #include "coffer/http/session.hpp"
-#include "coffer/net/listener.hpp"
 #include "coffer/net/task_group.hpp"
 
 namespace coffer::http {
@@ -51,7 +50,7 @@ struct server::state : std::enable_shared_from_this<server::state> {
     }
   }
 
-  void open_listener(const std::string& address);
+  void make_listener();
   void hand_over(net::owned_fd fd, std::string peer);
   static net::task<> serve(std::shared_ptr<state> self, std::shared_ptr<shard_sessions> on, net::owned_fd fd,
                            std::string peer, std::shared_ptr<const net::tls_context> tls);
@@ -87,7 +86,14 @@ server::server(std::string_view name, std::vector<shard> shards, const limits& l
 server::~server() = default;
 
 void server::listen(const std::string& address) {
-  state_->open_listener(address);
+  state_->make_listener();
+  state_->listener->open(address);
+  state_->shards.front()->tasks.spawn("http listener", state_->listener->run());
+}
+
+void server::listen(net::owned_fd listening) {
+  state_->make_listener();
+  state_->listener->open(std::move(listening));
   state_->shards.front()->tasks.spawn("http listener", state_->listener->run());
 }
 
@@ -97,7 +103,7 @@ std::uint16_t server::port() const noexcept { return state_->listener ? state_->
 
 std::size_t server::connections() const noexcept { return state_->connections; }
 
-void server::state::open_listener(const std::string& address) {
+void server::state::make_listener() {
   net::listener::callbacks calls;
   // The listener belongs to this state and its coroutine runs no longer than the listener's executor.
   calls.has_room = [this] {
@@ -114,7 +120,6 @@ void server::state::open_listener(const std::string& address) {
     (why == net::listener::pause::no_room ? count.paused_full : count.paused_descriptors).add();
   };
   listener.emplace(shards.front()->where.executor, std::move(calls));
-  listener->open(address);
 }
 
 /// Counts a connection of that address. False when there are as many as there may be.

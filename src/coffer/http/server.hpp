@@ -10,6 +10,7 @@
 #include "coffer/http/handler.hpp"
 #include "coffer/http/limits.hpp"
 #include "coffer/net/address.hpp"
+#include "coffer/net/listener.hpp"
 #include "coffer/net/task.hpp"
 #include "coffer/net/tls.hpp"
 
@@ -44,6 +45,10 @@ class server {
   /// Binds `address` ("127.0.0.1:8080", "[::1]:0", "localhost:8080") and starts to accept. Port 0 takes a free one.
   /// Throws std::system_error, or std::invalid_argument for an address that cannot be read, both naming the address.
   void listen(const std::string& address);
+
+  /// As above, with a socket that listens already and that others hold too; at stop() its backlog is left to them.
+  /// Throws std::runtime_error for anything else.
+  void listen(net::owned_fd listening);
 
   /// From now on new connections speak TLS; with another context than before, as that one says. Connections that are
   /// open stay with theirs.

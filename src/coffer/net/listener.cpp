@@ -116,6 +116,7 @@ struct listener::state {
   owned_fd spare{open_spare()};
   std::uint16_t port = 0;
   bool closing = false;
+  bool shared = false;  ///< others hold the socket too
 };
 
 listener::state::outcome listener::state::accept_one() {
@@ -190,6 +191,40 @@ void listener::open(const std::string& address) {
   }
 }
 
+std::string bound_address(int socket) {
+  sockaddr_storage at{};
+  socklen_t size = sizeof at;
+  int type = 0;
+  socklen_t type_size = sizeof type;
+  const bool known = ::getsockname(socket, reinterpret_cast<sockaddr*>(&at), &size) == 0 &&
+                     ::getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &type_size) == 0;
+  if (!known || type != SOCK_STREAM || (at.ss_family != AF_INET && at.ss_family != AF_INET6)) {
+    throw std::runtime_error{fmt::format("descriptor {} is no TCP socket", socket)};
+  }
+  asio::ip::tcp::endpoint endpoint;
+  std::memcpy(endpoint.data(), &at, size);
+  endpoint.resize(size);
+  const std::string host = address_text(at);
+  return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, endpoint.port())
+                                             : fmt::format("[{}]:{}", host, endpoint.port());
+}
+
+void listener::open(owned_fd listening) {
+  const std::string address = bound_address(listening.get());
+  int listens = 0;
+  socklen_t size = sizeof listens;
+  if (::getsockopt(listening.get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0) {
+    throw std::runtime_error{fmt::format("the socket on {} does not listen", address)};
+  }
+  tcp_acceptor& a = state_->acceptor;
+  a.assign(address.starts_with('[') ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), listening.get());
+  listening.release();
+  a.set_option(asio::ip::tcp::no_delay{true});
+  a.non_blocking(true);
+  state_->port = a.local_endpoint().port();
+  state_->shared = true;
+}
+
 std::uint16_t listener::port() const noexcept { return state_->port; }
 
 task<> listener::run() {
@@ -257,7 +292,7 @@ task<> listener::close() {
   }
   s->closing = true;
   s->wake.cancel();
-  if (s->acceptor.is_open()) {
+  if (s->acceptor.is_open() && !s->shared) {
     refuse_newcomers(s->acceptor.native_handle());
     const deadline until = deadline_in(handshake_grace);
     s->accept_backlog();

@@ -33,6 +33,9 @@ class owned_fd {
   int fd_;
 };
 
+/// "127.0.0.1:8080" or "[::1]:8080" of a bound TCP socket. Throws std::runtime_error for anything else.
+std::string bound_address(int socket);
+
 /// A listening TCP socket and its accept loop, used on one thread. It survives running out of descriptors: it pauses,
 /// leaves connections in the backlog, and when that lasts refuses the oldest with the help of a spare descriptor.
 class listener {
@@ -61,6 +64,10 @@ class listener {
   /// and std::system_error for one that cannot be had, both naming it.
   void open(const std::string& address);
 
+  /// Takes a socket that listens already and that others hold too: close() then leaves its backlog to them. Throws
+  /// std::runtime_error for what is no listening TCP socket.
+  void open(owned_fd listening);
+
   /// The bound port; 0 before open().
   [[nodiscard]] std::uint16_t port() const noexcept;
 
@@ -70,8 +77,9 @@ class listener {
   /// Goes on after has_room() said no.
   void resume();
 
-  /// Turns newcomers away, accepts what is in the backlog, whatever has_room() says, and the handshakes that were under
-  /// way (handshake_grace at most), then stops listening. run() ends soon after. A later call returns at once.
+  /// Of a shared socket: stops accepting. Else turns newcomers away, accepts what is in the backlog, whatever
+  /// has_room() says, and the handshakes that were under way (handshake_grace at most), then stops listening. run()
+  /// ends soon after. A later call returns at once.
   task<> close();
 
  private:
