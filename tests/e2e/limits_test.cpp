@@ -138,7 +138,7 @@ TEST_CASE("clients beyond the limit wait in the backlog until one goes") {
   CHECK(fourth.read_response().status == 200);
 }
 
-TEST_CASE("a lane's queue is bounded: what does not fit is refused at once and was not done") {
+TEST_CASE("a lane's queue is bounded: what does not fit is refused and was not done") {
   test::shop s{{{"COFFER_LANE_QUEUE", "4"}, {"COFFER_LANES", "1"}, {"COFFER_MAX_BATCH", "1"}}};
   // The user's row is held, so the lane's batch waits and the queue fills.
   test::sql_session blocker{s.db.url()};

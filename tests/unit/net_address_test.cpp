@@ -30,6 +30,15 @@ TEST_CASE("an address is read in each of its forms and written in one") {
   CHECK_FALSE(address::parse(std::string_view{"::1\0", 4}));
 }
 
+TEST_CASE("a subscriber has an IPv4 address or a /64 of IPv6") {
+  const auto owner = [](const char* text) { return address::parse(text)->subscriber().text(); };
+  CHECK(owner("192.0.2.1") == "192.0.2.1");
+  CHECK(owner("::ffff:192.0.2.1") == "192.0.2.1");
+  CHECK(owner("2001:db8:1:2:3:4:5:6") == "2001:db8:1:2::");
+  CHECK(owner("2001:db8:1:2:ffff::1") == owner("2001:db8:1:2::1"));
+  CHECK(owner("2001:db8:1:3::1") != owner("2001:db8:1:2::1"));
+}
+
 TEST_CASE("networks contain the addresses of their prefix and no others") {
   CHECK(within("10.0.0.0/8", "10.255.255.255"));
   CHECK_FALSE(within("10.0.0.0/8", "11.0.0.0"));

@@ -177,7 +177,7 @@ void add_http(std::vector<setting_spec>& all) {
                               "clients at once (never more than open files - 128); more wait"),
                         COFFER_MEMBER(http.connections), 1, 1'000'000));
   all.push_back(integer(named("--max-connections-per-address", "COFFER_MAX_CONNECTIONS_PER_ADDRESS", http,
-                              "of one client address (0: any number); more are closed at once"),
+                              "of one client address, of IPv6 a /64 (0: any number); more are closed at once"),
                         COFFER_MEMBER(max_connections_per_address), 0, 1'000'000));
   all.push_back(size(named("--max-request-line", "COFFER_MAX_REQUEST_LINE", http, "beyond it 414"),
                      COFFER_MEMBER(http.request_line), 256, 64 << 10));

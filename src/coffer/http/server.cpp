@@ -30,6 +30,12 @@ struct shard_sessions {
   bool draining = false;
 };
 
+/// Under which name a client's connections are counted.
+std::string owner_of(const std::string& peer) {
+  const auto address = net::address::parse(peer);
+  return address ? address->subscriber().text() : peer;
+}
+
 net::tcp_socket adopt(const net::executor& ex, net::owned_fd fd) {
   sockaddr_storage local{};
   socklen_t size = sizeof local;
@@ -128,7 +134,7 @@ bool server::state::admit(const std::string& peer) {
     return true;
   }
   const std::scoped_lock held{addresses_guard};
-  std::size_t& open = addresses[peer];
+  std::size_t& open = addresses[owner_of(peer)];
   if (open >= clients.per_address) {
     return false;
   }
@@ -141,7 +147,7 @@ void server::state::forget(const std::string& peer) {
     return;
   }
   const std::scoped_lock held{addresses_guard};
-  const auto found = addresses.find(peer);
+  const auto found = addresses.find(owner_of(peer));
   if (found != addresses.end() && --found->second == 0) {
     addresses.erase(found);
   }

@@ -26,7 +26,8 @@ struct shard {
 
 /// Who connects, and what that changes.
 struct client_rules {
-  /// Connections of one address at once; more are closed as soon as they are accepted. 0: any number.
+  /// Connections of one address at once, of IPv6 of one /64; more are closed as soon as they are accepted. 0: any
+  /// number.
   std::size_t per_address = 0;
   /// May have any number of connections, and say in X-Forwarded-For for whom they ask.
   net::address_set proxies;

@@ -87,7 +87,10 @@ struct lane::batch {
 };
 
 lane::lane(net::executor ex, lane_options options, commit_listener on_commit)
-    : executor_{std::move(ex)}, options_{std::move(options)}, on_commit_{std::move(on_commit)} {
+    : executor_{std::move(ex)},
+      options_{std::move(options)},
+      on_commit_{std::move(on_commit)},
+      queue_{executor_, options_.queue_limit, options_.patience} {
   store::add_batch_settings(options_.database);
 }
 
@@ -99,15 +102,11 @@ void lane::push(pending& p) {
 }
 
 void lane::push_group(std::span<pending* const> group) {
-  if (stopping_ || queue_.size() + group.size() > options_.queue_limit) {
-    ledger_metrics::get().overloaded.add(static_cast<double>(group.size()));
-    for (pending* p : group) {
-      p->answer.set_from_any_thread(std::unexpected(error{errc::overloaded}));
-    }
+  if (stopping_) {
+    command_queue::refuse(group);
     return;
   }
-  queue_.insert(queue_.end(), group.begin(), group.end());
-  ledger_metrics::get().queued.add(static_cast<double>(group.size()));
+  queue_.push(group);
   wake();
 }
 
@@ -119,12 +118,10 @@ void lane::wake() {
 }
 
 bool lane::holds(user_id user, std::string_view key) const {
-  const auto matches = [user, key](const pending* p) {
-    return p->command.user == user && p->command.idempotency_key == key;
-  };
-  return std::any_of(queue_.begin(), queue_.end(), matches) ||
-         std::any_of(running_.begin(), running_.end(),
-                     [&](const batch* b) { return std::any_of(b->commands.begin(), b->commands.end(), matches); });
+  const auto matches = [user, key](const pending* p) { return p->is(user, key); };
+  return queue_.holds(user, key) || std::any_of(running_.begin(), running_.end(), [&](const batch* b) {
+           return std::any_of(b->commands.begin(), b->commands.end(), matches);
+         });
 }
 
 void lane::stop() {
@@ -145,22 +142,15 @@ net::task<> lane::run() {
       co_await wait_for_work();
       continue;
     }
-    std::vector<pending*> commands = take();
+    std::vector<pending*> commands = next_batch();
     co_await execute(std::move(commands));
   }
   connection_.reset();
 }
 
-std::vector<pending*> lane::take() {
-  // A group is never split: one that is larger than a batch goes alone.
-  std::size_t count = queue_.front()->command.together;
-  while (count < queue_.size() && count + queue_[count]->command.together <= options_.max_batch) {
-    count += queue_[count]->command.together;
-  }
-  std::vector<pending*> commands{queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count)};
-  queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
+std::vector<pending*> lane::next_batch() {
+  std::vector<pending*> commands = queue_.take(options_.max_batch);
   const auto now = clock::now();
-  ledger_metrics::get().queued.add(-static_cast<double>(count));
   for (const pending* p : commands) {
     ledger_metrics::get().queue_wait_seconds.observe(std::chrono::duration<double>(now - p->queued_at).count());
   }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -14,7 +13,7 @@
 #include <vector>
 
 #include "coffer/domain/product.hpp"
-#include "coffer/ledger/pending.hpp"
+#include "coffer/ledger/command_queue.hpp"
 #include "coffer/net/task.hpp"
 #include "coffer/pg/connection.hpp"
 #include "coffer/pg/error.hpp"
@@ -30,11 +29,12 @@ using commit_listener = std::function<void(std::span<const user_version> users, 
 
 struct lane_options {
   pg::options database;
-  std::size_t max_batch = 256;           ///< commands per transaction
-  std::size_t queue_limit = 1024;        ///< commands waiting; one more is answered `overloaded`
-  int max_attempts = 3;                  ///< runs of a batch that failed without a commit
-  std::int16_t lane_key = 0;             ///< where this lane's sales counters live
-  std::chrono::milliseconds slow{1000};  ///< a batch that takes so long is logged
+  std::size_t max_batch = 256;              ///< commands per transaction
+  std::size_t queue_limit = 1024;           ///< commands in the queue; one more is answered `overloaded`
+  std::chrono::milliseconds patience{100};  ///< how long a command waits for room in the queue
+  int max_attempts = 3;                     ///< runs of a batch that failed without a commit
+  std::int16_t lane_key = 0;                ///< where this lane's sales counters live
+  std::chrono::milliseconds slow{1000};     ///< a batch that takes so long is logged
 };
 
 /// Batches commands naturally: an idle lane commits what is there, a busy one collects until its connection is free.
@@ -47,7 +47,7 @@ class lane {
   lane& operator=(const lane&) = delete;
   ~lane();
 
-  /// Queues `p`, or answers it `overloaded` when the queue is full or the lane is stopping. On the lane's thread.
+  /// Queues `p`, or answers it `overloaded` when the queue stays full or the lane is stopping. On the lane's thread.
   void push(pending& p);
 
   /// As push() for commands that happen together (domain::command::together) and share a deadline: all are queued, in
@@ -69,7 +69,7 @@ class lane {
 
   void wake();
   net::task<> wait_for_work();
-  std::vector<pending*> take();
+  std::vector<pending*> next_batch();
   net::task<> execute(std::vector<pending*> commands);
   net::task<> carry_out(batch& b);
   net::task<next_step> attempt(batch& b);
@@ -87,7 +87,7 @@ class lane {
   net::executor executor_;
   lane_options options_;
   commit_listener on_commit_;
-  std::deque<pending*> queue_;
+  command_queue queue_;
   std::vector<const batch*> running_;       ///< the one in flight, below it those that wait for parts of theirs
   std::optional<net::oneshot<bool>> idle_;  ///< engaged while run() waits for work
   bool woken_ = false;

@@ -20,6 +20,7 @@ ledger_metrics make() {
       .commit_seconds =
           metrics::make_histogram("coffer_lane_batch_seconds", "Time from a batch's start to its commit", seconds),
       .queued = metrics::make_gauge("coffer_lane_queued", "Commands waiting in all lanes"),
+      .waiting = metrics::make_gauge("coffer_lane_waiting", "Commands waiting for room in a full lane"),
       .commands = metrics::make_counter("coffer_lane_commands_total", "Commands committed by all lanes"),
       .replays = metrics::make_counter("coffer_lane_replays_total", "Commands answered from the journal by their key"),
       .overloaded = metrics::make_counter("coffer_lane_overloaded_total", "Commands refused because a lane was full"),

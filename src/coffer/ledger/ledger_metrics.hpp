@@ -14,6 +14,7 @@ struct ledger_metrics {
   metrics::histogram queue_wait_seconds;
   metrics::histogram commit_seconds;
   metrics::gauge queued;
+  metrics::gauge waiting;  ///< for room in a queue
   metrics::counter commands;
   metrics::counter replays;
   metrics::counter overloaded;

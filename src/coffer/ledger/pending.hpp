@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <string_view>
 
 #include "coffer/domain/command.hpp"
 #include "coffer/net/oneshot.hpp"
@@ -13,6 +14,11 @@ namespace coffer::ledger {
 struct pending {
   pending(domain::command c, net::deadline d, net::executor home)
       : command{std::move(c)}, deadline{d}, answer{std::move(home)} {}
+
+  /// Whether it is a command of that user with that idempotency key.
+  [[nodiscard]] bool is(user_id user, std::string_view key) const {
+    return command.user == user && command.idempotency_key == key;
+  }
 
   domain::command command;
   net::deadline deadline;

@@ -68,6 +68,14 @@ std::optional<address> address::parse(std::string_view text) {
 
 bool address::is_v4() const noexcept { return std::equal(mapped.begin(), mapped.end(), bytes_.begin()); }
 
+address address::subscriber() const noexcept {
+  address made = *this;
+  if (!is_v4()) {
+    std::fill(made.bytes_.begin() + 8, made.bytes_.end(), std::uint8_t{0});
+  }
+  return made;
+}
+
 std::string address::text() const {
   std::array<char, INET6_ADDRSTRLEN> written{};
   if (is_v4()) {

@@ -17,6 +17,8 @@ class address {
   static std::optional<address> parse(std::string_view text);
 
   [[nodiscard]] bool is_v4() const noexcept;
+  /// What one subscriber has: an IPv4 address itself, an IPv6 address with the last 64 bits zero (RFC 6177).
+  [[nodiscard]] address subscriber() const noexcept;
   /// As inet_ntop writes it; an IPv4 address with dots.
   [[nodiscard]] std::string text() const;
   /// As sixteen bytes; IPv4 in its mapped form.
