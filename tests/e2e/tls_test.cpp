@@ -52,8 +52,8 @@ struct secured {
 
 /// The subject that a new connection is shown.
 std::string subject_of(const test::server_process& server) {
-  test::tls_wishes how;
-  const auto facts = how.into;
+  const auto facts = std::make_shared<test::tls_facts>();
+  test::tls_wishes how{.into = facts};
   auto client = server.client();
   client.speak(test::over_tls(std::move(how)));
   client.connect();
@@ -91,8 +91,8 @@ void replace(const test::certificate_files& old, const test::certificate_files& 
 TEST_CASE("with a certificate the API is HTTPS, by TLS 1.3 and HTTP/1.1") {
   secured s;
   auto client = s.server.client();
-  test::tls_wishes how{.trusted = s.files.certificate, .protocols = h2 + http_1_1};
-  const auto facts = how.into;
+  const auto facts = std::make_shared<test::tls_facts>();
+  test::tls_wishes how{.trusted = s.files.certificate, .protocols = h2 + http_1_1, .into = facts};
   client.speak(test::over_tls(how));
   const auto user = test::make_user(client, 100);
   CHECK(facts->version == "TLSv1.3");
@@ -117,9 +117,8 @@ TEST_CASE("with a certificate the API is HTTPS, by TLS 1.3 and HTTP/1.1") {
   }
   SECTION("TLS 1.2 too, and no protocol asked for") {
     auto older = s.server.client();
-    test::tls_wishes wishes{.trusted = s.files.certificate, .newest = 0x0303, .protocols = {}};
-    const auto older_facts = wishes.into;
-    older.speak(test::over_tls(wishes));
+    const auto older_facts = std::make_shared<test::tls_facts>();
+    older.speak(test::over_tls({.trusted = s.files.certificate, .newest = 0x0303, .into = older_facts}));
     CHECK(older.get("/products").status == 200);
     CHECK(older_facts->version == "TLSv1.2");
     CHECK(older_facts->protocol.empty());

@@ -23,7 +23,7 @@ std::string reason() {
 
 class tls_link final : public byte_link {
  public:
-  tls_link(SSL_CTX* context, int socket, tls_facts& facts) : ssl_{SSL_new(context), &SSL_free} {
+  tls_link(SSL_CTX* context, int socket) : ssl_{SSL_new(context), &SSL_free} {
     SSL_set_fd(ssl_.get(), socket);
     for (;;) {
       ERR_clear_error();
@@ -38,8 +38,11 @@ class tls_link final : public byte_link {
         throw std::runtime_error{"handshake: " + reason()};
       }
     }
+  }
+
+  [[nodiscard]] tls_facts facts() const {
+    tls_facts facts;
     facts.version = SSL_get_version(ssl_.get());
-    facts.resumed = SSL_session_reused(ssl_.get()) == 1;
     const unsigned char* name = nullptr;
     unsigned int size = 0;
     SSL_get0_alpn_selected(ssl_.get(), &name, &size);
@@ -49,6 +52,7 @@ class tls_link final : public byte_link {
       X509_NAME_get_text_by_NID(X509_get_subject_name(theirs), NID_commonName, text, sizeof text);
       facts.subject = text;
     }
+    return facts;
   }
 
   ssize_t send(std::string_view bytes) override {
@@ -135,7 +139,13 @@ link_maker over_tls(tls_wishes how) {
   }
   SSL_CTX_set_alpn_protos(context.get(), reinterpret_cast<const unsigned char*>(how.protocols.data()),
                           static_cast<unsigned int>(how.protocols.size()));
-  return [context, into = how.into](int socket) { return std::make_unique<tls_link>(context.get(), socket, *into); };
+  return [context, into = how.into](int socket) {
+    auto link = std::make_unique<tls_link>(context.get(), socket);
+    if (into) {
+      *into = link->facts();
+    }
+    return link;
+  };
 }
 
 }  // namespace coffer::test

@@ -26,15 +26,14 @@ struct tls_facts {
   std::string subject;
   std::string version;   ///< "TLSv1.3"
   std::string protocol;  ///< of ALPN; empty: none
-  bool resumed = false;
 };
 
 /// How a client shakes hands.
 struct tls_wishes {
-  std::string trusted{};    ///< PEM file that the certificate must lead to; empty: any
-  int newest = 0;           ///< SSL_CTX_set_max_proto_version; 0: the newest there is
-  std::string protocols{};  ///< of ALPN, in its wire form
-  std::shared_ptr<tls_facts> into = std::make_shared<tls_facts>();
+  std::string trusted{};              ///< PEM file that the certificate must lead to; empty: any
+  int newest = 0;                     ///< SSL_CTX_set_max_proto_version; 0: the newest there is
+  std::string protocols{};            ///< of ALPN, in its wire form
+  std::shared_ptr<tls_facts> into{};  ///< what each handshake came to; null: nobody asks
 };
 
 /// Links that shake hands within ten seconds, or throw std::runtime_error with OpenSSL's reason. They end without a
