@@ -21,7 +21,7 @@ die() {
 }
 
 # The comment block at the top of the calling script is its help.
-print_help() { awk 'NR == 1 { next } !/^#/ { exit } { sub(/^# ?/, ""); print }' "$0"; }
+print_help() { awk 'NR == 1 { next } !/^#/ || /^# shellcheck / { exit } { sub(/^# ?/, ""); print }' "$0"; }
 
 # Runs a command and shows what it printed only when it fails.
 quietly() {

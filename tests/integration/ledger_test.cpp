@@ -305,6 +305,23 @@ TEST_CASE("a command whose deadline has passed is not applied") {
   CHECK(s.db.integer("select balance from users where id = $1", {std::to_string(user.value)}) == 107);
 }
 
+TEST_CASE("an attempt that could not end before the deadline is not begun, so that the outcome is known") {
+  session s;
+  books& b = s.open();
+  const user_id user = s.user(100);
+  s.db.query(
+      "create function slow() returns trigger language plpgsql as"
+      " $$ begin perform pg_sleep(60); return null; end $$");
+  s.db.query("create trigger slow before insert on transactions for each statement execute function slow()");
+  // The server ends a statement after 2 s: one attempt fits into 3 s, the second would be cut off by the deadline.
+  const auto started = std::chrono::steady_clock::now();
+  s.send(b, deposit(user, 5), net::deadline_in(3s));
+  s.run();
+  CHECK(s.outcomes() == outcomes{{"unavailable", 1}});
+  CHECK(std::chrono::steady_clock::now() - started < 2900ms);
+  CHECK(s.db.integer("select balance from users where id = $1", {std::to_string(user.value)}) == 100);
+}
+
 TEST_CASE("commands of unknown users leave nothing and do not disturb their batch") {
   session s;
   books& b = s.open();

@@ -64,6 +64,7 @@ struct lane::batch {
   domain::batch_state state;
   domain::batch_effects effects;
   int attempts = 0;
+  clock::time_point attempted;              ///< when the last attempt began
   bool committing = false;          ///< the statements that end in COMMIT were handed to the connection
   std::optional<proof> unresolved;  ///< the connection was lost around a commit: look for this row first
   clock::time_point started = clock::now();
@@ -213,6 +214,7 @@ void lane::drop_expired(batch& b) {
 
 net::task<lane::next_step> lane::attempt(batch& b) {
   b.committing = false;
+  b.attempted = clock::now();
   ++b.attempts;
   std::optional<pg::error> failure;
   try {
@@ -331,7 +333,11 @@ net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
     refuse_all(b, errc::internal);
     co_return next_step::done;
   }
-  if (b.attempts >= options_.max_attempts) {
+  // What ran into a limit of time takes as long again: without that time it would be in flight at the deadline, and
+  // its outcome unknown.
+  const auto now = clock::now();
+  const bool too_late = pg::is_timeout(failure.state()) && now + (now - b.attempted) >= b.latest_deadline();
+  if (b.attempts >= options_.max_attempts || too_late) {
     refuse_all(b, errc::unavailable);
     co_return next_step::done;
   }

@@ -32,7 +32,7 @@ struct lane_options {
   std::size_t max_batch = 256;              ///< commands per transaction
   std::size_t queue_limit = 1024;           ///< commands in the queue; one more is answered `overloaded`
   std::chrono::milliseconds patience{100};  ///< how long a command waits for room in the queue
-  int max_attempts = 3;                     ///< runs of a batch that failed without a commit
+  int max_attempts = 3;                     ///< runs of a batch that failed without a commit, as time allows
   std::int16_t lane_key = 0;                ///< where this lane's sales counters live
   std::chrono::milliseconds slow{1000};     ///< a batch that takes so long is logged
 };
