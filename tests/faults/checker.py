@@ -113,17 +113,21 @@ class Checker:
                         yield f"{attempts[0].request_id} failed, and has the completed row {row}"
 
     def i3(self):
-        """What is unknown happened at most once."""
+        """What is unknown happened at most once, and an atomic batch as a whole or not at all."""
         for a in self.history.writes():
             if a.outcome == INFO and len(self.rows_of(a)) > 1:
                 yield f"{a.request_id} is unknown, and has {len(self.rows_of(a))} rows"
+            if a.batch and a.batch.atomic and a.batch.operations[0] is a:
+                done = [any(row.completed for row in self.rows_of(one)) for one in a.batch.operations]
+                if any(done) and not all(done):
+                    yield f"{a.request_id} is an atomic batch, and of its operations happened {done}"
 
     def i4(self):
         """Nothing is in the journal that nobody asked for."""
-        issued = {a.request_id: a for a in self.history.writes()}
+        issued = {(a.request_id, a.key or None): a for a in self.history.writes()}
         for row in self.snapshot.rows:
-            a = issued.get(row.request_id)
-            if a is None or a.user != row.user_id or KINDS[a.kind] != row.kind or (a.key or None) != row.idempotency_key:
+            a = issued.get((row.request_id, row.idempotency_key))
+            if a is None or a.user != row.user_id or KINDS[a.kind] != row.kind:
                 yield f"nobody issued {row}"
 
     def i5(self):

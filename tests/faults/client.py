@@ -35,34 +35,57 @@ class Client:
 
     def send(self, attempt, hang_up=False):
         """Fills in what became of the attempt and gives its outcome. With `hang_up` the answer is not waited for."""
+        headers = {"Idempotency-Key": attempt.key} if attempt.key else {}
+        answer = self._ask([attempt], self._message(attempt), headers, hang_up)
+        if answer:
+            self.history.complete(attempt, *answer)
+        return attempt.outcome
+
+    def send_batch(self, batch):
+        """Fills in what became of each operation."""
+        body = json.dumps({"user_id": batch.operations[0].user, "atomic": batch.atomic,
+                           "operations": [self._operation(a) for a in batch.operations]})
+        answer = self._ask(batch.operations, ("POST", "/batch", body), {})
+        if not answer:
+            return
+        status, headers, text = answer
+        for n, attempt in enumerate(batch.operations):
+            if status != 200:
+                self.history.complete(attempt, status, headers, text)
+                continue
+            told = json.loads(text)["operations"][n]
+            replayed = {"idempotent-replayed": str(told["replayed"]).lower(), "retry-after": "with the batch"}
+            self.history.complete(attempt, told["status"], replayed, json.dumps(told.get("receipt", told.get("problem"))))
+
+    def _ask(self, attempts, message, headers, hang_up=False):
+        """One request for these attempts: status, headers and text of its answer, or None when none came."""
         self.sent += 1
-        attempt.client, attempt.request_id = self.number, f"s{self.seed}-c{self.number}-{self.sent}"
-        method, path, body = self._message(attempt)
-        headers = {"X-Request-Id": attempt.request_id, "Content-Type": "application/json"}
-        if attempt.key:
-            headers["Idempotency-Key"] = attempt.key
-        self.history.invoke(attempt)
+        request_id = f"s{self.seed}-c{self.number}-{self.sent}"
+        for attempt in attempts:
+            attempt.client, attempt.request_id = self.number, request_id
+            self.history.invoke(attempt)
         try:
             connection = self._connect()
         except OSError:
-            attempt.outcome = FAIL  # nothing was sent
-            return FAIL
+            for attempt in attempts:
+                attempt.outcome = FAIL  # nothing was sent
+            return None
         try:
-            connection.request(method, path, body, headers)
+            connection.request(*message, {"X-Request-Id": request_id, "Content-Type": "application/json", **headers})
             if hang_up:
-                attempt.abandoned = True
+                for attempt in attempts:
+                    attempt.abandoned = True
                 self.close()
-                return INFO
+                return None
             response = connection.getresponse()
             text = response.read().decode()
         except (OSError, http.client.HTTPException):
             self.close()
-            return INFO
+            return None
         answered = {name.lower(): value for name, value in response.getheaders()}
-        self.history.complete(attempt, response.status, answered, text)
         if answered.get("connection") == "close":
             self.close()
-        return attempt.outcome
+        return response.status, answered, text
 
     @staticmethod
     def _message(a):
@@ -82,6 +105,12 @@ class Client:
         body = json.dumps({"user_id": a.user, "quantity": a.quantity})
         return "POST", f"/products/{a.product}/{a.kind}", body
 
+    @staticmethod
+    def _operation(a):
+        if a.kind == "deposit":
+            return {"op": "add_funds", "amount": a.quantity, "idempotency_key": a.key}
+        return {"op": a.kind, "product_id": a.product, "quantity": a.quantity, "idempotency_key": a.key}
+
     def insist(self, attempt, until):
         """Repeats an attempt with a key until its outcome is known or `until` (a threading.Event) is set."""
         outcome = self.send(attempt)
@@ -89,6 +118,14 @@ class Client:
             attempt = attempt.again()
             outcome = self.send(attempt)
         return attempt
+
+    def insist_batch(self, batch, until):
+        """Repeats a batch until all outcomes are known or `until` is set."""
+        self.send_batch(batch)
+        while any(a.outcome == INFO for a in batch.operations) and not until.wait(0.05):
+            batch = batch.again()
+            self.send_batch(batch)
+        return batch
 
 
 class Crowd:

@@ -103,7 +103,14 @@ class Decisions:
 
     def _too_poor(self, a, _row, before):
         price = 1 if a.kind == "grant" else self.price(a)
-        return a.kind in ("purchase", "grant") and abs(a.quantity) * price > before.balance
+        # What comes before it in an atomic batch would have happened.
+        earlier = a.batch.before(a) if a.batch and a.batch.atomic else ()
+        balance = before.balance + sum(self._change(one) for one in earlier)
+        return a.kind in ("purchase", "grant") and abs(a.quantity) * price > balance
+
+    def _change(self, a):
+        """What an operation of a batch does to the balance."""
+        return a.quantity if a.kind == "deposit" else -a.quantity * self.price(a)
 
     @staticmethod
     def _owns(a, _row, before):

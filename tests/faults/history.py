@@ -11,8 +11,28 @@ NOT_APPLIED = ("unavailable", "overloaded")
 
 
 @dataclasses.dataclass
+class Batch:
+    """Attempts of one user, each with a key, that are sent as one request."""
+    operations: list
+    atomic: bool                  # all of them or none
+
+    def __post_init__(self):
+        for attempt in self.operations:
+            attempt.batch = self
+
+    def again(self):
+        """The same batch once more, not sent yet."""
+        return Batch([attempt.again() for attempt in self.operations], self.atomic)
+
+    def before(self, attempt):
+        """The operations in front of one of them."""
+        return self.operations[:next(n for n, one in enumerate(self.operations) if one is attempt)]
+
+
+@dataclasses.dataclass
 class Attempt:
-    """One request. Times are seconds of the monotonic clock; `wall` is the same instant of the system's clock."""
+    """One request, or one operation of a batch. Times are seconds of the monotonic clock; `wall` is the same instant of
+    the system's clock."""
     client: int
     kind: str                     # deposit, purchase, use, refund, grant, inventory, popular
     user: int = 0
@@ -33,6 +53,7 @@ class Attempt:
     replayed: bool = False
     outcome: str = INFO
     abandoned: bool = False       # its client did not wait for the answer
+    batch: Batch = dataclasses.field(default=None, repr=False, compare=False)
 
     def again(self):
         """The same request once more, not sent yet."""

@@ -37,6 +37,9 @@ CATALOGUE = (
                    " balance_after, item_quantity_after, reason, request_id) values (new.user_id,"
                    " new.version + 1000000, new.kind, new.status, new.product_id, new.quantity, new.amount,"
                    " new.balance_after, new.item_quantity_after, new.reason, new.request_id); end if;")),
+    Mutant("I3", "an atomic batch happens in part",
+           trigger("transactions", "insert", "if new.idempotency_key like '%.1' and new.status = 2 then"
+                   " new.status := 3; new.reason := 'insufficient_funds'; end if;")),
     Mutant("I4", "a row appears that nobody asked for",
            midway=("insert into transactions (user_id, version, kind, status, quantity, amount, balance_after,"
                    " request_id) select id, 2000000, 1, 2, 0, 1, 0, 'nobody' from users limit 1",)),

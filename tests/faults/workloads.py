@@ -1,8 +1,8 @@
-"""What clients do: eleven kinds of work mixed in one run, drawn from the seed."""
+"""What clients do: twelve kinds of work mixed in one run, drawn from the seed."""
 import random
 import time
 
-from faults.history import OK, Attempt
+from faults.history import OK, Attempt, Batch
 
 USERS, HOT_USERS, RACE_USERS = 60, 3, 12
 CONSUMABLES, PERMANENTS = 6, 4
@@ -58,7 +58,7 @@ class Mix:
         self.ranks = [1 / (rank + 1) ** 0.99 for rank in range(len(world.bank))]
         self.kinds = {self.bank: 24, self.hot_wallet: 30, self.permanent_race: 8, self.stock_race: 6,
                       self.repeated_key: 14, self.unknown_retried: 12, self.cache_reads: 11, self.best_sellers: 1,
-                      self.grants: 8, self.refunds: 6, self.piecewise: 3}
+                      self.grants: 8, self.refunds: 6, self.piecewise: 3, self.baskets: 6}
 
     def __call__(self, client, stopping):
         draw = self.random[client.number]
@@ -151,6 +151,19 @@ class Mix:
             client.insist(grant, stopping)
         else:
             client.send(grant, self.hang_up(draw))
+
+    def baskets(self, client, draw, stopping):
+        """Purchases and perhaps a deposit in one request, all or nothing or each for itself, now and then repeated."""
+        user = draw.choice(self.world.hot if draw.random() < 0.5 else self.world.bank)
+        key = self.next_key(client)
+        operations = [Attempt(0, "purchase", user, product, draw.randint(1, 4), f"{key}.{n}")
+                      for n, product in enumerate(draw.sample(self.world.products, draw.choice((2, 3))))]
+        if draw.random() < 0.3:
+            operations.insert(draw.randrange(len(operations)),
+                              Attempt(0, "deposit", user, quantity=draw.randint(1, 3 * PRICE), key=f"{key}.deposit"))
+        batch = client.insist_batch(Batch(operations, atomic=draw.random() < 0.7), stopping)
+        if draw.random() < 0.2:
+            client.send_batch(batch.again())
 
     def piecewise(self, client, draw, _):
         """A purchase is given back in two pieces, which are all of it or more."""
