@@ -10,6 +10,7 @@ POPULAR_TTL = 1  # seconds: how long to wait for an uncached answer
 PLENTY = "user:1000000000/1s,key:1000000000/1s,address:1000000000/1s"
 LIMITS = ("--limit-purchase", PLENTY, "--limit-use", PLENTY, "--limit-funds", PLENTY)
 SERVERS = {"coffer": LIMITS, "growth": LIMITS, "popular": ("--popular-ttl", f"{POPULAR_TTL}s"),
+           "unguarded": (), "guarded": (*LIMITS, "--auth", "required"),
            "b5": ("--max-batch", "1"), "b5_lanes": ("--max-batch", "1", "--lanes", "32")}
 WRITERS = (*SERVERS, "b0", "b1", "b2")
 
@@ -49,7 +50,8 @@ class Contenders:
         database = self.database(name)
         if name not in self.up:
             if name in SERVERS:
-                self.up[name] = Coffer(self.env, database, SERVERS[name])
+                key = self.env.make_key(database) if name == "guarded" else None
+                self.up[name] = Coffer(self.env, database, SERVERS[name], key)
             elif name == "floor":
                 self.up[name] = EpollFloor(self.env)
         return self.up.get(name)

@@ -3,6 +3,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import time
@@ -64,6 +65,13 @@ class Environment:
     def url(self, database):
         parts = urllib.parse.urlsplit(self.maintenance_url)
         return urllib.parse.urlunsplit(parts._replace(path="/" + database))
+
+    def make_key(self, database):
+        """A server key that may buy."""
+        command = [self.coffer, "key", "create", "--name", "bench", "--scopes", "purchases:write"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True,
+                              env={**os.environ, "DATABASE_URL": self.url(database)})
+        return re.search(r"cof_live_\w+", done.stdout).group()
 
     def psql(self, *arguments, database=None, stdin=subprocess.DEVNULL):
         url = self.url(database) if database else self.maintenance_url

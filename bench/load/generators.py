@@ -1,6 +1,7 @@
 """The load generators as functions: each runs one and gives what it counted, with the CPU time it took."""
 import http.client
 import json
+import os
 import re
 import resource
 import statistics
@@ -25,11 +26,14 @@ def watched(command, **options):
     return done.stdout, spent() - before
 
 
-def wrk(address, table, connections, seconds, count_sent=False):
+def wrk(server, table, connections, seconds, count_sent=False):
     """Closed loop over kept-alive connections: `count` is the number of answers that are not refusals."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", HERE / "requests.lua", address,
+    environment = {name: value for name, value in os.environ.items() if name != "COFFER_KEY"}
+    if server.key:
+        environment["COFFER_KEY"] = server.key
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", HERE / "requests.lua", server.address,
                "--", table, "count" if count_sent else ""]
-    output, cpu = watched(command)
+    output, cpu = watched(command, env=environment)
     result = json.loads(next(line for line in output.splitlines() if line.startswith("{")))
     result["count"] = result["answers"] - result["refused"]
     result["per_second"] = result["answers"] / result["seconds"]
@@ -80,7 +84,7 @@ def miss_storm(server, table, connections, seconds):
     buyer = threading.Thread(target=buy)
     buyer.start()
     try:
-        result, cpu = wrk(server.address, table, connections, seconds)
+        result, cpu = wrk(server, table, connections, seconds)
     finally:
         ended.set()
         buyer.join()

@@ -30,6 +30,8 @@ def ratios(rounds):
         "s3_s1": of(get("s3_256"), get("s1_256")),
         "s1_b5": of(get("s1_256"), unbatched),
         "s1_b2": of(get("s1_256"), get("b2_256")),
+        "limits": of(get("s1_256"), get("unguarded_256")),
+        "limits_and_keys": of(get("guarded_256"), get("unguarded_256")),
         "livez_floor": of(get("livez_64"), get("floor_64")),
         "growth": of(get("growth_256"), get("s1_256")),
         "inventory_livez": of(get("s9_hits_64"), get("livez_64")),

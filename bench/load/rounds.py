@@ -69,7 +69,7 @@ class Rounds:
             return generators.popular(self.env, target, 1 if seconds < 2 else 3 if seconds < 5 else 10)
         if run.kind == "storm":
             return generators.miss_storm(target, self.tables.path(run.table), run.connections, seconds)
-        return generators.wrk(target.address, self.tables.path(run.table), run.connections, seconds, run.kind == "mix")
+        return generators.wrk(target, self.tables.path(run.table), run.connections, seconds, run.kind == "mix")
 
     def one(self, run, label):
         target = self.contenders.target(run.contender)
@@ -119,7 +119,7 @@ class Rounds:
         """A session reports its statistics at the end of a transaction, at most once a second: a few more purchases, a
         second later, bring in the tail. Gives the number of commits that this adds. pgbench's sessions have ended."""
         purchases = run.table and run.kind not in ("reads", "storm")
-        if not self.exact_syncs or not purchases or run.contender not in ("coffer", "growth", "b5"):
+        if not self.exact_syncs or not purchases or run.contender not in ("coffer", "unguarded", "guarded", "growth", "b5"):
             return 0
         time.sleep(max(0.0, stopped + 1.1 - time.monotonic()))
         for user in range(1, NUDGES + 1):

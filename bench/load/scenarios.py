@@ -67,6 +67,8 @@ def catalogue(sizes):
                           http("growth_history", "history", 64, contender="growth", kind="reads"),
                           Run("popular", "popular", 1, table="uncached", kind="reads")],
         "latency": PEAK + LATENCY,
+        "guards": S1_PEAK + [http("unguarded", "uniform", 256, contender="unguarded"),
+                             http("guarded", "uniform", 256, contender="guarded")],
         "b2": S1_PEAK + [DRIVER],
         "b5": S1_PEAK + [http("b5", "uniform", 256, contender="b5"),
                          http("b5_lanes", "uniform", 256, contender="b5_lanes")],

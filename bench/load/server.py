@@ -19,10 +19,10 @@ WITH_US = ("setpriv", "--pdeathsig", "TERM")
 
 
 class Coffer:
-    """A server process with the defaults, except for the flags given."""
+    """A server process with the defaults, except for the flags given. `key` is what its clients need, if anything."""
 
-    def __init__(self, env, database, flags=()):
-        self.env, self.database = env, database
+    def __init__(self, env, database, flags=(), key=None):
+        self.env, self.database, self.key = env, database, key
         self.port, self.admin_port = free_port(), free_port()
         self.log = open(env.state / f"{database}.log", "ab")
         command = [*WITH_US, env.coffer, "serve", "--listen", f"127.0.0.1:{self.port}", "--admin-listen",
@@ -56,9 +56,11 @@ class Coffer:
             lines = answer.read().decode().splitlines()
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[:1] != "#")}
 
-    def post(self, path, body, key=None):
+    def post(self, path, body):
         """The status of one request."""
-        headers = {"Content-Type": "application/json", **({"Idempotency-Key": key} if key else {})}
+        headers = {"Content-Type": "application/json"}
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key}"
         request = urllib.request.Request(self.address + path, body.encode(), headers, method="POST")
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
@@ -81,7 +83,7 @@ class Coffer:
 
 class EpollFloor:
     """The cheapest responder: what GET /livez is measured against."""
-    database = None
+    database = key = None
 
     def __init__(self, env):
         self.process = subprocess.Popen([*WITH_US, env.programs / "epoll_floor", "0"], stdout=subprocess.PIPE,

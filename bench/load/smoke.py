@@ -5,7 +5,7 @@ import dataclasses
 from load import audit, scenarios
 
 RUNS = ("s1_64", "s6_256", "s7_256", "s8_64", "livez_64", "s9_hits_64", "s9_storm_64", "b0_4", "b1_4", "b1_hot_4",
-        "b2_256", "b5_256", "floor_64", "growth_256", "growth_history_64", "popular", "idle", "open_50", "overload")
+        "b2_256", "b5_256", "unguarded_256", "guarded_256", "floor_64", "growth_256", "growth_history_64", "popular", "idle", "open_50", "overload")
 
 # The rule that must notice, and what it must notice.
 TAMPER = {
