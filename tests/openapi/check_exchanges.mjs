@@ -145,6 +145,22 @@ function generalProblems(exchange) {
   return wrong ? [`body: ${wrong}`] : [];
 }
 
+// What no client needs to know of the server's inside: its statements, its stores, its files, its addresses.
+const inside = /\b(sqlstate|postgres\w*|libpq|redis|insert into|update \w+ set|select .* from|std::\w+|relation "|constraint "|127\.0\.0\.1|localhost)\b|\.[ch]pp\b|\/(src|usr|home|var|tmp)\//i;
+const hasInside = (text) => inside.exec(text)?.[0];
+if (!hasInside('duplicate key value violates unique constraint "users_pkey"') || hasInside('user 7 does not exist')) {
+  throw new Error('the pattern of what is inside finds nothing, or too much');
+}
+// Rules for every answer, whatever it is about.
+function commonProblems(exchange) {
+  const problems = [];
+  if (findHeader(exchange.headers, 'x-content-type-options') !== 'nosniff') problems.push('X-Content-Type-Options is not nosniff');
+  if (!findHeader(exchange.headers, 'cache-control')) problems.push('Cache-Control is missing');
+  const told = exchange.status >= 400 && hasInside(exchange.body);
+  if (told) problems.push(`the body tells of the inside: ${told}`);
+  return problems;
+}
+
 // What the server answers when it has understood the request.
 const understood = (exchange) => exchange.status < 400 || [402, 409].includes(exchange.status);
 
@@ -170,7 +186,7 @@ for (const line of readFileSync(exchangesFile, 'utf8').split('\n')) {
   const exchange = JSON.parse(line);
   let problems;
   try {
-    problems = check(exchange);
+    problems = [...check(exchange), ...commonProblems(exchange)];
   } catch (failure) {
     problems = [String(failure)];
   }
