@@ -8,8 +8,8 @@ test case or a fault of that file. Prints one line per violation and exits with 
 """
 import pathlib
 import re
-import sys
-import tempfile
+
+import trees
 
 PATH = re.compile(r"`((?:src|tests|script|docs|deploy|bench|migrations|debian)/[\w./-]*[\w/])[^`\n]*`"
                   r"|\]\(((?:\.\./)*[\w./-]+)(?:#[^)]*)?\)")
@@ -60,31 +60,5 @@ BAD = [
 ]
 
 
-def check_tree(files):
-    with tempfile.TemporaryDirectory() as directory:
-        for name, text in files.items():
-            path = pathlib.Path(directory, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        return violations(directory)
-
-
-def self_test():
-    problems = [f"the good tree is refused: {violation}" for violation in check_tree(GOOD_TREE)]
-    for name, text, expected in BAD:
-        if not any(expected in violation for violation in check_tree({**GOOD_TREE, name: text})):
-            problems.append(f"not caught: {text.strip()} in {name}")
-    return problems
-
-
-def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    found = self_test() if sys.argv[1] == "--self-test" else violations(sys.argv[1])
-    for line in found:
-        print(line)
-    sys.exit(1 if found else 0)
-
-
 if __name__ == "__main__":
-    main()
+    trees.main(violations, GOOD_TREE, BAD, __doc__)

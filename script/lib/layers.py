@@ -7,8 +7,8 @@ usage: layers.py TREE        prints one line per violation; exit status 1 when t
 
 import pathlib
 import re
-import sys
-import tempfile
+
+import trees
 
 # What each folder of src/coffer may include besides itself. Arrows point down only.
 ARROWS = {
@@ -196,31 +196,5 @@ BAD = [
 ]
 
 
-def check_tree(files):
-    with tempfile.TemporaryDirectory() as directory:
-        for name, text in files.items():
-            path = pathlib.Path(directory, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        return Tree(directory).check()
-
-
-def self_test():
-    problems = [f"the good tree is refused: {violation}" for violation in check_tree(GOOD_TREE)]
-    for name, text, expected in BAD:
-        if not any(expected in violation for violation in check_tree({**GOOD_TREE, name: text})):
-            problems.append(f"not caught: {text.strip() or 'an empty file'} in {name}")
-    return problems
-
-
-def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    found = self_test() if sys.argv[1] == "--self-test" else Tree(sys.argv[1]).check()
-    for line in found:
-        print(line)
-    sys.exit(1 if found else 0)
-
-
 if __name__ == "__main__":
-    main()
+    trees.main(lambda root: Tree(root).check(), GOOD_TREE, BAD, __doc__)
