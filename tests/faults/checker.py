@@ -65,8 +65,9 @@ class Checker:
         if attempt.outcome == OK and attempt.kind == "inventory" and attempt.status == 200:
             return attempt.answer["version"]
         if attempt.outcome == FAIL and attempt.kind in KINDS:
-            rows = self.rows_by_request.get(attempt.request_id)
-            return rows[0].version if rows else None
+            rows = self.rows_by_request.get(attempt.request_id, ())
+            return next((row.version for row in rows
+                         if (row.user_id, row.idempotency_key) == (attempt.user, attempt.key or None)), None)
         return None
 
     def _acknowledged(self):

@@ -43,22 +43,37 @@ class Client:
 
     def send_batch(self, batch):
         """Fills in what became of each operation."""
-        body = json.dumps({"user_id": batch.operations[0].user, "atomic": batch.atomic,
-                           "operations": [self._operation(a) for a in batch.operations]})
-        answer = self._ask(batch.operations, ("POST", "/batch", body), {})
+        if batch.upload:
+            body = "".join(json.dumps(self._line(a)) + "\n" for a in batch.operations)
+            message, headers = ("POST", "/grants/bulk", body), {"Content-Type": "application/x-ndjson"}
+        else:
+            body = json.dumps({"user_id": batch.operations[0].user, "atomic": batch.atomic,
+                               "operations": [self._operation(a) for a in batch.operations]})
+            message, headers = ("POST", "/batch", body), {}
+        answer = self._ask(batch.operations, message, headers)
         if not answer:
             return
         status, headers, text = answer
-        for n, attempt in enumerate(batch.operations):
-            if status != 200:
+        if status != 200:
+            for attempt in batch.operations:
                 self.history.complete(attempt, status, headers, text)
-                continue
-            told = json.loads(text)["operations"][n]
-            replayed = {"idempotent-replayed": str(told["replayed"]).lower(), "retry-after": "with the batch"}
-            self.history.complete(attempt, told["status"], replayed, json.dumps(told.get("receipt", told.get("problem"))))
+            return
+        told = self._lines(text) if batch.upload else dict(enumerate(json.loads(text)["operations"]))
+        for n, attempt in enumerate(batch.operations):
+            if n in told:  # of an answer that is torn not all is there
+                answered = {"idempotent-replayed": str(told[n]["replayed"]).lower(), "retry-after": "with the batch"}
+                self.history.complete(attempt, told[n]["status"], answered,
+                                      json.dumps(told[n].get("receipt", told[n].get("problem"))))
+
+    @staticmethod
+    def _lines(text):
+        """What an upload's answer says, by operation; of lines that are whole."""
+        lines = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        return {line["line"] - 1: line for line in lines if "replayed" in line}
 
     def _ask(self, attempts, message, headers, hang_up=False):
-        """One request for these attempts: status, headers and text of its answer, or None when none came."""
+        """One request for these attempts: status, headers and text of its answer, or None when none came. Of an upload
+        as much as came."""
         self.sent += 1
         request_id = f"s{self.seed}-c{self.number}-{self.sent}"
         for attempt in attempts:
@@ -71,7 +86,7 @@ class Client:
                 attempt.outcome = FAIL  # nothing was sent
             return None
         try:
-            connection.request(*message, {"X-Request-Id": request_id, "Content-Type": "application/json", **headers})
+            connection.request(*message, {"Content-Type": "application/json", **headers, "X-Request-Id": request_id})
             if hang_up:
                 for attempt in attempts:
                     attempt.abandoned = True
@@ -79,6 +94,11 @@ class Client:
                 return None
             response = connection.getresponse()
             text = response.read().decode()
+        except http.client.IncompleteRead as torn:
+            self.close()
+            if not attempts[0].batch or not attempts[0].batch.upload:
+                return None
+            return response.status, {}, torn.partial.decode()
         except (OSError, http.client.HTTPException):
             self.close()
             return None
@@ -96,8 +116,7 @@ class Client:
         if a.kind == "deposit":
             return "POST", f"/users/{a.user}/add-funds", json.dumps({"amount": a.quantity})
         if a.kind == "grant":
-            what = {"product_id": a.product, "quantity": a.quantity} if a.product else {"credits": a.quantity}
-            return "POST", f"/users/{a.user}/grants", json.dumps({**what, "reason": "test"})
+            return "POST", f"/users/{a.user}/grants", json.dumps({**Client._granted(a), "reason": "test"})
         if a.kind == "refund":
             what = {"quantity": a.quantity} if a.quantity else {}
             path = f"/users/{a.user}/transactions/{a.purchase}/refund"
@@ -110,6 +129,14 @@ class Client:
         if a.kind == "deposit":
             return {"op": "add_funds", "amount": a.quantity, "idempotency_key": a.key}
         return {"op": a.kind, "product_id": a.product, "quantity": a.quantity, "idempotency_key": a.key}
+
+    @staticmethod
+    def _line(a):
+        return {"user_id": a.user, **Client._granted(a), "reason": "test", "idempotency_key": a.key}
+
+    @staticmethod
+    def _granted(a):
+        return {"product_id": a.product, "quantity": a.quantity} if a.product else {"credits": a.quantity}
 
     def insist(self, attempt, until):
         """Repeats an attempt with a key until its outcome is known or `until` (a threading.Event) is set."""

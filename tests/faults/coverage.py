@@ -22,6 +22,7 @@ def counts(history):
         "not_refundable": sum(a.code == "not_refundable" for a in writes),
         "already_refunded": sum(a.code == "already_refunded" for a in writes),
         "batched": sum(a.batch is not None and a.batch.atomic and a.outcome == OK for a in writes),
+        "uploaded": sum(a.batch is not None and a.batch.upload and a.outcome == OK for a in writes),
         "not_executed": sum(a.code == "not_executed" for a in writes),
         "key_reused": sum(a.code == "idempotency_key_reused" for a in writes),
         "not_applied": sum(a.outcome == FAIL and a.status == 503 for a in writes),
@@ -36,8 +37,9 @@ def counts(history):
 
 # What every run must have; a fault adds its own.
 ALWAYS = {"ok": 200, "insufficient_funds": 10, "already_owned": 5, "not_enough_items": 5, "sold_out": 5,
-          "granted": 10, "refunded": 10, "not_refundable": 3, "already_refunded": 3, "batched": 10, "not_executed": 3,
-          "key_reused": 3, "replayed": 20, "reads": 50, "popular": 3, "hot_percent": round(100 * HOT_SHARE)}
+          "granted": 10, "refunded": 10, "not_refundable": 3, "already_refunded": 3, "batched": 10, "uploaded": 10,
+          "not_executed": 3, "key_reused": 3, "replayed": 20, "reads": 50, "popular": 3,
+          "hot_percent": round(100 * HOT_SHARE)}
 
 
 def missing(history, also):

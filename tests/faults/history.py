@@ -12,9 +12,10 @@ NOT_APPLIED = ("unavailable", "overloaded")
 
 @dataclasses.dataclass
 class Batch:
-    """Attempts of one user, each with a key, that are sent as one request."""
+    """Attempts, each with a key, that are sent as one request: of one user, or an upload of grants."""
     operations: list
-    atomic: bool                  # all of them or none
+    atomic: bool = False          # all of them or none
+    upload: bool = False
 
     def __post_init__(self):
         for attempt in self.operations:
@@ -22,7 +23,7 @@ class Batch:
 
     def again(self):
         """The same batch once more, not sent yet."""
-        return Batch([attempt.again() for attempt in self.operations], self.atomic)
+        return Batch([attempt.again() for attempt in self.operations], self.atomic, self.upload)
 
     def before(self, attempt):
         """The operations in front of one of them."""

@@ -1,4 +1,4 @@
-"""What clients do: twelve kinds of work mixed in one run, drawn from the seed."""
+"""What clients do: thirteen kinds of work mixed in one run, drawn from the seed."""
 import random
 import time
 
@@ -58,7 +58,8 @@ class Mix:
         self.ranks = [1 / (rank + 1) ** 0.99 for rank in range(len(world.bank))]
         self.kinds = {self.bank: 24, self.hot_wallet: 30, self.permanent_race: 8, self.stock_race: 6,
                       self.repeated_key: 14, self.unknown_retried: 12, self.cache_reads: 11, self.best_sellers: 1,
-                      self.grants: 8, self.refunds: 6, self.piecewise: 3, self.baskets: 6}
+                      self.grants: 8, self.refunds: 6, self.piecewise: 3, self.baskets: 6,
+                      self.presents: 2}
 
     def __call__(self, client, stopping):
         draw = self.random[client.number]
@@ -161,7 +162,19 @@ class Mix:
         if draw.random() < 0.3:
             operations.insert(draw.randrange(len(operations)),
                               Attempt(0, "deposit", user, quantity=draw.randint(1, 3 * PRICE), key=f"{key}.deposit"))
-        batch = client.insist_batch(Batch(operations, atomic=draw.random() < 0.7), stopping)
+        self.insist_and_repeat(client, draw, Batch(operations, atomic=draw.random() < 0.7), stopping)
+
+    def presents(self, client, draw, stopping):
+        """An upload of grants for several users, repeated until all is known."""
+        key = self.next_key(client)
+        users = draw.choices(self.world.hot + self.world.bank[:3 * HOT_USERS], k=draw.randint(2, 6))
+        grants = [Attempt(0, "grant", user, draw.choice((0, draw.choice(self.world.products))),
+                          draw.choice((-2, 1, 1, 3)), f"{key}.{n}") for n, user in enumerate(users)]
+        self.insist_and_repeat(client, draw, Batch(grants, upload=True), stopping)
+
+    @staticmethod
+    def insist_and_repeat(client, draw, batch, stopping):
+        batch = client.insist_batch(batch, stopping)
         if draw.random() < 0.2:
             client.send_batch(batch.again())
 
