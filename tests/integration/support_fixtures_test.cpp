@@ -51,3 +51,13 @@ TEST_CASE("a child's output and end are seen, and its environment is the named o
   sleeper.signal(SIGKILL);
   CHECK(sleeper.wait(std::chrono::seconds{5}) == 128 + SIGKILL);
 }
+
+TEST_CASE("a credential in a program's output is noticed, and what names one is not") {
+  const std::string key = "cof_live_" + std::string(38, 'x');
+  const std::string token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI3In0.c2lnbmF0dXJl";
+  const std::string url = "postgresql://app:hunter2@db.example/shop";
+  CHECK(test::credential_in(R"({"key":")" + key + R"("})") == key);
+  CHECK(test::credential_in("Bearer " + token) == "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI3In0.");
+  CHECK(test::credential_in("cannot reach " + url) == "://app:hunter2@");
+  CHECK(test::credential_in("cof_live_abcd... eyJ cof_ postgresql://app@db/shop http://127.0.0.1:80/v1") == "");
+}

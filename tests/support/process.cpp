@@ -13,8 +13,11 @@
 #include <cstring>
 #include <filesystem>
 #include <mutex>
+#include <regex>
 #include <stdexcept>
+#include <string_view>
 #include <thread>
+#include <utility>
 
 namespace coffer::test {
 
@@ -258,6 +261,26 @@ std::optional<std::string> process::wait_for_line(const std::vector<std::string>
     return found || state_->exit_code;
   });
   return found;
+}
+
+std::string credential_in(const std::string& text) {
+  // How each begins, and what it looks like from there: a key behind its kind, a token's header and claims, what
+  // stands between a URL's : and @.
+  static const std::pair<std::string_view, std::regex> credentials[] = {
+      {"cof_", std::regex{R"(cof_(live|test)_[0-9A-Za-z]{20,64})"}},
+      {"eyJ", std::regex{R"(eyJ[\w-]{8,200}\.[\w-]{8,1000}\.)"}},
+      {"://", std::regex{R"(://[^\s/"@:]{0,100}:[^\s/"@]{1,100}@)"}},
+  };
+  for (const auto& [beginning, form] : credentials) {
+    for (auto at = text.find(beginning); at != std::string::npos; at = text.find(beginning, at + 1)) {
+      std::smatch found;
+      if (std::regex_search(text.begin() + static_cast<std::ptrdiff_t>(at), text.end(), found, form,
+                            std::regex_constants::match_continuous)) {
+        return found.str();
+      }
+    }
+  }
+  return "";
 }
 
 outcome run(std::vector<std::string> arguments, const environment& env, std::chrono::milliseconds limit) {

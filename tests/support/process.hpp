@@ -53,6 +53,10 @@ class process {
   std::shared_ptr<state> state_;
 };
 
+/// The first credential that a text shows, or "": a whole key, a player's token, a password in a URL. No program may
+/// write one to its log.
+std::string credential_in(const std::string& text);
+
 /// How a program ended.
 struct outcome {
   int exit_code = -1;

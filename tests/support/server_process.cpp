@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "support/catch.hpp"
 #include "support/exchange_log.hpp"
 
 namespace coffer::test {
@@ -43,7 +44,16 @@ server_process::server_process(const database& db, const environment& extra)
 
 server_process::server_process(environment env) : env_{std::move(env)} { start(); }
 
+server_process::~server_process() { check_log(); }
+
+void server_process::check_log() const {
+  if (process_) {
+    CHECK(credential_in(log()) == "");
+  }
+}
+
 void server_process::start() {
+  check_log();
   process_ = std::make_unique<process>(std::vector<std::string>{coffer_binary(), "serve"}, env_);
   const auto line = wait_for_event("listening", std::chrono::seconds{20});
   if (!line) {

@@ -14,7 +14,8 @@
 
 namespace coffer::test {
 
-/// `coffer serve`. Started and listening when the constructor returns; killed by the destructor.
+/// `coffer serve`. Started and listening when the constructor returns; killed by the destructor. A log that shows a
+/// credential fails the test.
 class server_process {
  public:
   /// Serves `db` with REDIS_URL from the test's environment (if set) and key prefix of its own. `extra` overrides and
@@ -23,6 +24,9 @@ class server_process {
   explicit server_process(const database& db, const environment& extra = {});
   /// As above with the whole environment given, for servers without a fixture's database.
   explicit server_process(environment env);
+  ~server_process();
+  server_process(const server_process&) = delete;
+  server_process& operator=(const server_process&) = delete;
 
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
   /// 0 when there is no admin listener.
@@ -65,6 +69,7 @@ class server_process {
 
  private:
   void start();
+  void check_log() const;
 
   environment env_;
   std::unique_ptr<process> process_;

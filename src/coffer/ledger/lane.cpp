@@ -64,7 +64,7 @@ struct lane::batch {
   domain::batch_state state;
   domain::batch_effects effects;
   int attempts = 0;
-  clock::time_point attempted;              ///< when the last attempt began
+  clock::time_point attempted;      ///< when the last attempt began
   bool committing = false;          ///< the statements that end in COMMIT were handed to the connection
   std::optional<proof> unresolved;  ///< the connection was lost around a commit: look for this row first
   clock::time_point started = clock::now();

@@ -36,7 +36,7 @@ class connection {
   task<std::tuple<asio::error_code, std::size_t>> read_some(std::span<char> room);
   /// Takes input that has come. `room` is not empty.
   io_result try_read(std::span<char> room);
-  /// Whether there is input, or the end of it has not been noticed yet.
+  /// Whether there is input that has not been taken, looked for without waiting.
   bool has_input();
   /// Takes input off the socket and throws it away, in the way of read_some(). After finish() only.
   task<std::tuple<asio::error_code, std::size_t>> discard_some(std::span<char> room);

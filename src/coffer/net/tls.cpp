@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <ctime>
 #include <stdexcept>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -24,10 +25,13 @@ constexpr const char* ciphers =
 /// In the form of ALPN: a length, a name (RFC 7301 section 3.1).
 constexpr std::string_view protocols{"\x08http/1.1"};
 
-/// What OpenSSL has noted last, and forgets it.
+/// The first thing that OpenSSL has noted, which later ones follow from; forgets all of them.
 std::string reason() {
-  const unsigned long code = ERR_peek_last_error();
+  const unsigned long code = ERR_peek_error();
   ERR_clear_error();
+  if (ERR_SYSTEM_ERROR(code)) {
+    return std::generic_category().message(ERR_GET_REASON(code));
+  }
   const char* const text = ERR_reason_error_string(code);
   return text == nullptr ? "unknown" : text;
 }
@@ -60,7 +64,7 @@ std::chrono::sys_seconds expiry_of(const X509* certificate) {
 
 // OpenSSL's own way to a socket raises SIGPIPE when the peer has gone; this one does not.
 
-int socket_of(BIO* bio) { return static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio))); }
+int socket_of(BIO* bio) { return *static_cast<const int*>(BIO_get_data(bio)); }
 
 int moved_or_retry(BIO* bio, ssize_t size, int when_blocked) {
   BIO_clear_retry_flags(bio);
@@ -161,7 +165,7 @@ std::shared_ptr<const tls_context> tls_context::for_server(const std::string& ce
   }
   made->expires_at = expiry_of(SSL_CTX_get0_certificate(c));
   STACK_OF(X509)* chain = nullptr;
-  SSL_CTX_get0_chain_certs(c, &chain);
+  SSL_CTX_get0_chain_certs(c, static_cast<void*>(&chain));
   for (int i = 0; i < sk_X509_num(chain); ++i) {
     made->expires_at = std::min(made->expires_at, expiry_of(sk_X509_value(chain, i)));
   }
@@ -176,18 +180,20 @@ std::shared_ptr<const tls_context> tls_context::for_unverified_client() {
 }
 
 struct tls_channel::engine {
-  explicit engine(SSL* s) : ssl{s, &SSL_free} {}
+  engine(SSL* s, int fd) : socket{fd}, ssl{s, &SSL_free} {}
+  int socket;  ///< the BIO of ssl refers to it
   std::unique_ptr<SSL, decltype(&SSL_free)> ssl;
 };
 
 tls_channel::tls_channel(std::shared_ptr<const tls_context> context, int socket)
-    : context_{std::move(context)}, engine_{std::make_unique<engine>(SSL_new(context_->state_->context.get()))} {
+    : context_{std::move(context)},
+      engine_{std::make_unique<engine>(SSL_new(context_->state_->context.get()), socket)} {
   SSL* const ssl = engine_->ssl.get();
   BIO* const bio = ssl == nullptr ? nullptr : BIO_new(socket_method());
   if (bio == nullptr) {
     throw std::bad_alloc{};
   }
-  BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(socket)));
+  BIO_set_data(bio, &engine_->socket);
   SSL_set_bio(ssl, bio, bio);
   if (context_->state_->is_server) {
     SSL_set_accept_state(ssl);
