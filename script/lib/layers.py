@@ -32,7 +32,7 @@ ARROWS = {
 
 # Third-party headers and the only files of src/coffer that may name them.
 FENCES = {
-    r"llhttp\.h": r"http/parser[^/]*",
+    r"llhttp\.h": r"http/parser_machine\.hpp",
     r"simdjson\.h": r"json/reader[^/]*",
     r"hiredis/.*|hiredis\.h|async\.h": r"redis/.*",
     r"libpq-fe\.h|libpq/.*": r"pg/.*",
@@ -167,7 +167,8 @@ GOOD_TREE = {
     "src/coffer/net/task.hpp": '#include "coffer/net/asio.hpp"\n',
     "src/coffer/http/router.hpp": '#include "coffer/base/error.hpp"\n',
     "src/coffer/http/meson.build": "files('parser.cpp')\n",
-    "src/coffer/http/parser.cpp": "#include <llhttp.h>\n",
+    "src/coffer/http/parser_machine.hpp": "#include <llhttp.h>\n",
+    "src/coffer/http/parser.cpp": '#include "coffer/http/parser_machine.hpp"\n',
     "src/coffer/pg/connection.hpp": "#include <libpq-fe.h>\n",
 }
 

@@ -1,5 +1,5 @@
 // Turns bytes into requests, strictly and within limits. Sans I/O: knows neither sockets nor clocks. llhttp, behind it,
-// is seen by parser.cpp alone.
+// is seen by parser_machine.hpp alone.
 #pragma once
 
 #include <cstddef>

@@ -193,4 +193,20 @@ std::string_view trim(std::string_view text) noexcept {
   return end == std::string_view::npos ? std::string_view{} : text.substr(begin, end + 1 - begin);
 }
 
+std::string_view find_raw_field(std::string_view fields, std::string_view name) noexcept {
+  while (!fields.empty()) {
+    const std::size_t end = fields.find("\r\n");
+    if (end == 0 || end == std::string_view::npos) {
+      break;
+    }
+    const std::string_view line = fields.substr(0, end);
+    if (line.size() > name.size() && line[name.size()] == ':' &&
+        equal_ignoring_case(line.substr(0, name.size()), name)) {
+      return trim(line.substr(name.size() + 1));
+    }
+    fields.remove_prefix(end + 2);
+  }
+  return {};
+}
+
 }  // namespace coffer::http

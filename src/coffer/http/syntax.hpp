@@ -40,4 +40,8 @@ content_length read_content_length(std::string_view text) noexcept;
 /// `text` without spaces and tabs around it.
 std::string_view trim(std::string_view text) noexcept;
 
+/// The value of the first field called `name` (lower case) in field lines of which nothing is known yet but that they
+/// came; empty when there is none.
+std::string_view find_raw_field(std::string_view fields, std::string_view name) noexcept;
+
 }  // namespace coffer::http
