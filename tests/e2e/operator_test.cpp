@@ -226,7 +226,7 @@ TEST_CASE("grants and refunds are operations of a batch") {
   CHECK(books(s.db) == "");
 }
 
-TEST_CASE("the statement shows what was refunded and why") {
+TEST_CASE("the statement shows what was granted and refunded, and why") {
   test::shop s;
   REQUIRE(refund(s.client, s.user, version_of(s.buy(2))).status == 201);
   const auto statement = s.client.get(fmt::format("/users/{}/statement", s.user)).json();
@@ -234,18 +234,35 @@ TEST_CASE("the statement shows what was refunded and why") {
   CHECK(last["refunded_version"] == 2);
   CHECK(last["note"] == "by accident");
   CHECK(last["change"] == 2);
+  CHECK(last["missing"] == 0);
+  const auto bought = version_of(s.buy(2));
+  REQUIRE(grant(s.client, s.user, fmt::format(R"("product_id":{},"quantity":-1)", s.product)).status == 201);
+  REQUIRE(refund(s.client, s.user, bought, R"("force":true)").status == 201);
+  const auto further = s.client.get(fmt::format("/users/{}/statement", s.user)).json()["items"];
+  CHECK(further[4]["direction"] == "take");
+  CHECK(further[4]["change"] == 0);
+  CHECK(further[5]["missing"] == 1);
   const auto csv = s.client.get(fmt::format("/users/{}/statement?format=csv", s.user)).body;
-  CHECK(csv.find(",2,by accident\r\n") != std::string::npos);
+  CHECK(csv.find(",2,by accident,,0\r\n") != std::string::npos);
+  CHECK(csv.find(",,a gift,take,\r\n") != std::string::npos);
+  CHECK(csv.find(",4,by accident,,1\r\n") != std::string::npos);
 }
 
 TEST_CASE("falsified refunds are found") {
   test::shop s;
   REQUIRE(refund(s.client, s.user, version_of(s.buy(3)), R"("quantity":1)").status == 201);
-  const auto broken = [&s] {
+  std::string rule = "refunds_are_of_purchases";
+  const auto broken = [&] {
     const auto run = test::run_coffer({"verify", "--format", "json"}, {{"DATABASE_URL", s.db.url()}});
-    return test::json_value::parse(run.out)["rules"]["refunds_are_of_purchases"]["violations"].integer();
+    return test::json_value::parse(run.out)["rules"][rule]["violations"].integer();
   };
   REQUIRE(broken() == 0);
+  SECTION("units left with the user") {
+    rule = "refund_misses_what_was_used_up";
+    REQUIRE(broken() == 0);
+    s.db.query("update transactions set detail_2 = 1, item_quantity_after = 3 where kind = 4");
+    s.db.query("update inventory set quantity = 3");
+  }
   SECTION("counted twice") { s.db.query("update refunds set units = 2"); }
   SECTION("not counted") { s.db.query("delete from refunds"); }
   SECTION("of another version") { s.db.query("update transactions set detail_1 = 1 where kind = 4"); }

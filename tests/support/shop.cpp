@@ -75,6 +75,9 @@ constexpr rule rules[] = {
      "select count(*) from transactions r where r.kind = 4 and r.status = 2 and not exists (select from transactions p"
      " where p.user_id = r.user_id and p.version = r.detail_1 and p.kind = 2 and p.status = 2"
      " and p.product_id = r.product_id)"},
+    {"a refund left units behind, or took more than it gave back",
+     "select count(*) from transactions where kind = 4 and status = 2 and (coalesce(detail_2, -1) not between 0 and"
+     " quantity or (detail_2 > 0 and item_quantity_after > 0))"},
     {"a row is pending", "select count(*) from transactions where status = 1"},
 };
 

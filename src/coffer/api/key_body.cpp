@@ -13,10 +13,6 @@ constexpr json::text scope_list{1, 200, json::charset::line};
 
 constexpr std::string_view kinds[] = {"live", "test"};
 
-std::optional<std::string> spelled(std::optional<timestamp> time) {
-  return time ? std::optional{to_rfc3339(*time)} : std::nullopt;
-}
-
 struct key_list {
   std::span<const store::key_row> items;
 };
@@ -31,9 +27,9 @@ void key_members(Sink& out, const store::key_row& key) {
   out.member("scopes", auth::to_string(key.scopes), {.text = "Separated by spaces."});
   out.member("hint", key.hint, {.text = "The last characters of the key."});
   out.member("created_at", to_rfc3339(key.created_at), time);
-  out.nullable("expires_at", spelled(key.expires_at), {.text = "Null: never.", .format = "date-time"});
-  out.nullable("revoked_at", spelled(key.revoked_at), {.text = "Null: in force.", .format = "date-time"});
-  out.nullable("last_used_at", spelled(key.last_used_at),
+  out.nullable("expires_at", to_rfc3339_if_any(key.expires_at), {.text = "Null: never.", .format = "date-time"});
+  out.nullable("revoked_at", to_rfc3339_if_any(key.revoked_at), {.text = "Null: in force.", .format = "date-time"});
+  out.nullable("last_used_at", to_rfc3339_if_any(key.last_used_at),
                {.text = "Up to a minute late; null: never.", .format = "date-time"});
 }
 
@@ -83,18 +79,6 @@ static void members_of(Sink& out, const made_key& made) {
 }  // namespace coffer::service
 
 namespace coffer::api {
-
-namespace {
-
-template <typename Resource>
-std::string rendered(const Resource& resource) {
-  std::string body;
-  json::writer out{body};
-  render_sink{out}.object(resource);
-  return body;
-}
-
-}  // namespace
 
 const json::object<create_key_body>& create_key_schema() {
   static const std::string scopes_help = fmt::format("Separated by spaces: {}.", auth::scope_names());

@@ -43,10 +43,6 @@ struct receipt {
   const domain::transaction& row;
 };
 
-std::optional<std::string> spelled(std::optional<timestamp> time) {
-  return time ? std::optional{to_rfc3339(*time)} : std::nullopt;
-}
-
 std::optional<std::int64_t> id_of(const std::optional<product_id>& product) {
   return product ? std::optional{product->value} : std::nullopt;
 }
@@ -78,8 +74,8 @@ static void members_of(Sink& out, const domain::product& product) {
   out.nullable("stock", product.stock, {.text = "Units left; null: unlimited.", .minimum = 0});
   out.nullable("per_user_limit", product.terms.per_user_limit,
                {.text = "Units that one user may ever buy; null: any number.", .minimum = 1});
-  out.nullable("sale_starts_at", spelled(product.terms.sale_starts_at), sale_start);
-  out.nullable("sale_ends_at", spelled(product.terms.sale_ends_at), sale_end);
+  out.nullable("sale_starts_at", to_rfc3339_if_any(product.terms.sale_starts_at), sale_start);
+  out.nullable("sale_ends_at", to_rfc3339_if_any(product.terms.sale_ends_at), sale_end);
 }
 
 template <typename Sink>
@@ -100,18 +96,14 @@ static void members_of(Sink& out, const domain::transaction& row) {
   out.nullable("idempotency_key", row.idempotency_key, {.text = "The key of the request, without quotes."});
   out.member("request_id", row.request_id, {.text = "X-Request-Id of the request that was decided."});
   out.member("created_at", to_rfc3339(row.created_at), any_time);
-  const bool granted = row.kind == domain::transaction_kind::grant;
-  const bool refunded = row.kind == domain::transaction_kind::refund;
-  const bool completed = row.status == domain::transaction_status::completed;
-  using number = std::optional<std::int64_t>;
-  using word = std::optional<std::string_view>;
-  out.if_any("direction", granted ? word{grant_directions[row.detail_1 == domain::taken_away ? 1 : 0]} : word{},
+  out.if_any("direction", grant_direction(row),
              {.text = "Of a grant: whether it gives or takes.", .names = grant_directions});
-  out.if_any("refunded_version", refunded ? row.detail_1 : number{},
+  out.if_any("refunded_version", refunded_version(row),
              {.text = "Of a refund: the version of the purchase.", .minimum = 1});
-  out.if_any("missing", refunded && completed ? row.detail_2 : number{},
+  out.if_any("missing", missing_units(row),
              {.text = "Of a refund: units that had been used up and were paid back all the same.", .minimum = 0});
-  out.if_any("note", granted || refunded ? word{row.note} : word{},
+  const bool by_operator = row.kind == domain::transaction_kind::grant || row.kind == domain::transaction_kind::refund;
+  out.if_any("note", by_operator ? std::optional<std::string_view>{row.note} : std::nullopt,
              {.text = "Of a grant or refund: the operator's reason."});
 }
 
@@ -152,7 +144,7 @@ static void members_of(Sink& out, const store::inventory& inventory) {
   out.member("version", inventory.at.value, any_version);
   out.list("items", std::span<const store::inventory_item>{inventory.items},
            {.text = "By product_id; what has been used up is left out."});
-  out.if_any("as_of", spelled(inventory.as_of),
+  out.if_any("as_of", to_rfc3339_if_any(inventory.as_of),
              {.text = "Of a past inventory: the time that was asked for.", .format = "date-time"});
 }
 
@@ -194,19 +186,6 @@ static void members_of(Sink& out, const page<Resource>& of) {
   out.list("items", of.items, {.maximum = largest_page});
   out.nullable("next_cursor", of.next_cursor, {.text = "For the next page; null at the end."});
 }
-
-namespace {
-
-template <typename Resource>
-std::string rendered(const Resource& resource, std::size_t usual_size = 0) {
-  std::string body;
-  body.reserve(usual_size);
-  json::writer out{body};
-  render_sink{out}.object(resource);
-  return body;
-}
-
-}  // namespace
 
 std::string transaction_id(const domain::transaction& row) {
   return fmt::format("{}-{}", row.user.value, row.at.value);

@@ -106,6 +106,16 @@ class render_sink {
   json::writer& out_;
 };
 
+/// The resource as a body. `usual_size`: bytes to allocate at once.
+template <typename Resource>
+std::string rendered(const Resource& resource, std::size_t usual_size = 0) {
+  std::string body;
+  body.reserve(usual_size);
+  json::writer out{body};
+  render_sink{out}.object(resource);
+  return body;
+}
+
 /// The schemas of all objects that answers consist of, by name.
 class shapes {
  public:

@@ -15,10 +15,6 @@ struct statement_line {
   std::int64_t change = 0;
 };
 
-std::optional<std::int64_t> refunded_version(const domain::transaction& row) {
-  return row.kind == domain::transaction_kind::refund ? row.detail_1 : std::nullopt;
-}
-
 }  // namespace
 
 // Found by its first argument, hence not in the unnamed namespace.
@@ -42,13 +38,25 @@ static void members_of(Sink& out, const statement_line& of) {
   out.member("request_id", row.request_id, {.text = "X-Request-Id of the request that was decided."});
   out.nullable("refunded_version", refunded_version(row), {.text = "Of a refund: the version of the purchase."});
   out.nullable("note", row.note, {.text = "Of a grant or refund: the operator's reason."});
+  out.if_any("direction", grant_direction(row),
+             {.text = "Of a grant: whether it gives or takes.", .names = grant_directions});
+  out.if_any("missing", missing_units(row),
+             {.text = "Of a refund: units that had been used up and were paid back all the same.", .minimum = 0});
 }
 
 namespace {
 
 constexpr std::string_view csv_header =
     "version,created_at,kind,status,product_id,product_name,quantity,amount,change,balance_after,reason,"
-    "idempotency_key,request_id,refunded_version,note\r\n";
+    "idempotency_key,request_id,refunded_version,note,direction,missing\r\n";
+
+void append_any(csv_writer& out, std::optional<std::int64_t> number) {
+  if (number) {
+    out.number(*number);
+  } else {
+    out.empty();
+  }
+}
 
 void append_csv(std::string& to, const store::statement_row& line, std::int64_t change) {
   const domain::transaction& row = line.row;
@@ -57,11 +65,7 @@ void append_csv(std::string& to, const store::statement_row& line, std::int64_t 
   out.text(to_rfc3339(row.created_at));
   out.text(to_string(row.kind));
   out.text(to_string(row.status));
-  if (row.product) {
-    out.number(row.product->value);
-  } else {
-    out.empty();
-  }
+  append_any(out, row.product ? std::optional{row.product->value} : std::nullopt);
   out.text(line.product_name);
   out.number(row.quantity);
   out.number(on_the_wire(row.amount));
@@ -70,12 +74,10 @@ void append_csv(std::string& to, const store::statement_row& line, std::int64_t 
   out.text(row.reason ? to_string(*row.reason) : std::string_view{});
   out.text(row.idempotency_key);
   out.text(row.request_id);
-  if (const auto version = refunded_version(row)) {
-    out.number(*version);
-  } else {
-    out.empty();
-  }
+  append_any(out, refunded_version(row));
   out.text(row.note);
+  out.text(grant_direction(row).value_or(""));
+  append_any(out, missing_units(row));
   out.end_record();
 }
 

@@ -30,6 +30,10 @@ std::string to_rfc3339(timestamp time) {
   return text;
 }
 
+std::optional<std::string> to_rfc3339_if_any(std::optional<timestamp> time) {
+  return time ? std::optional{to_rfc3339(*time)} : std::nullopt;
+}
+
 namespace {
 
 /// Reads exactly `digits` decimal digits from the front of `text`; false when there are fewer.

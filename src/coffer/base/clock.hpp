@@ -17,6 +17,9 @@ timestamp now() noexcept;
 /// "2026-11-22T23:13:50.123456Z" (RFC 3339, always six decimals).
 std::string to_rfc3339(timestamp time);
 
+/// As to_rfc3339(); no time is no text.
+std::optional<std::string> to_rfc3339_if_any(std::optional<timestamp> time);
+
 /// Parses RFC 3339 with any offset and up to nine decimals (those past the sixth are cut); nullopt when malformed.
 std::optional<timestamp> from_rfc3339(std::string_view text);
 

@@ -1,5 +1,6 @@
 #include "coffer/domain/replay.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -109,8 +110,13 @@ void replay::apply(const journal_entry& row) {
   item& known = items_[*row.product];
   known.recorded = true;
   std::int64_t& owned = known.quantity;
-  // A refund takes back what had not been used up.
-  const std::int64_t missing = row.kind == transaction_kind::refund ? row.detail_2.value_or(0) : 0;
+  std::int64_t missing = 0;
+  if (row.kind == transaction_kind::refund) {
+    // A refund takes back what is owned; only what had been used up before can be missing.
+    missing = row.detail_2.value_or(0);
+    const std::int64_t takeable = std::min(row.quantity, std::max(owned, std::int64_t{0}));
+    compare(rule::missing, at, row.product, row.quantity - takeable, missing);
+  }
   add(owned, to.units * saturating_add(row.quantity, -missing), rule::item_quantity_after, row);
   if (owned < 0) {
     violated(rule::no_negative_quantity, at, row.product, "0 or more", std::to_string(owned));

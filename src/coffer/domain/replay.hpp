@@ -35,6 +35,7 @@ inline constexpr std::string_view inventory = "inventory_is_journal_sum";
 inline constexpr std::string_view item_quantity_after = "item_quantity_after_is_running_sum";
 inline constexpr std::string_view no_negative_quantity = "no_negative_quantity";
 inline constexpr std::string_view permanent_once = "permanent_owned_once";
+inline constexpr std::string_view missing = "refund_misses_what_was_used_up";
 inline constexpr std::string_view reason = "reason_only_of_failed";
 inline constexpr std::string_view no_pending = "no_pending_transaction";
 inline constexpr std::string_view user_exists = "user_exists";

@@ -44,6 +44,15 @@ error sold_out(std::int64_t requested, std::int64_t available) {
   return error{errc::sold_out}.with("requested", requested).with("available", available);
 }
 
+std::optional<std::int64_t> refunded_version(const transaction& row) noexcept {
+  return row.kind == transaction_kind::refund ? row.detail_1 : std::nullopt;
+}
+
+std::optional<std::int64_t> missing_units(const transaction& row) noexcept {
+  const bool done = row.kind == transaction_kind::refund && row.status == transaction_status::completed;
+  return done ? row.detail_2 : std::nullopt;
+}
+
 error refusal_of(const transaction& row) {
   COFFER_ASSERT(row.status == transaction_status::failed && row.reason);
   error refusal{*row.reason};

@@ -58,6 +58,12 @@ struct transaction {
   timestamp created_at;
 };
 
+/// Of a refund: the version of the purchase.
+std::optional<std::int64_t> refunded_version(const transaction& row) noexcept;
+
+/// Of a completed refund: the units that had been used up and were not taken back.
+std::optional<std::int64_t> missing_units(const transaction& row) noexcept;
+
 /// The refusal a failed row stands for, with the numbers a client needs. A pure function of the row: a replay is
 /// word for word the first answer.
 error refusal_of(const transaction& row);

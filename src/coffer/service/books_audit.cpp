@@ -79,6 +79,7 @@ constexpr std::string_view replay_rules[] = {
     domain::rule::item_quantity_after,
     domain::rule::no_negative_quantity,
     domain::rule::permanent_once,
+    domain::rule::missing,
     domain::rule::reason,
     domain::rule::no_pending,
     domain::rule::user_exists,
