@@ -135,6 +135,19 @@ TEST_CASE("with a certificate the API is HTTPS, by TLS 1.3 and HTTP/1.1") {
   CHECK(test::audit(s.db).empty());
 }
 
+TEST_CASE("a client may change its keys, but not without end") {
+  secured s;
+  auto client = s.server.client();
+  client.speak(test::over_tls({.trusted = s.files.certificate, .key_updates = 50}));
+  for (int i = 0; i < 100; ++i) {
+    REQUIRE(client.get("/livez").status == 200);
+  }
+  auto flood = s.server.client();
+  flood.speak(test::over_tls({.trusted = s.files.certificate, .key_updates = 100'000}));
+  CHECK_THROWS_AS(flood.get("/livez"), test::http_failure);
+  CHECK(client.get("/livez").status == 200);
+}
+
 TEST_CASE("large bodies go through TLS both ways, to a client that takes its time too") {
   secured s;
   auto client = s.server.client(30s);

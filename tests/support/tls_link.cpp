@@ -23,20 +23,12 @@ std::string reason() {
 
 class tls_link final : public byte_link {
  public:
-  tls_link(SSL_CTX* context, int socket) : ssl_{SSL_new(context), &SSL_free} {
+  tls_link(SSL_CTX* context, int socket, int key_updates)
+      : ssl_{SSL_new(context), &SSL_free}, key_updates_{key_updates} {
     SSL_set_fd(ssl_.get(), socket);
-    for (;;) {
-      ERR_clear_error();
-      const int done = SSL_connect(ssl_.get());
-      if (done == 1) {
-        break;
-      }
-      const int why = SSL_get_error(ssl_.get(), done);
-      pollfd wait{socket, static_cast<short>(why == SSL_ERROR_WANT_WRITE ? POLLOUT : POLLIN), 0};
-      const bool waits = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
-      if (!waits || ::poll(&wait, 1, 10'000) != 1) {
-        throw std::runtime_error{"handshake: " + reason()};
-      }
+    SSL_set_connect_state(ssl_.get());
+    if (!shake_hands()) {
+      throw std::runtime_error{"handshake: " + reason()};
     }
   }
 
@@ -56,6 +48,12 @@ class tls_link final : public byte_link {
   }
 
   ssize_t send(std::string_view bytes) override {
+    for (int i = 0; i < key_updates_; ++i) {
+      if (SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED) != 1 || !shake_hands()) {
+        errno = ECONNRESET;
+        return -1;
+      }
+    }
     ERR_clear_error();
     std::size_t size = 0;
     const int done = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &size);
@@ -70,6 +68,23 @@ class tls_link final : public byte_link {
   }
 
  private:
+  /// Sends and receives what is due of a handshake. False when ten seconds bring nothing.
+  bool shake_hands() {
+    for (;;) {
+      ERR_clear_error();
+      const int done = SSL_do_handshake(ssl_.get());
+      if (done == 1) {
+        return true;
+      }
+      const int why = SSL_get_error(ssl_.get(), done);
+      pollfd wait{SSL_get_fd(ssl_.get()), static_cast<short>(why == SSL_ERROR_WANT_WRITE ? POLLOUT : POLLIN), 0};
+      const bool waits = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
+      if (!waits || ::poll(&wait, 1, 10'000) != 1) {
+        return false;
+      }
+    }
+  }
+
   ssize_t judge(int done, std::size_t size) {
     switch (SSL_get_error(ssl_.get(), done)) {
       case SSL_ERROR_NONE:
@@ -87,6 +102,7 @@ class tls_link final : public byte_link {
   }
 
   std::unique_ptr<SSL, decltype(&SSL_free)> ssl_;
+  int key_updates_;
 };
 
 void write_pem(const std::string& path, const std::function<int(BIO*)>& write) {
@@ -139,8 +155,8 @@ link_maker over_tls(tls_wishes how) {
   }
   SSL_CTX_set_alpn_protos(context.get(), reinterpret_cast<const unsigned char*>(how.protocols.data()),
                           static_cast<unsigned int>(how.protocols.size()));
-  return [context, into = how.into](int socket) {
-    auto link = std::make_unique<tls_link>(context.get(), socket);
+  return [context, into = how.into, key_updates = how.key_updates](int socket) {
+    auto link = std::make_unique<tls_link>(context.get(), socket, key_updates);
     if (into) {
       *into = link->facts();
     }

@@ -33,6 +33,7 @@ struct tls_wishes {
   std::string trusted{};              ///< PEM file that the certificate must lead to; empty: any
   int newest = 0;                     ///< SSL_CTX_set_max_proto_version; 0: the newest there is
   std::string protocols{};            ///< of ALPN, in its wire form
+  int key_updates = 0;                ///< changes of its keys (RFC 8446 section 4.6.3) before each piece it sends
   std::shared_ptr<tls_facts> into{};  ///< what each handshake came to; null: nobody asks
 };
 

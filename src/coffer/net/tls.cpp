@@ -62,9 +62,25 @@ std::chrono::sys_seconds expiry_of(const X509* certificate) {
   return std::chrono::sys_seconds{std::chrono::seconds{::timegm(&when)}};
 }
 
+/// Records that a peer may send without any application data: a handshake of 1-byte fragments and then a few changes of
+/// keys. OpenSSL goes on to the next record by itself, as fast as they come, for as long as they come.
+constexpr int idle_records = 1024;
+
+/// The wire of one connection, as its BIO sees it.
+struct wire {
+  int socket = -1;
+  int records = 0;  ///< that came since the last application data
+};
+
 // OpenSSL's own way to a socket raises SIGPIPE when the peer has gone; this one does not.
 
-int socket_of(BIO* bio) { return *static_cast<const int*>(BIO_get_data(bio)); }
+wire& wire_of(BIO* bio) { return *static_cast<wire*>(BIO_get_data(bio)); }
+
+void count_record(int sent, int, int content_type, const void*, std::size_t, SSL*, void* arg) {
+  if (sent == 0 && content_type == SSL3_RT_HEADER) {
+    ++static_cast<wire*>(arg)->records;
+  }
+}
 
 int moved_or_retry(BIO* bio, ssize_t size, int when_blocked) {
   BIO_clear_retry_flags(bio);
@@ -75,12 +91,16 @@ int moved_or_retry(BIO* bio, ssize_t size, int when_blocked) {
 }
 
 int write_to_socket(BIO* bio, const char* bytes, int size) {
-  const ssize_t sent = ::send(socket_of(bio), bytes, static_cast<std::size_t>(size), MSG_DONTWAIT | MSG_NOSIGNAL);
+  const ssize_t sent = ::send(wire_of(bio).socket, bytes, static_cast<std::size_t>(size), MSG_DONTWAIT | MSG_NOSIGNAL);
   return moved_or_retry(bio, sent, BIO_FLAGS_WRITE);
 }
 
 int read_from_socket(BIO* bio, char* room, int size) {
-  const ssize_t got = ::recv(socket_of(bio), room, static_cast<std::size_t>(size), MSG_DONTWAIT);
+  if (wire_of(bio).records > idle_records) {
+    errno = EPROTO;
+    return moved_or_retry(bio, -1, BIO_FLAGS_READ);
+  }
+  const ssize_t got = ::recv(wire_of(bio).socket, room, static_cast<std::size_t>(size), MSG_DONTWAIT);
   if (got == 0) {
     BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
   }
@@ -180,8 +200,8 @@ std::shared_ptr<const tls_context> tls_context::for_unverified_client() {
 }
 
 struct tls_channel::engine {
-  engine(SSL* s, int fd) : socket{fd}, ssl{s, &SSL_free} {}
-  int socket;  ///< the BIO of ssl refers to it
+  engine(SSL* s, int fd) : line{.socket = fd}, ssl{s, &SSL_free} {}
+  wire line;  ///< the BIO of ssl refers to it
   std::unique_ptr<SSL, decltype(&SSL_free)> ssl;
 };
 
@@ -193,7 +213,9 @@ tls_channel::tls_channel(std::shared_ptr<const tls_context> context, int socket)
   if (bio == nullptr) {
     throw std::bad_alloc{};
   }
-  BIO_set_data(bio, &engine_->socket);
+  BIO_set_data(bio, &engine_->line);
+  SSL_set_msg_callback(ssl, count_record);
+  SSL_set_msg_callback_arg(ssl, &engine_->line);
   SSL_set_bio(ssl, bio, bio);
   if (context_->state_->is_server) {
     SSL_set_accept_state(ssl);
@@ -219,7 +241,9 @@ io_status tls_channel::judge(int returned) {
     case SSL_ERROR_ZERO_RETURN:
       return io_status::ended;
     default:
-      failure_ = ERR_peek_last_error() == 0 ? "the connection broke" : reason();
+      failure_ = engine_->line.records > idle_records ? "too many records without data"
+                 : ERR_peek_last_error() == 0         ? "the connection broke"
+                                                      : reason();
       return io_status::failed;
   }
 }
@@ -227,7 +251,8 @@ io_status tls_channel::judge(int returned) {
 tls_channel::handshake tls_channel::shake_hands() {
   ERR_clear_error();
   const int returned = SSL_do_handshake(engine_->ssl.get());
-  if (returned != 1 && ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_HTTP_REQUEST) {
+  const unsigned long failed = returned == 1 ? 0 : ERR_peek_last_error();
+  if (ERR_GET_LIB(failed) == ERR_LIB_SSL && ERR_GET_REASON(failed) == SSL_R_HTTP_REQUEST) {
     failure_ = reason();
     return handshake::plain;
   }
@@ -238,6 +263,8 @@ tls_channel::handshake tls_channel::shake_hands() {
     case io_status::waits:
       return handshake::waits;
     case io_status::ended:
+      failure_ = "the peer closed the connection";
+      break;
     case io_status::failed:
       break;
   }
@@ -248,6 +275,9 @@ io_result tls_channel::read(std::span<char> room) {
   ERR_clear_error();
   std::size_t size = 0;
   const int returned = SSL_read_ex(engine_->ssl.get(), room.data(), room.size(), &size);
+  if (returned == 1) {
+    engine_->line.records = 0;
+  }
   return {judge(returned), size};
 }
 
