@@ -79,6 +79,25 @@ TEST_CASE("a request that has begun to arrive may end during the drain") {
   CHECK(stopped.get());
 }
 
+TEST_CASE("the first request of a connection, too, may end when it has begun to arrive during the drain") {
+  http::limits most;
+  most.drain_grace = 400ms;
+  test::http_service service{most};
+  test::http_client client{service.port()};
+  client.connect();
+  REQUIRE(service.wait_for_connections(1));
+  auto stopped = std::async(std::launch::async, [&] { return service.stop(); });
+  std::this_thread::sleep_for(200ms);
+  client.send_raw("GET /echo HTTP/1.1\r\n");
+  std::this_thread::sleep_for(400ms);
+  client.send_raw("Host: h\r\n\r\n");
+  const auto answer = client.read_response();
+  CHECK(answer.status == 200);
+  CHECK(says_close(answer));
+  client.close();
+  CHECK(stopped.get());
+}
+
 TEST_CASE("pipelined requests that have arrived are all answered, the last with Connection: close") {
   test::http_service service;
   test::http_client client{service.port()};
@@ -115,6 +134,21 @@ TEST_CASE("connections in the backlog are accepted and answered before the liste
   }
   first.close();
   CHECK(stopped.get());
+}
+
+TEST_CASE("who says nothing is not waited for, also when the backlog is emptied") {
+  http::limits most;
+  most.connections = 1;
+  most.drain_grace = 100ms;
+  test::http_service service{most};
+  test::http_client first{service.port()};
+  CHECK(first.get("/echo").status == 200);
+  test::http_client silent{service.port()};
+  silent.connect();
+  const auto start = std::chrono::steady_clock::now();
+  CHECK(service.stop(8s));
+  CHECK(std::chrono::steady_clock::now() - start < 4s);
+  CHECK(silent.read_to_end().empty());
 }
 
 TEST_CASE("what is not done at the deadline is cut") {

@@ -1,5 +1,7 @@
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -118,6 +120,42 @@ TEST_CASE("when descriptors stay away the oldest connection is refused with 503"
   CHECK(answer.body == "overloaded");
   CHECK(answer.header("connection") == "close");
   CHECK(answer.count("x-request-id") == 1);
+}
+
+TEST_CASE("a socket that accepts nothing but errors costs pauses, and is used again when it can be") {
+  const int made = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const net::owned_fd held{made};
+  sockaddr_in loopback{};
+  loopback.sin_family = AF_INET;
+  loopback.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  REQUIRE(::bind(made, reinterpret_cast<const sockaddr*>(&loopback), sizeof loopback) == 0);
+  REQUIRE(::listen(made, 16) == 0);
+  asio::io_context context{1};
+  int accepted = 0;
+  int paused = 0;
+  net::listener::callbacks calls;
+  calls.has_room = [] { return true; };
+  calls.accepted = [&](const net::owned_fd&, const std::string&) { ++accepted; };
+  calls.refused = [](int) {};
+  calls.paused = [&](net::listener::pause why) { paused += why == net::listener::pause::failing ? 1 : 0; };
+  net::listener listener{context.get_executor(), std::move(calls)};
+  listener.open(net::owned_fd{::fcntl(made, F_DUPFD_CLOEXEC, 0)});
+  // Whoever holds the socket too can do this to us.
+  REQUIRE(::shutdown(made, SHUT_RD) == 0);
+  bool ended = false;
+  asio::co_spawn(context, listener.run(), [&](const std::exception_ptr&) { ended = true; });
+  context.run_for(350ms);
+  CHECK(paused >= 1);
+  CHECK(paused <= 8);
+  REQUIRE(::listen(made, 16) == 0);
+  const std::string address = net::bound_address(made);
+  test::http_client client{static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)))};
+  client.connect();
+  context.run_for(300ms);
+  CHECK(accepted == 1);
+  asio::co_spawn(context, listener.close(), [](const std::exception_ptr&) {});
+  context.run_for(200ms);
+  CHECK(ended);
 }
 
 TEST_CASE("an address that cannot be listened on is refused with its name") {

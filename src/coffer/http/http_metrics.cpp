@@ -68,6 +68,7 @@ listener_metrics::listener_metrics(std::string_view name)
                                             "Client connections closed because their address had too many",
                                             {{"listener", std::string{name}}})},
       paused_full{pause(name, "connections")},
-      paused_descriptors{pause(name, "descriptors")} {}
+      paused_descriptors{pause(name, "descriptors")},
+      paused_failing{pause(name, "errors")} {}
 
 }  // namespace coffer::http

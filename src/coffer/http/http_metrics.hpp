@@ -42,6 +42,7 @@ struct listener_metrics {
   metrics::counter refused_address;     ///< their address had as many as it may have
   metrics::counter paused_full;         ///< at the connection limit
   metrics::counter paused_descriptors;  ///< out of descriptors
+  metrics::counter paused_failing;      ///< nothing but errors
 };
 
 }  // namespace coffer::http

@@ -60,6 +60,7 @@ struct server::state : std::enable_shared_from_this<server::state> {
   void hand_over(net::owned_fd fd, std::string peer);
   static net::task<> serve(std::shared_ptr<state> self, std::shared_ptr<shard_sessions> on, net::owned_fd fd,
                            std::string peer, std::shared_ptr<const net::tls_context> tls);
+  [[nodiscard]] bool counts(const std::string& peer) const;
   bool admit(const std::string& peer);
   void forget(const std::string& peer);
   void session_ended(const std::string& peer);
@@ -123,14 +124,26 @@ void server::state::make_listener() {
   calls.accepted = [this](net::owned_fd fd, std::string peer) { hand_over(std::move(fd), std::move(peer)); };
   calls.refused = [this](int fd) { refuse(fd); };
   calls.paused = [this](net::listener::pause why) {
-    (why == net::listener::pause::no_room ? count.paused_full : count.paused_descriptors).add();
+    switch (why) {
+      case net::listener::pause::no_room:
+        return count.paused_full.add();
+      case net::listener::pause::no_descriptors:
+        return count.paused_descriptors.add();
+      case net::listener::pause::failing:
+        return count.paused_failing.add();
+    }
   };
   listener.emplace(shards.front()->where.executor, std::move(calls));
 }
 
+/// Whether connections from that address are counted: those of proxies are their clients'.
+bool server::state::counts(const std::string& peer) const {
+  return clients.per_address != 0 && !clients.proxies.contains(peer);
+}
+
 /// Counts a connection of that address. False when there are as many as there may be.
 bool server::state::admit(const std::string& peer) {
-  if (clients.per_address == 0 || clients.proxies.contains(peer)) {
+  if (!counts(peer)) {
     return true;
   }
   const std::scoped_lock held{addresses_guard};
@@ -143,7 +156,7 @@ bool server::state::admit(const std::string& peer) {
 }
 
 void server::state::forget(const std::string& peer) {
-  if (clients.per_address == 0) {
+  if (!counts(peer)) {
     return;
   }
   const std::scoped_lock held{addresses_guard};

@@ -40,6 +40,9 @@ session::session(net::connection client, std::string peer, handler& requests, co
 }
 
 net::task<> session::run() {
+  if (draining_) {
+    deadline_ = std::min(deadline_, net::deadline_in(limits_.drain_grace));
+  }
   if (client_.secured()) {
     const bool begun = co_await begin();
     if (!begun) {
@@ -117,9 +120,6 @@ net::task<> session::run() {
 
 /// Shakes hands within the time of the first request's head. False when there is nobody to answer to.
 net::task<bool> session::begin() {
-  if (draining_) {
-    deadline_ = std::min(deadline_, net::deadline_in(limits_.drain_grace));
-  }
   watch(deadline_);
   beginning_ = true;
   const net::connection::beginning how = co_await client_.begin();
@@ -178,8 +178,9 @@ void session::watch_phase() {
   if (now == phase_) {
     return;
   }
-  // The first request's head has to come within the time that began with the connection.
-  const bool began_with_accept = now == parser::phase::head && first_;
+  // The first request's head has to come within the time that began with the connection, unless draining cut that
+  // short.
+  const bool began_with_accept = now == parser::phase::head && first_ && !draining_;
   phase_ = now;
   if (now == parser::phase::body) {
     deadline_ = net::deadline_in(limits_.body_time);

@@ -24,8 +24,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// How long accepting pauses when there are no descriptors.
-constexpr auto descriptor_pause = 100ms;
+/// How long accepting pauses when there are no descriptors, or it fails.
+constexpr auto accept_pause = 100ms;
 /// Pauses in a row before connections are refused instead of left waiting: 1 s.
 constexpr int patience = 10;
 /// How long handshakes that were under way when the listener was closed have to end: a slow client's round trip.
@@ -115,6 +115,7 @@ struct listener::state {
   steady_timer wake;  ///< the pauses; resume() and close() cut them short
   owned_fd spare{open_spare()};
   std::uint16_t port = 0;
+  int failure = 0;  ///< errno of the last outcome::failed
   bool closing = false;
   bool shared = false;  ///< others hold the socket too
 };
@@ -137,25 +138,35 @@ listener::state::outcome listener::state::accept_one() {
     case ENOMEM:
       return outcome::no_descriptors;
     default:
-      return outcome::failed;  // the connection is gone already (ECONNABORTED and network errors)
+      // The connection is gone already (ECONNABORTED and network errors), or the socket is of no use.
+      failure = errno;
+      return outcome::failed;
   }
 }
 
-/// Accepts until the backlog is empty, there is no room, or others should have a turn.
+/// Accepts until the backlog is empty, there is no room, or others should have a turn. Only failures are a failure.
 listener::state::outcome listener::state::accept_some() {
+  outcome best = outcome::failed;
   for (int i = 0; i < batch && calls.has_room(); ++i) {
     const outcome result = accept_one();
     if (result == outcome::backlog_empty || result == outcome::no_descriptors) {
       return result;
     }
+    if (result == outcome::accepted) {
+      best = result;
+    }
   }
-  return outcome::accepted;
+  return best;
 }
 
-/// Accepts until the backlog is empty or there are no descriptors.
+/// Accepts until the backlog is empty, there are no descriptors, or nothing but failures.
 void listener::state::accept_backlog() {
-  for (outcome last = outcome::accepted; last == outcome::accepted || last == outcome::failed;) {
-    last = accept_one();
+  for (int failures = 0; failures < batch;) {
+    const outcome last = accept_one();
+    if (last == outcome::backlog_empty || last == outcome::no_descriptors) {
+      return;
+    }
+    failures = last == outcome::failed ? failures + 1 : 0;
   }
 }
 
@@ -230,6 +241,7 @@ std::uint16_t listener::port() const noexcept { return state_->port; }
 task<> listener::run() {
   const std::shared_ptr<state> s = state_;
   int shortages = 0;
+  bool failing = false;
   while (!s->closing) {
     if (!s->calls.has_room()) {
       s->calls.paused(pause::no_room);
@@ -246,11 +258,23 @@ task<> listener::run() {
       if (++shortages > patience) {
         s->refuse_oldest();
       }
-      s->wake.expires_after(descriptor_pause);
+      s->wake.expires_after(accept_pause);
       co_await s->wake.async_wait(as_tuple);
       continue;
     }
     shortages = 0;
+    if (result == state::outcome::failed) {
+      s->calls.paused(pause::failing);
+      if (!failing) {
+        log::error("connections cannot be accepted",
+                   {{"port", s->port}, {"message", std::generic_category().message(s->failure)}});
+      }
+      failing = true;
+      s->wake.expires_after(accept_pause);
+      co_await s->wake.async_wait(as_tuple);
+      continue;
+    }
+    failing = false;
     if (result == state::outcome::backlog_empty) {
       co_await s->acceptor.async_wait(tcp_acceptor::wait_read, as_tuple);
     } else {

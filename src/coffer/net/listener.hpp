@@ -41,7 +41,7 @@ std::string bound_address(int socket);
 class listener {
  public:
   /// Why accepting pauses.
-  enum class pause : std::uint8_t { no_room, no_descriptors };
+  enum class pause : std::uint8_t { no_room, no_descriptors, failing };
 
   /// What happens to connections. Called on the executor's thread.
   struct callbacks {
