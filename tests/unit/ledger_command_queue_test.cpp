@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <map>
+#include <thread>
 
 #include "support/catch.hpp"
 
@@ -101,6 +102,37 @@ TEST_CASE("who waits too long is refused, and who finds as many waiting at once"
   CHECK(std::chrono::steady_clock::now() - began < 4s);
   CHECK(f.answers == decltype(f.answers){{5, errc::overloaded}, {3, errc::overloaded}, {4, errc::overloaded}});
   CHECK(f.take(10) == ids{1, 2});
+  CHECK(f.queue.empty());
+}
+
+TEST_CASE("a group that waits for much room keeps nobody out once it is refused") {
+  fixture f{4, 200ms};
+  f.come(10, 3);
+  f.come(20, 2);
+  f.run_until_answered(1);
+  f.come(30);
+  CHECK(f.answers == decltype(f.answers){{20, errc::overloaded}, {21, errc::overloaded}});
+  CHECK(f.take(10) == ids{10, 11, 12, 30});
+  f.come(40, 3);
+  f.come(50, 2);
+  std::this_thread::sleep_for(100ms);
+  f.come(60);
+  f.run_until_answered(2);
+  // 60 has been let in without anything having been taken, and outlasts its own time.
+  std::this_thread::sleep_for(250ms);
+  f.settle();
+  CHECK(f.answers.size() == 2);
+  CHECK(f.take(10) == ids{40, 41, 42, 60});
+}
+
+TEST_CASE("a group that is larger than the queue is taken when nothing else is there") {
+  fixture f{2, 10s};
+  f.come(10, 5);
+  f.come(20, 3);
+  CHECK(f.answers.size() == 3);
+  f.come(30);
+  CHECK(f.take(2) == ids{10, 11, 12, 13, 14});
+  CHECK(f.take(2) == ids{30});
   CHECK(f.queue.empty());
 }
 

@@ -27,7 +27,7 @@ command_queue::command_queue(const net::executor& ex, std::size_t limit, std::ch
 
 void command_queue::push(std::span<pending* const> group) {
   const ledger_metrics& count = ledger_metrics::get();
-  if (waiting_.empty() && has_room(group.size())) {
+  if (waiting_.empty() && (has_room(group.size()) || queue_.empty())) {
     queue_.insert(queue_.end(), group.begin(), group.end());
     count.queued.add(static_cast<double>(group.size()));
   } else if (group.size() <= limit_ && waiting_.size() + group.size() <= limit_) {
@@ -79,7 +79,8 @@ void command_queue::refuse_late() {
     ledger_metrics::get().waiting.add(-static_cast<double>(group.size()));
     refuse(group);
   }
-  watch();
+  // A group that was too large for the room there is may have been in the way of others.
+  admit();
 }
 
 void command_queue::watch() {

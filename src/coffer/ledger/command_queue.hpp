@@ -20,7 +20,8 @@ class command_queue {
   /// `limit`: commands in the queue, and as many again that wait for it.
   command_queue(const net::executor& ex, std::size_t limit, std::chrono::milliseconds patience);
 
-  /// Takes commands that happen together (domain::command::together), all or none, or answers them.
+  /// Takes commands that happen together (domain::command::together), all or none, or answers them. More than `limit`
+  /// are taken when nothing else is here: smaller queues than groups would refuse them for ever.
   void push(std::span<pending* const> group);
 
   /// Answers a group `overloaded`.

@@ -323,7 +323,8 @@ net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
   if (b.unresolved) {
     co_return next_step::retry;  // until it is settled or the last deadline has passed
   }
-  if (answered && !is_transient(failure.state())) {
+  // What cost the connection, a plan or statement that it had and the database has no more, may do well on another.
+  if (answered && failure.connection_usable() && !is_transient(failure.state())) {
     if (b.commands.size() > b.commands.front()->command.together) {
       co_return next_step::isolate;
     }

@@ -22,11 +22,15 @@ struct task_value<net::task<T>> {
 template <typename Work>
 using work_result = typename detail::task_value<std::invoke_result_t<Work&, pg::connection&>>::type;
 
-/// Runs `work(connection)` on a borrowed connection. Work that had sent nothing when its connection turned out dead is
-/// run once more; so is work that only reads (`repeatable`), wherever the connection was lost.
+/// How many connections one piece of work may spoil: those of a pool can all have prepared what a migration changed.
+inline constexpr int spoiled_connections = 8;
+
+/// Runs `work(connection)`, one transaction at most, on a borrowed connection. Work that had sent nothing when its
+/// connection turned out dead is run once more; so is work that only reads (`repeatable`), wherever the connection was
+/// lost. Work of which a statement was refused in a way that spoils the connection was undone, and is run again.
 template <typename Work>
 net::task<work_result<Work>> with_connection(pg::pool& from, net::deadline until, bool repeatable, Work work) {
-  for (bool retried = false;; retried = true) {
+  for (int attempt = 1;; ++attempt) {
     std::optional<pg::error> failure;
     {
       pg::lease db = co_await from.acquire(until);
@@ -38,7 +42,10 @@ net::task<work_result<Work>> with_connection(pg::pool& from, net::deadline until
     }
     const bool untouched = failure->delivered() == pg::delivery::not_sent;
     const bool lost = failure->kind() == pg::failure::lost || pg::is_server_unavailable(failure->state());
-    if (retried || !lost || !(untouched || repeatable)) {
+    const bool spoiled = failure->kind() == pg::failure::statement && !failure->connection_usable();
+    const bool again =
+        (lost && (untouched || repeatable) && attempt == 1) || (spoiled && attempt <= spoiled_connections);
+    if (!again) {
       throw *failure;
     }
   }
