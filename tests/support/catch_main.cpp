@@ -1,6 +1,7 @@
-// The entry point of every test program, and a listener that writes one line per event of a test case to the file
+// The entry point of every test program, and two listeners. One writes a line per event of a test case to the file
 // named by COFFER_TEST_REPORT ("start NAME", "passed NAME", "failed NAME", "skipped NAME"), so that a program that
-// dies still tells which cases had run and which one was running. Must not know what is tested.
+// dies still tells which cases had run and which one was running. The other ends the program at an assertion that is
+// not made by the main thread. Must not know what is tested.
 #ifdef COFFER_CATCH2_V2
 #define CATCH_CONFIG_MAIN
 #endif
@@ -9,8 +10,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <thread>
 
 namespace {
 
@@ -66,6 +69,24 @@ class report_listener : public listener_base {
   int descriptor_ = -1;
 };
 
+/// Catch2 2 keeps the assertion at hand in plain members: one from a second thread is a data race that is rarely seen.
+/// So it is an error every time, and told with its place.
+class main_thread_listener : public listener_base {
+ public:
+  using listener_base::listener_base;
+
+  void assertionStarting(const Catch::AssertionInfo& info) override {
+    if (std::this_thread::get_id() == main_) return;
+    std::fprintf(stderr, "%s:%zu: assertions belong to the main thread: return the value and check it there\n",
+                 info.lineInfo.file, info.lineInfo.line);
+    std::abort();
+  }
+
+ private:
+  std::thread::id main_ = std::this_thread::get_id();
+};
+
 CATCH_REGISTER_LISTENER(report_listener)
+CATCH_REGISTER_LISTENER(main_thread_listener)
 
 }  // namespace

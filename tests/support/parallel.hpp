@@ -12,7 +12,7 @@
 namespace coffer::test {
 
 /// Runs `work(0)` ... `work(count - 1)`, each on its own thread, released together, and waits for all. Rethrows the
-/// exception of the lowest index that threw. Catch2 2 assertions are not thread-safe: return values from `work` by
+/// exception of the lowest index that threw. An assertion in `work` ends the program (catch_main.cpp): return values by
 /// index (see parallel_map) and check them afterwards.
 inline void parallel(std::size_t count, const std::function<void(std::size_t)>& work) {
   std::latch start{static_cast<std::ptrdiff_t>(count)};
