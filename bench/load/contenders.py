@@ -9,7 +9,9 @@ POPULAR_TTL = 1  # seconds: how long to wait for an uncached answer
 # Limits that are counted and never met.
 PLENTY = "user:1000000000/1s,key:1000000000/1s,address:1000000000/1s"
 LIMITS = ("--limit-purchase", PLENTY, "--limit-use", PLENTY, "--limit-funds", PLENTY)
-SERVERS = {"coffer": LIMITS, "growth": LIMITS, "popular": ("--popular-ttl", f"{POPULAR_TTL}s"),
+# One generator is as many clients as S10 wants, from one address.
+CROWD = ("--max-connections-per-address", "0")
+SERVERS = {"coffer": (*LIMITS, *CROWD), "growth": LIMITS, "popular": ("--popular-ttl", f"{POPULAR_TTL}s"),
            "unguarded": (), "guarded": (*LIMITS, "--auth", "required"),
            "b5": ("--max-batch", "1"), "b5_lanes": ("--max-batch", "1", "--lanes", "32")}
 WRITERS = (*SERVERS, "b0", "b1", "b2")
