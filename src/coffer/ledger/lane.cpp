@@ -15,9 +15,9 @@ namespace {
 using clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-/// How long one round trip of a batch may take: a little longer than the server's own statement timeout of 2 s, so
-/// that the server normally answers first.
-constexpr clock::duration round_trip_budget = 2500ms;
+/// How much longer than the server's own statement timeout a round trip of a batch may take, so that the server normally
+/// answers first.
+constexpr clock::duration round_trip_margin = 500ms;
 
 /// How long a rollback may take before the connection is dropped instead.
 constexpr clock::duration rollback_budget = 1s;
@@ -84,8 +84,14 @@ struct lane::batch {
     }
     return latest;
   }
-  net::deadline next_deadline() const { return std::min(latest_deadline(), net::deadline_in(round_trip_budget)); }
 };
+
+/// When the next round trip of `b` must have ended. A statement timeout of 0 is none.
+net::deadline lane::next_deadline(const batch& b) const {
+  const std::chrono::milliseconds limit = options_.database.statement_timeout;
+  const net::deadline latest = b.latest_deadline();
+  return limit == 0ms ? latest : std::min(latest, net::deadline_in(limit + round_trip_margin));
+}
 
 lane::lane(net::executor ex, lane_options options, commit_listener on_commit)
     : executor_{std::move(ex)},
@@ -219,7 +225,7 @@ net::task<lane::next_step> lane::attempt(batch& b) {
   std::optional<pg::error> failure;
   try {
     if (!connection_) {
-      connection_ = co_await pg::connection::open(executor_, options_.database, b.next_deadline());
+      connection_ = co_await pg::connection::open(executor_, options_.database, b.latest_deadline());
     }
     if (b.unresolved && co_await was_committed(b)) {
       publish(b);
@@ -227,7 +233,7 @@ net::task<lane::next_step> lane::attempt(batch& b) {
     }
     if (!connection_) {
       // Lost while the look-up was rolled back.
-      connection_ = co_await pg::connection::open(executor_, options_.database, b.next_deadline());
+      connection_ = co_await pg::connection::open(executor_, options_.database, b.latest_deadline());
     }
     co_await load(b);
     b.effects = domain::decide(b.list(), b.state);
@@ -238,7 +244,7 @@ net::task<lane::next_step> lane::attempt(batch& b) {
     }
     pg::pipeline apply = store::apply_batch(b.state, b.effects, options_.lane_key);
     b.committing = true;
-    const std::vector<pg::rows> applied = co_await connection_->run(std::move(apply), b.next_deadline());
+    const std::vector<pg::rows> applied = co_await connection_->run(std::move(apply), next_deadline(b));
     b.committing = false;
     // A failed transaction answers COMMIT with success and the tag ROLLBACK.
     COFFER_ASSERT(applied.back().command_tag() == "COMMIT");
@@ -256,14 +262,14 @@ net::task<> lane::load(batch& b) {
   const auto commands = b.list();
   for (;;) {
     pg::pipeline statements = store::load_batch(commands, limited_);
-    const std::vector<pg::rows> loaded = co_await connection_->run(std::move(statements), b.next_deadline());
+    const std::vector<pg::rows> loaded = co_await connection_->run(std::move(statements), next_deadline(b));
     b.state = store::read_batch(commands, limited_, loaded);
     if (!misses_stock(commands, b.state)) {
       remember_limited(b.state.products);
       co_return;
     }
     remember_limited(b.state.products);
-    co_await connection_->execute("rollback", b.next_deadline());
+    co_await connection_->execute("rollback", next_deadline(b));
   }
 }
 
@@ -290,7 +296,7 @@ net::task<bool> lane::was_committed(batch& b) {
   }
   const proof wanted = *b.unresolved;
   pg::pipeline question = store::find_committed(users, wanted.user, wanted.at);
-  const std::vector<pg::rows> results = co_await connection_->run(std::move(question), b.next_deadline());
+  const std::vector<pg::rows> results = co_await connection_->run(std::move(question), next_deadline(b));
   const pg::rows& row = results.at(2);
   const bool found = row.size() == 1 && row.text(0, 0) == wanted.request_id && row.time(0, 1) == wanted.created_at;
   co_await roll_back(net::deadline_in(rollback_budget));
@@ -303,7 +309,6 @@ net::task<bool> lane::was_committed(batch& b) {
 net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
   const bool answered = failure.delivered() == pg::delivery::answered;
   const std::string sqlstate = pg::to_string(failure.state());
-  ledger_metrics::count_retry(sqlstate);
   log::warn("batch attempt failed", {{"sqlstate", sqlstate},
                                      {"message", failure.what()},
                                      {"attempt", b.attempts},
@@ -321,6 +326,7 @@ net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
     drop_connection();
   }
   if (b.unresolved) {
+    ledger_metrics::count_retry(sqlstate);
     co_return next_step::retry;  // until it is settled or the last deadline has passed
   }
   // What cost the connection, a plan or statement that it had and the database has no more, may do well on another.
@@ -342,6 +348,7 @@ net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
     refuse_all(b, errc::unavailable);
     co_return next_step::done;
   }
+  ledger_metrics::count_retry(sqlstate);
   co_return next_step::retry;
 }
 

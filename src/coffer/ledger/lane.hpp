@@ -78,6 +78,7 @@ class lane {
   void remember_limited(std::span<const domain::product_terms> products);
   net::task<bool> was_committed(batch& b);
   net::task<> roll_back(net::deadline until);
+  [[nodiscard]] net::deadline next_deadline(const batch& b) const;
   void drop_expired(batch& b);
   void publish(batch& b);
   void announce(const batch& b, bool certain);
