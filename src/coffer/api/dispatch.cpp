@@ -15,6 +15,9 @@ namespace {
 /// The label of requests that no route took.
 constexpr std::string_view no_route = "none";
 
+/// The label of requests that were refused before their method counted.
+constexpr std::string_view other_method = "_OTHER";
+
 bool is_safe(http::method m) { return m == http::method::get || m == http::method::head; }
 
 void log_failure(const pg::error& failure, const http::request& r) {
@@ -68,7 +71,7 @@ http::eventual_response dispatch::handle(http::request& r) {
     if (exists) {
       answer.add("Allow", std::string{route.allow});
     }
-    finish(r, no_route, answer, nullptr);
+    finish(r, no_route, to_string(r.verb), answer, nullptr);
     return answer;
   }
   admission by;
@@ -90,7 +93,7 @@ http::eventual_response dispatch::handle(http::request& r) {
   }
   http::response answer = allowed ? std::get<1>(route.handler->serve)(with_, call{r, route.params, by})
                                   : problem(allowed.error(), r.request_id);
-  finish(r, route.pattern, answer, &by);
+  finish(r, route.pattern, to_string(r.verb), answer, &by);
   return answer;
 }
 
@@ -137,18 +140,19 @@ net::task<http::response> dispatch::run(const endpoint* leads_to, http::request&
   if (failed) {
     answer = problem(error{*failed}, r.request_id);
   }
-  finish(r, pattern, answer, &by);
+  finish(r, pattern, to_string(r.verb), answer, &by);
   co_return answer;
 }
 
 http::response dispatch::reject(const http::rejection& why, const http::request& r) {
   http::response answer = problem(why, r.request_id);
-  finish(r, no_route, answer, nullptr);
+  finish(r, no_route, other_method, answer, nullptr);
   return answer;
 }
 
 /// What every answer gets and every request leaves behind.
-void dispatch::finish(const http::request& r, std::string_view pattern, http::response& answer, const admission* by) {
+void dispatch::finish(const http::request& r, std::string_view pattern, std::string_view method,
+                      http::response& answer, const admission* by) {
   if (by != nullptr) {
     with_.gate.describe(*by, answer);
   }
@@ -158,14 +162,14 @@ void dispatch::finish(const http::request& r, std::string_view pattern, http::re
     answer.add("traceparent", make_traceparent(*trace));
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - r.received;
-  count(pattern, answer.status, took);
+  count(pattern, method, answer.status, took);
   const bool slow = took >= options_.slow;
   if (!slow && !(options_.access_log && log::enabled(log::level::info))) {
     return;
   }
   log::write_buffered(slow ? log::level::warn : log::level::info, slow ? "slow request" : "request",
                       {{"request_id", r.request_id},
-                       {"method", to_string(r.verb)},
+                       {"method", method},
                        {"path", r.path()},
                        {"route", pattern},
                        {"status", answer.status},
@@ -176,27 +180,23 @@ void dispatch::finish(const http::request& r, std::string_view pattern, http::re
                        {"trace_id", trace ? trace->trace_id : std::string_view{}}});
 }
 
-void dispatch::count(std::string_view pattern, int status, std::chrono::duration<double> took) {
-  auto route = metrics_.find(pattern);
-  if (route == metrics_.end()) {
+/// Labels by the semantic conventions of OpenTelemetry for HTTP servers.
+void dispatch::count(std::string_view pattern, std::string_view method, int status,
+                     std::chrono::duration<double> took) {
+  const series_key key{pattern, method, status};
+  auto found = metrics_.find(key);
+  if (found == metrics_.end()) {
     const std::vector<double> bounds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5};
-    route = metrics_
-                .emplace(pattern, route_metrics{metrics::make_histogram("http_server_request_duration_seconds",
-                                                                        "Time from request to answer", bounds,
-                                                                        {{"http_route", std::string{pattern}}}),
-                                                {}})
-                .first;
+    const metrics::labels labels = {{"http_route", std::string{pattern}},
+                                    {"http_request_method", std::string{method}},
+                                    {"http_response_status_code", std::to_string(status)}};
+    const series made{metrics::make_histogram("http_server_request_duration_seconds", "Time from request to answer",
+                                              bounds, labels),
+                      metrics::make_counter("coffer_http_requests_total", "Requests answered", labels)};
+    found = metrics_.emplace(key, made).first;
   }
-  route->second.seconds.observe(took.count());
-  auto counter = route->second.by_status.find(status);
-  if (counter == route->second.by_status.end()) {
-    counter = route->second.by_status
-                  .emplace(status, metrics::make_counter("coffer_http_requests_total", "Requests answered",
-                                                         {{"http_route", std::string{pattern}},
-                                                          {"http_response_status_code", std::to_string(status)}}))
-                  .first;
-  }
-  counter->second.add();
+  found->second.seconds.observe(took.count());
+  found->second.answered.add();
 }
 
 }  // namespace coffer::api

@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <variant>
 #include <vector>
 
@@ -30,10 +31,11 @@ class dispatch final : public http::handler {
   bool streams(const http::request& head) const override;
 
  private:
-  /// The series of one route.
-  struct route_metrics {
+  /// Route, method, status.
+  using series_key = std::tuple<std::string_view, std::string_view, int>;
+  struct series {
     metrics::histogram seconds;
-    std::map<int, metrics::counter> by_status;
+    metrics::counter answered;
   };
 
   using waiting_handler = std::variant_alternative_t<0, route_handler>;
@@ -42,14 +44,15 @@ class dispatch final : public http::handler {
                                 std::string_view pattern, admission by, std::optional<auth::unknown_key> unknown);
   result<void> admit(admission& by, const endpoint& leads_to, const http::request& r, const http::path_params& params);
   /// `by`: null when the request reached no route.
-  void finish(const http::request& r, std::string_view pattern, http::response& answer, const admission* by);
-  void count(std::string_view pattern, int status, std::chrono::duration<double> took);
+  void finish(const http::request& r, std::string_view pattern, std::string_view method, http::response& answer,
+              const admission* by);
+  void count(std::string_view pattern, std::string_view method, int status, std::chrono::duration<double> took);
 
   context with_;
   dispatch_options options_;
   http::router<endpoint> routes_;
   std::vector<std::string_view> streamed_endings_;  ///< last segments of the routes with streamed bodies, with slash
-  std::map<std::string_view, route_metrics> metrics_;
+  std::map<series_key, series> metrics_;
 };
 
 /// What an infrastructure failure means to the client: unavailable (certainly not applied), outcome_unknown (a write
