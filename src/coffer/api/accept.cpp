@@ -1,7 +1,6 @@
 #include "coffer/api/accept.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "coffer/http/request.hpp"
 
@@ -26,6 +25,21 @@ std::string_view take(std::string_view& rest, char mark) {
   return trimmed(part);
 }
 
+/// A weight by RFC 9110 section 12.4.2: 0 to 1 with at most three decimals. Anything else is 0.
+int thousandths(std::string_view q) {
+  const bool has_form = !q.empty() && (q[0] == '0' || q[0] == '1') && q.size() <= 5 && (q.size() == 1 || q[1] == '.');
+  int value = has_form ? (q[0] - '0') * 1000 : 0;
+  int place = 100;
+  for (const char digit : q.substr(has_form ? std::min<std::size_t>(q.size(), 2) : q.size())) {
+    if (digit < '0' || digit > '9') {
+      return 0;
+    }
+    value += (digit - '0') * place;
+    place /= 10;
+  }
+  return value <= 1000 ? value : 0;
+}
+
 }  // namespace
 
 int accept_weight(std::string_view accept, std::string_view range) {
@@ -38,9 +52,7 @@ int accept_weight(std::string_view accept, std::string_view range) {
     while (!element.empty()) {
       const std::string_view parameter = take(element, ';');
       if (parameter.starts_with("q=") || parameter.starts_with("Q=")) {
-        double q = 0;
-        std::from_chars(parameter.data() + 2, parameter.data() + parameter.size(), q);
-        weight = static_cast<int>(q * 1000);
+        weight = thousandths(parameter.substr(2));
       }
     }
     return weight;

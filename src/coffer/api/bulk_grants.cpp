@@ -53,9 +53,10 @@ struct bulk_grants::state {
 };
 
 bulk_grants::bulk_grants(service::wallet& with, net::task_group& tasks, http::body_stream* from, std::string request_id,
-                         std::shared_ptr<void> slot, const net::executor& ex)
+                         std::shared_ptr<void> slot, permission allowed, const net::executor& ex)
     : tasks_{tasks},
       from_{from},
+      allowed_{std::move(allowed)},
       body_ended_{from == nullptr},
       input_over_{from == nullptr},
       state_{std::make_shared<state>(with, std::move(request_id), std::move(slot), ex)} {
@@ -71,6 +72,9 @@ net::task<std::string> bulk_grants::next(net::deadline until) {
   // A client that sends and reads as fast as it is served must not keep the thread from its other requests.
   co_await asio::post(co_await asio::this_coro::executor, net::use_task);
   while (!ended_ && out.empty()) {
+    if (!input_over_) {
+      co_await check_permission();
+    }
     take_lines(time);
     collect(out);
     if (!out.empty()) {
@@ -86,6 +90,19 @@ net::task<std::string> bulk_grants::next(net::deadline until) {
     }
   }
   co_return out;
+}
+
+/// An upload may last for hours; its sender's key may be revoked or expire meanwhile.
+net::task<> bulk_grants::check_permission() {
+  result<void> allowed = std::unexpected(error{errc::unavailable, "The key could not be looked up."});
+  try {
+    allowed = co_await allowed_();
+  } catch (const pg::error& failure) {
+    log::warn("bulk upload ended", {{"request_id", std::string_view{state_->request_id}}, {"message", failure.what()}});
+  }
+  if (!allowed) {
+    end_early(allowed.error().code(), allowed.error().detail());
+  }
 }
 
 /// Begins what has arrived, as far as the window allows.

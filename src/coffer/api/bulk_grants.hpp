@@ -1,6 +1,7 @@
 // The answer to a bulk upload, made while the upload arrives.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -20,9 +21,12 @@ class bulk_grants final : public http::body_source {
  public:
   static constexpr std::size_t window = 256;
 
+  /// Whether the sender may go on: asked before anything of the upload is taken. May throw pg::error.
+  using permission = std::function<net::task<result<void>>()>;
+
   /// `from` is null for an upload without lines. `slot` is kept until the last line has been decided.
   bulk_grants(service::wallet& with, net::task_group& tasks, http::body_stream* from, std::string request_id,
-              std::shared_ptr<void> slot, const net::executor& ex);
+              std::shared_ptr<void> slot, permission allowed, const net::executor& ex);
   ~bulk_grants() override;
 
   net::task<std::string> next(net::deadline until) override;
@@ -33,6 +37,7 @@ class bulk_grants final : public http::body_source {
 
   static net::task<> decide(std::shared_ptr<state> s, entry& e, bulk_line line, net::deadline until);
   static void answer(state& s, entry& e, const domain::verdict& v);
+  net::task<> check_permission();
   void take_lines(std::chrono::steady_clock::duration time);
   bool take_piece();
   void begin_line(std::string& text, net::deadline until);
@@ -42,6 +47,7 @@ class bulk_grants final : public http::body_source {
 
   net::task_group& tasks_;
   http::body_stream* from_;
+  permission allowed_;
   line_reader lines_;
   std::string line_;
   bool body_ended_ = false;  ///< no more pieces will come

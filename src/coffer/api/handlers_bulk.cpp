@@ -4,6 +4,21 @@
 
 namespace coffer::api {
 
+namespace {
+
+/// Whether the sender of a request is still let in.
+net::task<result<void>> identify_again(gate& by, const http::request& r) {
+  admission now;
+  auto found = by.identify(now, r);
+  if (const auto* const wanted = std::get_if<auth::unknown_key>(&found)) {
+    const auth::unknown_key asked = *wanted;
+    co_return co_await by.look_up(now, r, asked);
+  }
+  co_return std::get<result<void>>(std::move(found));
+}
+
+}  // namespace
+
 net::task<http::response> grant_in_bulk(context& with, call c) {
   if (result<void> type = require_ndjson(c.request); !type) {
     co_return refuse(type.error(), c.request);
@@ -18,8 +33,10 @@ net::task<http::response> grant_in_bulk(context& with, call c) {
   }
   http::response answer{200};
   answer.content_type = ndjson_type;
+  bulk_grants::permission allowed = [by = &with.gate, r = &c.request] { return identify_again(*by, *r); };
+  const net::executor ex = co_await asio::this_coro::executor;
   answer.source = std::make_shared<bulk_grants>(with.wallet, with.tasks, c.request.stream, c.request.request_id,
-                                                std::move(slot), co_await asio::this_coro::executor);
+                                                std::move(slot), std::move(allowed), ex);
   co_return answer;
 }
 

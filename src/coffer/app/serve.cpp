@@ -14,6 +14,7 @@
 #include "coffer/app/inherited_sockets.hpp"
 #include "coffer/app/key_refresh.hpp"
 #include "coffer/app/notify.hpp"
+#include "coffer/app/settings_values.hpp"
 #include "coffer/app/shard.hpp"
 #include "coffer/app/token_keys.hpp"
 #include "coffer/app/version.hpp"
@@ -21,6 +22,7 @@
 #include "coffer/base/log.hpp"
 #include "coffer/base/metrics.hpp"
 #include "coffer/http/server.hpp"
+#include "coffer/json/reader.hpp"
 #include "coffer/limit/exchange.hpp"
 #include "coffer/net/address.hpp"
 #include "coffer/net/tls.hpp"
@@ -29,11 +31,16 @@ namespace coffer::app {
 
 namespace {
 
-/// Descriptors kept free of client connections: database, cache, log, epoll.
-constexpr std::size_t reserved_descriptors = 128;
+/// Descriptors kept free of client connections: those to the database and the cache, event loops, log, files, operators.
+std::size_t reserved_descriptors(const settings& s) {
+  constexpr std::size_t usual = 128;
+  constexpr std::size_t per_thread = 8;  // besides its pool: event loop, timers, cache, look-ups of names
+  return std::max(usual, usual / 2 + static_cast<std::size_t>(s.lanes) +
+                             static_cast<std::size_t>(s.threads) * (s.read_pool_size + per_thread));
+}
 
 /// Raises the soft limit of open files to the hard one and gives the number of client connections that leaves.
-std::size_t connection_limit(std::size_t wanted) {
+std::size_t connection_limit(std::size_t wanted, std::size_t reserved) {
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0) {
     return wanted;
@@ -42,12 +49,12 @@ std::size_t connection_limit(std::size_t wanted) {
   ::setrlimit(RLIMIT_NOFILE, &files);
   ::getrlimit(RLIMIT_NOFILE, &files);
   const auto open_files = static_cast<std::size_t>(files.rlim_cur);
-  return std::min(wanted, open_files > reserved_descriptors + 16 ? open_files - reserved_descriptors : 16);
+  return std::min(wanted, open_files > reserved + 16 ? open_files - reserved : 16);
 }
 
 http::limits http_limits(const settings& s) {
   http::limits l = s.http;
-  l.connections = connection_limit(l.connections);
+  l.connections = connection_limit(l.connections, reserved_descriptors(s));
   return l;
 }
 
@@ -66,9 +73,9 @@ limit::limiter_options limiter_options(const settings& s) {
   return how;
 }
 
-http::client_rules client_rules(const settings& s) {
+http::client_rules client_rules(const settings& s, std::size_t connections) {
   http::client_rules rules;
-  rules.per_address = s.max_connections_per_address;
+  rules.per_address = s.max_connections_per_address.value_or(std::max<std::size_t>(1, connections / 2));
   rules.proxies = net::address_set::parse(s.trusted_proxies).value_or(net::address_set{});
   return rules;
 }
@@ -118,7 +125,8 @@ class serving {
     if (first.redis() != nullptr) {
       sharing_.emplace(first.executor(), *first.redis(), limits_, settings_.redis_prefix);
     }
-    public_.emplace("public", std::move(http_shards), http_limits(s), client_rules(s));
+    const http::limits limits = http_limits(s);
+    public_.emplace("public", std::move(http_shards), limits, client_rules(s, limits.connections));
     std::vector<http::shard> admin_shards;
     admin_shards.emplace_back(control_.get_executor(), admin_);
     admin_server_.emplace("admin", std::move(admin_shards), http::limits{});
@@ -214,8 +222,16 @@ class serving {
         settings_.admin_listen.empty() ? std::string{} : bound_address(settings_.admin_listen, admin_server_->port());
     log::info("listening", {{"address", std::string_view{address}},
                             {"admin_address", std::string_view{admin_address}},
+                            {"auth", settings_.auth == auth_mode::off ? "off" : "required"},
                             {"threads", settings_.threads},
                             {"lanes", settings_.lanes}});
+    if (settings_.auth == auth_mode::off) {
+      const auto at = parse_listen_address(settings_.listen);
+      const bool beyond = !at || !at->is_loopback();
+      log::write(beyond ? log::level::warn : log::level::info, "requests need no credentials",
+                 {{"reachable_from", beyond ? "other machines" : "this machine alone"},
+                  {"remedy", "--auth required, and `coffer key create`"}});
+    }
     manager_.tell(fmt::format("READY=1\nSTATUS=Serving {}\n", address));
     co_return;
   }
@@ -348,6 +364,7 @@ class serving {
 
 int serve(const settings& s) {
   log::configure(s.log_level, s.log_format);
+  json::limit_depth(s.max_json_depth);
   try {
     inherited_sockets given = take_inherited_sockets(environment);
     settings effective = s;

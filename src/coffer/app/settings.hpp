@@ -4,12 +4,14 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "coffer/auth/jwt_keys.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/http/limits.hpp"
+#include "coffer/json/reader.hpp"
 #include "coffer/limit/policy.hpp"
 
 namespace coffer::app {
@@ -59,6 +61,8 @@ struct settings {
 
   std::chrono::milliseconds redis_connect_timeout{200};  ///< 1 ms..10 s
   std::chrono::milliseconds redis_command_timeout{100};  ///< 1 ms..10 s
+  int redis_breaker_failures = 5;                        ///< in a row, 1..1000
+  std::chrono::milliseconds redis_breaker_pause{1000};   ///< 10 ms..1 min
 
   std::int64_t max_deposit = 1'000'000'000;         ///< credits per deposit, 1..2^53-1
   std::chrono::seconds cache_ttl{300};              ///< of inventories, 1 s..1 day
@@ -68,10 +72,12 @@ struct settings {
   std::chrono::milliseconds slow_request{1000};     ///< from then on requests and batches are warnings, 1 ms..1 h
   log::format log_format = log::format::automatic;  ///< auto, json, text
 
-  /// Connections of one address, 0..1000000; 0: any number. Half of the default of all connections: no client alone can
-  /// keep the others out, while a gateway with many people behind it, or a load generator, has room.
-  std::size_t max_connections_per_address = 2048;
+  /// Connections of one address, 0..1000000; 0: any number. Without a value half of all that there may be: no client
+  /// alone can keep the others out, while a gateway with many people behind it, or a load generator, has room.
+  std::optional<std::size_t> max_connections_per_address;
   std::string trusted_proxies;  ///< addresses and networks, comma-separated: not capped, and X-Forwarded-For counts
+
+  std::size_t max_json_depth = json::usual_depth;  ///< of bodies, 4..64
 
   http::limits http;  ///< request_time is the deadline that is passed down
 };

@@ -11,6 +11,7 @@
 #include "coffer/app/settings_values.hpp"
 #include "coffer/base/assert.hpp"
 #include "coffer/base/ids.hpp"
+#include "coffer/json/reader.hpp"
 #include "coffer/net/address.hpp"
 
 namespace coffer::app {
@@ -69,6 +70,28 @@ setting_spec time_of_day(setting_spec spec) {
   spec.lowest = "00:00";
   spec.highest = "23:59:59";
   spec.above = "24:00";
+  return spec;
+}
+
+/// A number of connections, or half of all.
+setting_spec per_address(setting_spec spec) {
+  constexpr std::int64_t most = 1'000'000;
+  spec.shape = fmt::format("0..{}|half", most);
+  spec.set = [](settings& s, std::string_view value) -> outcome {
+    const auto number = parse_integer(value);
+    if (value != "half" && (!number || *number < 0 || *number > most)) {
+      return std::unexpected{fmt::format("a whole number from 0 to {}, or half (of --max-connections)", most)};
+    }
+    s.max_connections_per_address = number ? std::optional{static_cast<std::size_t>(*number)} : std::nullopt;
+    return {};
+  };
+  spec.show = [](const settings& s) {
+    return s.max_connections_per_address ? fmt::format("{}", *s.max_connections_per_address) : std::string{"half"};
+  };
+  spec.lowest = "0";
+  spec.highest = fmt::format("{}", most);
+  spec.below = "-1";
+  spec.above = fmt::format("{}", most + 1);
   return spec;
 }
 
@@ -144,6 +167,12 @@ void add_redis(std::vector<setting_spec>& all) {
   all.push_back(duration(named("--redis-command-timeout", "COFFER_REDIS_COMMAND_TIMEOUT", redis,
                                "limit for an answer; slower is a cache miss"),
                          COFFER_MEMBER(redis_command_timeout), milliseconds{1}, seconds{10}));
+  all.push_back(integer(named("--redis-breaker-failures", "COFFER_REDIS_BREAKER_FAILURES", redis,
+                              "failures in a row after which Redis is left alone"),
+                        COFFER_MEMBER(redis_breaker_failures), 1, 1000));
+  all.push_back(duration(named("--redis-breaker-pause", "COFFER_REDIS_BREAKER_PAUSE", redis,
+                               "for how long; meanwhile everything is a miss"),
+                         COFFER_MEMBER(redis_breaker_pause), milliseconds{10}, minutes{1}));
   all.push_back(duration(named("--cache-ttl", "COFFER_CACHE_TTL", redis, "life of a cached inventory"),
                          COFFER_MEMBER(cache_ttl), seconds{1}, hours{24}));
   all.push_back(duration(named("--popular-ttl", "COFFER_POPULAR_TTL", redis, "life of the cached popular products"),
@@ -176,9 +205,8 @@ void add_http(std::vector<setting_spec>& all) {
   all.push_back(integer(named("--max-connections", "COFFER_MAX_CONNECTIONS", http,
                               "clients at once (never more than open files - 128); more wait"),
                         COFFER_MEMBER(http.connections), 1, 1'000'000));
-  all.push_back(integer(named("--max-connections-per-address", "COFFER_MAX_CONNECTIONS_PER_ADDRESS", http,
-                              "of one client address, of IPv6 a /64 (0: any number); more are closed at once"),
-                        COFFER_MEMBER(max_connections_per_address), 0, 1'000'000));
+  all.push_back(per_address(named("--max-connections-per-address", "COFFER_MAX_CONNECTIONS_PER_ADDRESS", http,
+                                  "of one client address, of IPv6 a /64 (0: any number); more are closed at once")));
   all.push_back(size(named("--max-request-line", "COFFER_MAX_REQUEST_LINE", http, "beyond it 414"),
                      COFFER_MEMBER(http.request_line), 256, 64 << 10));
   all.push_back(
@@ -188,6 +216,12 @@ void add_http(std::vector<setting_spec>& all) {
                         COFFER_MEMBER(http.header_count), 8, 1000));
   all.push_back(
       size(named("--max-body", "COFFER_MAX_BODY", http, "beyond it 413"), COFFER_MEMBER(http.body), 1 << 10, 1 << 20));
+  all.push_back(integer(named("--max-json-depth", "COFFER_MAX_JSON_DEPTH", http,
+                              "levels of arrays and objects in a body; beyond it 400"),
+                        COFFER_MEMBER(max_json_depth), json::least_depth, json::most_depth));
+  all.push_back(size(named("--max-pipelined", "COFFER_MAX_PIPELINED", http,
+                           "bytes read ahead while a request runs; beyond it the client waits"),
+                     COFFER_MEMBER(http.pipelined), 4 << 10, 1 << 20));
   all.push_back(duration(named("--header-timeout", "COFFER_HEADER_TIMEOUT", http, "for a whole head; beyond it 408"),
                          COFFER_MEMBER(http.header_time), milliseconds{100}, minutes{10}));
   all.push_back(duration(named("--body-timeout", "COFFER_BODY_TIMEOUT", http, "for a whole body; beyond it 408"),

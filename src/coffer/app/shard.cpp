@@ -23,6 +23,8 @@ std::unique_ptr<redis::client> make_redis(net::executor ex, const settings& s) {
   redis::options how{s.redis_url};
   how.connect_timeout = s.redis_connect_timeout;
   how.command_timeout = s.redis_command_timeout;
+  how.breaker_failures = s.redis_breaker_failures;
+  how.breaker_open = s.redis_breaker_pause;
   return std::make_unique<redis::client>(std::move(ex), std::move(how));
 }
 

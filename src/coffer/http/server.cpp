@@ -227,6 +227,7 @@ void server::state::refuse(int fd) {
   }
   request nothing;
   append_request_id(nothing.request_id);
+  nothing.received = std::chrono::steady_clock::now();
   const rejection why{503, errc::overloaded, "The server has too many connections."};
   const response made = shards.front()->where.requests->reject(why, nothing);
   serialise_options how;

@@ -17,6 +17,9 @@ using clock = std::chrono::steady_clock;
 constexpr std::size_t linger_bytes = 1024 * 1024;
 constexpr std::size_t linger_stream_bytes = 32 * 1024 * 1024;
 
+/// How much room for a body and for an answer a connection keeps between requests.
+constexpr std::size_t kept_bytes = 32 * 1024;
+
 /// The most that is read ahead; a head at its limits must fit.
 std::size_t buffer_limit(const limits& l) { return std::max(l.pipelined, l.request_line + l.header_block + 2); }
 
@@ -97,16 +100,19 @@ net::task<> session::run() {
     sent outcome = send();
     if (outcome == sent::some) {
       outcome = co_await send_rest() ? sent::all : sent::failed;
+      if (parser_.where() == parser::phase::start) {
+        wait_for_next();  // the client is idle from now on, and not while it was taking its answer
+      }
     }
     if (outcome == sent::failed) {
       co_return;
     }
-    out_.clear();
-    out_sent_ = 0;
+    forget_output();
     if (source) {
       if (!co_await stream(std::move(source))) {
         co_return;
       }
+      forget_output();
       if (body_unread()) {
         ending_ = ending::linger;
       }
@@ -307,12 +313,29 @@ void session::finish_request() {
     unread_ = true;
   }
   request_.clear();
+  if (request_.body.capacity() > kept_bytes) {
+    request_.body = std::string{};
+  }
   parser_.next();
   first_ = false;
   continue_said_ = false;
   body_ = body_state::none;
   phase_ = parser::phase::start;
+  wait_for_next();
+}
+
+/// Begins the time within which the next request has to begin.
+void session::wait_for_next() {
   deadline_ = net::deadline_in(draining_ ? limits_.drain_grace : limits_.idle_time);
+}
+
+/// What was in out_ has been sent. A connection that idles does not keep the room of a large answer.
+void session::forget_output() {
+  out_.clear();
+  out_sent_ = 0;
+  if (out_.capacity() > kept_bytes) {
+    out_ = std::string{};
+  }
 }
 
 /// Offers out_ to the socket.

@@ -86,6 +86,8 @@ class session final : private body_stream {
   [[nodiscard]] bool owes_continue() const noexcept;
 
   void finish_request();
+  void wait_for_next();
+  void forget_output();
   [[nodiscard]] bool more_received();
   void reset();
 

@@ -40,10 +40,12 @@ class scanner {
   /// The byte at the position; NUL, which no rule accepts, at the end.
   [[nodiscard]] char peek() const { return at_end() ? '\0' : text_[position_]; }
 
-  bool refuse(std::string_view reason) {
-    found_ = fault{position_, reason};
+  bool refuse(std::string reason) {
+    found_ = fault{position_, std::move(reason)};
     return false;
   }
+
+  bool refuse_depth() { return refuse(fmt::format("the document nests deeper than {} levels", depth_limit())); }
 
   bool accept(char c) {
     if (at_end() || text_[position_] != c) {
@@ -58,9 +60,9 @@ class scanner {
   bool read_value(std::size_t depth) {
     switch (peek()) {
       case '{':
-        return depth < max_depth ? read_object(depth) : refuse("the document nests deeper than 8 levels");
+        return depth < depth_limit() ? read_object(depth) : refuse_depth();
       case '[':
-        return depth < max_depth ? read_array(depth) : refuse("the document nests deeper than 8 levels");
+        return depth < depth_limit() ? read_array(depth) : refuse_depth();
       case '"':
         return read_string();
       case 't':
@@ -237,7 +239,6 @@ class scanner {
   std::size_t position_ = 0;
   std::optional<fault> found_;
 };
-static_assert(max_depth == 8, "the message about nesting names the limit");
 
 /// The same number, or one that fits, followed by spaces to the same length.
 void bound_number(char* begin, char* end) {

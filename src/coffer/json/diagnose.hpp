@@ -11,10 +11,10 @@ namespace coffer::json {
 /// The first byte that cannot be part of a JSON document, and why.
 struct fault {
   std::size_t offset = 0;
-  std::string_view reason;
+  std::string reason;
 };
 
-/// The first fault of `text` by RFC 8259 with UTF-8 inside strings and at most max_depth levels; nullopt for a valid
+/// The first fault of `text` by RFC 8259 with UTF-8 inside strings and at most depth_limit() levels; nullopt for a valid
 /// document. Numbers may be of any size, members may repeat.
 std::optional<fault> find_fault(std::string_view text);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <limits>
 #include <memory_resource>
@@ -61,14 +62,21 @@ namespace {
 constexpr std::size_t kept_capacity = 65536;
 /// The body limit of the server by default: a parser for it need never grow.
 constexpr std::size_t usual_capacity = 16384;
-/// simdjson counts a level for the document itself.
-constexpr std::size_t parser_depth = max_depth + 1;
+/// Read for every document, written once at start.
+std::atomic<std::size_t> deepest{usual_depth};
 
 std::unexpected<error> malformed(std::string detail) {
   return std::unexpected(error{errc::malformed_json, std::move(detail)});
 }
 
 }  // namespace
+
+void limit_depth(std::size_t levels) {
+  COFFER_ASSERT(levels >= least_depth && levels <= most_depth);
+  deepest.store(levels, std::memory_order_relaxed);
+}
+
+std::size_t depth_limit() noexcept { return deepest.load(std::memory_order_relaxed); }
 
 /// The parser owns the strings that the values point to, `memory` the arrays and members.
 struct document::impl {
@@ -79,6 +87,7 @@ struct document::impl {
 
   /// Makes room for a document of `size` bytes.
   void reserve(std::size_t size) {
+    const std::size_t parser_depth = depth_limit() + 1;  // simdjson counts a level for the document itself
     if (parser.capacity() < size || parser.max_depth() != parser_depth) {
       if (parser.allocate(std::max(size, usual_capacity), parser_depth) != simdjson::SUCCESS) {
         throw std::bad_alloc{};
@@ -205,8 +214,8 @@ class builder {
 
   /// Checks the limits for one more array or object. The parser lets an empty one pass at any depth.
   bool enter(std::size_t children, std::size_t depth) {
-    if (depth >= max_depth) {
-      return refuse(fmt::format("the document nests deeper than {} levels", max_depth));
+    if (depth >= depth_limit()) {
+      return refuse(fmt::format("the document nests deeper than {} levels", depth_limit()));
     }
     values_ += children;
     return values_ <= max_values || refuse(fmt::format("the document holds more than {} values", max_values));

@@ -14,8 +14,17 @@ namespace coffer::json {
 /// Bytes that must be reserved behind a body so that it can be parsed in place (simdjson's padding, rounded up).
 inline constexpr std::size_t padding = 64;
 
-/// How deep arrays and objects may nest.
-inline constexpr std::size_t max_depth = 8;
+/// How deep arrays and objects may nest, and the range that limit_depth() takes: no body of the API nests deeper than
+/// the least.
+inline constexpr std::size_t usual_depth = 8;
+inline constexpr std::size_t least_depth = 4;
+inline constexpr std::size_t most_depth = 64;
+
+/// Sets how deep the documents that are parsed from now on may nest, for the whole process.
+void limit_depth(std::size_t levels);
+
+/// How deep they may.
+std::size_t depth_limit() noexcept;
 
 /// How many values a document may hold.
 inline constexpr std::size_t max_values = 65536;
@@ -88,7 +97,7 @@ class document {
 };
 
 /// Parses the whole of `body`, whose capacity is grown to hold the padding. Refusal: malformed_json, with what is
-/// wrong and where: syntax, invalid UTF-8, a byte order mark, more than max_depth levels or max_values values,
+/// wrong and where: syntax, invalid UTF-8, a byte order mark, more than depth_limit() levels or max_values values,
 /// duplicate members.
 result<document> parse(std::string& body);
 
