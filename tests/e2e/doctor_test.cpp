@@ -105,6 +105,16 @@ TEST_CASE("doctor names what would keep a server from being ready, and looks at 
     CHECK(read_only.exit_code == 1);
     CHECK(read_only.of("role") == "failed: transactions are read-only");
   }
+  SECTION("a role without the rights that it needs") {
+    test::database db;
+    const test::serving_role role{db};
+    db.query("revoke insert on transactions from " + role.name());
+    db.query("revoke usage on user_ids from " + role.name());
+    const auto found = doctor({{"DATABASE_URL", role.url()}, {"REDIS_URL", "none"}});
+    CHECK(found.exit_code == 1);
+    CHECK(found.of("privileges") == "failed: " + role.name() + " lacks insert on transactions, usage on user_ids");
+    CHECK(found.of("schema").empty());
+  }
   SECTION("more connections than the database has") {
     const test::database db;
     const auto found = doctor({{"DATABASE_URL", db.url()}, {"REDIS_URL", "none"}},
@@ -130,6 +140,13 @@ TEST_CASE("doctor warns of what makes a server slower or confuses its operator")
     const auto found = doctor(env);
     CHECK(found.exit_code == expected);
     CHECK(found.of("cache").starts_with("warning: Redis refuses writes: OOM"));
+  }
+  SECTION("a role that may do more than serve") {
+    CHECK(doctor(env).of("privileges").ends_with(" may change the journal, which a server never does"));
+    const test::serving_role role{db};
+    const auto found = doctor({{"DATABASE_URL", role.url()}, {"REDIS_URL", cache.url()}});
+    CHECK(found.of("privileges") == "ok: " + role.name() + " has what it needs and no more");
+    CHECK(found.of("schema").starts_with("ok: "));
   }
   SECTION("keys required and none made, and tokens without their keys") {
     CHECK(doctor(env, {"--auth", "required"}).of("access") == "warning: 0 server keys in force");

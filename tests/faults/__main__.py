@@ -21,7 +21,7 @@ def parse():
     options.add_argument("--binary", required=True, help="the built server")
     options.add_argument("--pg-bin", required=True, help="PostgreSQL's programs")
     options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31), help="repeats a run")
-    options.add_argument("--threads", type=int, default=1, help="of the server")
+    options.add_argument("--threads", type=int, help="of every server; without it one and two in turns")
     options.add_argument("--kills", type=int, default=100, help="kill -9 in a row")
     options.add_argument("--part", action="store_true", help="a selection that takes about two minutes")
     options.add_argument("--only", action="append", help="a fault, or an invariant's mutant; may be repeated")
@@ -51,7 +51,7 @@ class Suite:
         began = time.monotonic()
         try:
             place.heal()
-            run = Run(place, self.seed, kills=self.options.kills, threads=self.options.threads, **how)
+            run = Run(place, self.seed, kills=self.options.kills, **how)
             try:
                 wrong, seen = judge(run)
             finally:
@@ -66,10 +66,15 @@ class Suite:
 
     def hurt(self, fault, place):
         def judge(run):
-            verdict = run.carry_out(fault.inject, needs=fault.needs, all_answered=fault.all_answered)
+            verdict = run.carry_out(fault.inject, needs=fault.needs, all_answered=fault.all_answered,
+                                    recovers_within=fault.recovers_within)
             return ("" if verdict.right else str(verdict)), verdict.seen
-        self.case(fault.name, judge, place, standby=fault.failover, cache_proxy=fault.cache_proxy,
-                  settings=fault.settings)
+        self.case(fault.name, judge, place, threads=self.threads(list(CATALOGUE).index(fault.name)),
+                  standby=fault.failover, cache_proxy=fault.cache_proxy, settings=fault.settings)
+
+    def threads(self, number):
+        """Of the server of a case: as asked for, or one and two in turns, so that both are hurt."""
+        return self.options.threads or 1 + number % 2
 
     def mutate(self, mutant, place):
         def judge(run):
@@ -78,7 +83,8 @@ class Suite:
             verdict = run.carry_out(mutants.midway(mutant))
             return ("" if mutant.caught_by in verdict.violations else f"not caught; found:\n{verdict}"), \
                 sorted(verdict.violations)
-        self.case(f"{mutant.caught_by}: {mutant.what} is caught", judge, place)
+        self.case(f"{mutant.caught_by}: {mutant.what} is caught", judge, place,
+                  threads=self.threads(mutants.CATALOGUE.index(mutant)))
 
     def run(self):
         wanted = self.options.only or (PART if self.options.part else list(CATALOGUE))

@@ -16,11 +16,13 @@ class Fault:
     all_answered: bool  # whoever waits for an answer must get one that tells the outcome
     cache_proxy: bool   # has a proxy before the cache
     settings: dict      # of the server, as environment variables
+    recovers_within: float  # seconds from healing to the first success of the last client
 
 
-def fault(name, failover=False, all_answered=False, cache_proxy=False, settings=None, **needs):
+def fault(name, failover=False, all_answered=False, cache_proxy=False, settings=None, recovers_within=10.0, **needs):
     def register(function):
-        CATALOGUE[name] = Fault(name, function, needs, failover, all_answered, cache_proxy, settings or {})
+        CATALOGUE[name] = Fault(name, function, needs, failover, all_answered, cache_proxy, settings or {},
+                                recovers_within)
         return function
     return register
 

@@ -3,12 +3,17 @@
 Each is a generator of violations as text. A rule that needs an assumption about the run names it."""
 import bisect
 import collections
+import datetime
 
 from faults.decisions import Decisions
 from faults.history import FAIL, INFO, KINDS, OK
 from faults.replay import states
 
 SHOWN = 5  # violations of an invariant that are reported
+SHOWN_PRODUCTS = 5        # best sellers of an answer
+COUNTED = ("purchases", "units", "revenue")
+CLOCK_STEP = 0.05         # seconds; between what two processes of one machine call the same instant
+STATEMENT_LIMIT = 2.5     # seconds; a statement may see what is committed after the time that it gives, for so long
 
 
 def shortened(violations):
@@ -19,6 +24,7 @@ def shortened(violations):
 class Checker:
     def __init__(self, history, snapshot, popular_ttl):
         self.cached_at_most = popular_ttl + 10.0  # seconds; a load may take as long as a request
+        self.popular = [a for a in history.attempts if a.kind == "popular" and a.outcome == OK]
         self.history, self.snapshot = history, snapshot
         self.rows_by_request = collections.defaultdict(list)
         self.journal = {(row.user_id, row.version): row for row in snapshot.rows}
@@ -223,23 +229,53 @@ class Checker:
                     yield f"user {a.user} at version {version} was shown {shown}"
 
     def i12(self):
-        """The best sellers are right for the instant that they were made at, give or take a transaction's duration."""
-        sales = sorted((row.created_at, row.product_id) for row in self.snapshot.rows
-                       if row.completed and row.kind == KINDS["purchase"])
-        for a in self.history.attempts:
-            if a.kind != "popular" or a.outcome != OK:
-                continue
-            shown = [(p["product_id"], p["purchases"]) for p in a.answer["products"]]
-            if shown != sorted(shown, key=lambda p: (-p[1], p[0])):
+        """The best sellers are those of the instant that they say they were read at, which was not long ago: everything
+        that was acknowledged before it is counted, and nothing that was booked after it."""
+        least = RunningSales(self._acknowledged_sales())
+        most = RunningSales((row.created_at, row) for row in self._sales())
+        for a in self.popular:
+            lines = a.answer["products"]
+            shown = {line["product_id"]: tuple(line[name] for name in COUNTED) for line in lines}
+            if lines != sorted(lines, key=lambda line: (-line["purchases"], line["product_id"])):
                 yield f"not in order: {shown}"
-            least = collections.Counter(product for at, product in sales if at < a.wall - self.cached_at_most)
-            most = collections.Counter(product for at, product in sales if at < a.wall + self.in_flight_at_most)
-            for product, purchases in shown:
-                if not least[product] <= purchases <= most[product]:
-                    yield f"product {product}: {purchases} shown, {least[product]} to {most[product]} is right"
-            floor = min((p[1] for p in shown), default=0) if len(shown) >= 5 else 0
-            for product, purchases in least.items():
-                if purchases > floor and product not in dict(shown):
-                    yield f"product {product} with {purchases} purchases is not shown"
+            read = datetime.datetime.fromisoformat(a.answer["to"].replace("Z", "+00:00")).timestamp()
+            if not a.wall - self.cached_at_most <= read <= a.wall_completed + CLOCK_STEP:
+                yield f"{a.request_id}, sent at {a.wall:.3f}, was answered with what was read at {read:.3f}"
+            for product, counted in shown.items():
+                low, high = least.until(product, read - CLOCK_STEP), most.until(product, read + STATEMENT_LIMIT)
+                if not all(one <= told <= other for one, told, other in zip(low, counted, high)):
+                    yield f"product {product}: {counted} shown, {low} to {high} is right"
+            floor = lines[-1]["purchases"] if len(lines) >= SHOWN_PRODUCTS else 0
+            for product in least.products - shown.keys():
+                if (missed := least.until(product, read - CLOCK_STEP)[0]) > floor:
+                    yield f"product {product} with {missed} purchases is not shown"
 
-    in_flight_at_most = 10.0   # seconds from sending to answer
+    def _sales(self):
+        return (row for row in self.snapshot.rows if row.completed and row.kind == KINDS["purchase"])
+
+    def _acknowledged_sales(self):
+        """Sales with the first instant at which somebody had been told of them."""
+        told = {}
+        for a in self.history.writes():
+            if a.kind == "purchase" and a.outcome == OK:
+                sale = a.user, a.answer["version"]
+                told[sale] = min(a.wall_completed, told.get(sale, a.wall_completed))
+        return ((told[row.user_id, row.version], row) for row in self._sales() if (row.user_id, row.version) in told)
+
+
+class RunningSales:
+    """What was sold of each product up to an instant: purchases, units, revenue."""
+
+    def __init__(self, sales):
+        self.times, self.sums = collections.defaultdict(list), collections.defaultdict(lambda: [(0, 0, 0)])
+        for at, row in sorted(sales, key=lambda sale: sale[0]):
+            purchases, units, revenue = self.sums[row.product_id][-1]
+            self.times[row.product_id].append(at)
+            self.sums[row.product_id].append((purchases + 1, units + row.quantity, revenue + row.amount))
+
+    @property
+    def products(self):
+        return self.times.keys()
+
+    def until(self, product, time):
+        return self.sums[product][bisect.bisect_right(self.times[product], time)] if product in self.times else (0, 0, 0)

@@ -27,7 +27,9 @@ def counts(history):
         "key_reused": sum(a.code == "idempotency_key_reused" for a in writes),
         "not_applied": sum(a.outcome == FAIL and a.status == 503 for a in writes),
         "turned_away": sum(a.status == 503 for a in writes),
-        "unknown": sum(a.outcome == INFO for a in writes),
+        "unknown": sum(a.outcome == INFO and not a.abandoned for a in writes),
+        "abandoned": sum(a.abandoned for a in writes),
+        "abandoned_settled": sum(settled(attempts) for attempts in history.by_key().values()),
         "replayed": sum(a.replayed for a in writes),
         "reads": sum(a.kind == "inventory" and a.outcome == OK for a in history.attempts),
         "popular": sum(a.kind == "popular" and a.outcome == OK for a in history.attempts),
@@ -35,10 +37,17 @@ def counts(history):
     }
 
 
+def settled(attempts):
+    """Whether a client went away, came back with its key and was told the outcome."""
+    gone = next((n for n, a in enumerate(attempts) if a.abandoned), None)
+    return gone is not None and any(a.outcome != INFO and a.status < 500 for a in attempts[gone + 1:])
+
+
 # What every run must have; a fault adds its own.
 ALWAYS = {"ok": 200, "insufficient_funds": 10, "already_owned": 5, "not_enough_items": 5, "sold_out": 5,
           "granted": 10, "refunded": 10, "not_refundable": 3, "already_refunded": 3, "batched": 10, "uploaded": 10,
-          "not_executed": 3, "key_reused": 3, "replayed": 20, "reads": 50, "popular": 3,
+          "not_executed": 3, "key_reused": 3, "replayed": 20, "reads": 50, "popular": 3, "abandoned": 5,
+          "abandoned_settled": 3,
           "hot_percent": round(100 * HOT_SHARE)}
 
 

@@ -62,6 +62,10 @@ class Attempt:
                        self.force)
 
     @property
+    def wall_completed(self):
+        return self.wall + self.completed - self.invoked
+
+    @property
     def answer(self):
         return json.loads(self.body)
 

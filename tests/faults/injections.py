@@ -51,7 +51,39 @@ def rows_locked(run):
         holder.stdin.flush()
         pause(6)
         holder.stdin.write("rollback;\n")
+    run.heals_now()
     pause(0.5)
+
+
+@fault("conflicts", all_answered=True)
+def conflicts(run):
+    """Real deadlocks with somebody who locks wallets in the wrong order, and serialization failures, which PostgreSQL
+    has no reason to give here: nobody may notice."""
+    low, *_, high = sorted(run.world.hot)
+    run.database.ask("create sequence last_conflict",
+                     "create function conflict() returns trigger language plpgsql security definer as $$"
+                     " declare now_ms bigint := extract(epoch from clock_timestamp()) * 1000;"
+                     # So far apart that no batch meets two of them.
+                     " begin if now_ms > (select last_value from last_conflict) + 500 then"
+                     " perform setval('last_conflict', now_ms);"
+                     " raise 'conflict' using errcode = '40001'; end if; return null; end $$",
+                     "create trigger conflict before insert on transactions for each statement execute function conflict()",
+                     "alter system set deadlock_timeout = '50ms'", "select pg_reload_conf()")
+
+    def met(state):
+        return run.coffer.total("coffer_lane_retries_total", f'sqlstate="{state}"')
+
+    def lock_in_the_wrong_order():
+        with run.database.session() as other:
+            other.communicate(f"begin; select from users where id = {high} for update; select pg_sleep(0.1);"
+                              f" select from users where id = {low} for update; rollback;\n", timeout=20)
+        return met("40P01") and met("40001")
+
+    wait_for(lock_in_the_wrong_order, 30, "a deadlock that coffer lost, and a serialization failure")
+    run.database.ask("drop trigger conflict on transactions", "alter system reset deadlock_timeout",
+                     "select pg_reload_conf()")
+    run.measured["repeated"] = {state: met(state) for state in ("40001", "40P01")}
+    return [f"{a.request_id} {a.kind}: {a.status} {a.code}" for a in run.history.attempts if a.status >= 500]
 
 
 @fault("too-many-connections", not_applied=1)
@@ -64,24 +96,25 @@ def too_many_connections(run):
     root.ask(f"alter role {APPLICATION} connection limit -1")
 
 
-@fault("database-restarted")
+@fault("database-restarted", recovers_within=5)
 def database_restarted(run):
     """A regular restart, and one that loses everything but the log."""
     for mode in ("fast", "immediate"):
         run.database.cluster.stop(mode)
         pause(0.3)
         run.database.cluster.start()
+        run.heals_now()
         pause(1.5)
 
 
-@fault("database-killed")
+@fault("database-killed", recovers_within=5)
 def database_killed(run):
     """kill -9 of the postmaster and all sessions."""
     run.database.cluster.kill()
     run.database.cluster.start()
 
 
-@fault("failover", failover=True)
+@fault("failover", failover=True, recovers_within=5)
 def failover(run):
     """The primary dies, its synchronous standby is promoted; the server finds it by the URL's list of hosts."""
     run.database.cluster.kill()
@@ -102,6 +135,10 @@ def no_descriptors(run):
     subprocess.run(["prlimit", "--pid", str(pid), f"--nofile={read[0]}:{read[1]}"], check=True)
     for each in held:
         each.close()
+    paused = run.coffer.total("coffer_http_accept_pauses_total", 'reason="descriptors"')
+    run.measured["pauses"] = paused
+    # A pause is a tenth of a second at least: more of them than fit are a spin.
+    return [] if 1 <= paused <= 60 else [f"accepting paused {paused} times in 2 s"]
 
 
 @fault("sigterm", all_answered=True)
@@ -112,6 +149,7 @@ def sigterm(run):
         if status != 0:
             raise RuntimeError(f"the server ended with {status}")
         run.coffer.start()
+        run.heals_now()
         pause(0.7)
 
 
@@ -134,7 +172,7 @@ def kill_again_and_again(run, times):
         run.coffer.start()
 
 
-@fault("everything-restarted")
+@fault("everything-restarted", recovers_within=5)
 def everything_restarted(run):
     """Database and cache are restarted in both orders, and at once."""
     cluster = run.database.cluster
@@ -155,4 +193,5 @@ def everything_restarted(run):
             pause(0.5)
             cluster.start()
             run.redis.start()
+        run.heals_now()
         pause(0.7)

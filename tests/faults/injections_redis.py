@@ -111,5 +111,5 @@ def redis_old_dump(run):
             pause(0.1)
     (run.redis.folder / "dump.rdb").unlink()
     met = int(run.coffer.metrics()["coffer_cache_foreign_total"])
-    run.measured = {"old_met": met}
+    run.measured |= {"old_met": met}
     return [] if met >= len(users) else [f"reads met old entries only {met} times"]

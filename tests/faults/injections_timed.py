@@ -36,7 +36,7 @@ def slow_clients(run):
             break
     else:
         wrong.append(f"the p99 of others rose from {1000 * usual:.1f} to {1000 * seen:.1f} ms")
-    run.measured = {"p99_ms": round(1000 * usual), "p99_ms_among_slow": round(1000 * seen)}
+    run.measured |= {"p99_ms": round(1000 * usual), "p99_ms_among_slow": round(1000 * seen)}
     return wrong
 
 
@@ -52,6 +52,7 @@ def database_stalled(run):
     answers = [answer for answer in watcher.stop() if answer[1] >= began]
     ended = time.monotonic()
     run.database.cluster.signal(signal.SIGCONT)
+    run.heals_now()
     pause(MARGIN)
     return undisturbed(run, answers) + told_in_time(run, began, ended)
 
@@ -71,9 +72,10 @@ def statement_timeout(run):
     pause(REQUEST_LIMIT + MARGIN)
     root.ask("update slowness set is_on = false")
     ended = time.monotonic()
+    run.heals_now()
     pause(MARGIN)
     retried = run.coffer.total("coffer_lane_retries_total", 'sqlstate="57014"')
-    run.measured = {"retried": retried}
+    run.measured |= {"retried": retried}
     wrong = [] if retried else ["no statement ran into its deadline"]
     return wrong + told_in_time(run, began, ended)
 
@@ -87,7 +89,7 @@ def database_starting(run):
         pause(REQUEST_LIMIT + MARGIN)
     ended = time.monotonic()
     refused = run.coffer.total("coffer_pg_connect_failures_total", 'sqlstate="57P03"')
-    run.measured = {"told_starting": refused}
+    run.measured |= {"told_starting": refused}
     wrong = [] if refused else ["the server was not told that the database is starting"]
     return wrong + told_in_time(run, began, ended)
 
@@ -97,7 +99,7 @@ def undisturbed(run, answers):
     wrong = [f"{path}: {status}, {headers.get('cache-status')}" for path, _, _, status, headers in answers
              if status != 200 or ("inventory" in path and "hit" not in headers.get("cache-status", ""))]
     slowest = p99([seconds for _, _, seconds, _, _ in answers])
-    run.measured = {"undisturbed": len(answers), "undisturbed_p99_ms": round(1000 * slowest)}
+    run.measured |= {"undisturbed": len(answers), "undisturbed_p99_ms": round(1000 * slowest)}
     if slowest > UNDISTURBED:
         wrong.append(f"the p99 of what needs no database is {1000 * slowest:.0f} ms")
     return wrong

@@ -8,7 +8,8 @@ import subprocess
 
 from faults.processes import alive, free_port, wait_for
 
-APPLICATION = "coffer_app"  # the role that coffer works as; not a superuser, so that limits count for it
+OWNER = "coffer"            # of the cluster and of every table
+APPLICATION = "coffer_app"  # the role that coffer serves as, with no more rights than deploy/postgresql gives
 
 
 def as_owner(*command):
@@ -27,10 +28,10 @@ class Postgres:
             owner = pwd.getpwnam("postgres")
             os.chown(folder, owner.pw_uid, owner.pw_gid)
         if standby_of is None:
-            self._run("initdb", "-D", self.data, "-U", "coffer", "--auth=trust", "--no-sync", "--encoding=UTF8",
+            self._run("initdb", "-D", self.data, "-U", OWNER, "--auth=trust", "--no-sync", "--encoding=UTF8",
                       "--locale=C.UTF-8")
         else:
-            self._run("pg_basebackup", "-D", self.data, "-h", standby_of.folder, "-p", standby_of.port, "-U", "coffer",
+            self._run("pg_basebackup", "-D", self.data, "-h", standby_of.folder, "-p", standby_of.port, "-U", OWNER,
                       "-R", "--checkpoint=fast", "--no-sync")
         lines = (f"port = {self.port}", "listen_addresses = '127.0.0.1'", f"unix_socket_directories = '{folder}'",
                  "max_connections = 60", "shared_buffers = 64MB", "wal_level = replica", "timezone = UTC",
@@ -118,14 +119,21 @@ class Database:
     def __init__(self, cluster, name):
         self.cluster, self.name = cluster, name
 
-    def url(self, port=None):
-        return f"postgresql://{APPLICATION}@127.0.0.1:{port or self.cluster.port}/{self.name}"
+    def url(self, port=None, role=APPLICATION):
+        return f"postgresql://{role}@127.0.0.1:{port or self.cluster.port}/{self.name}"
 
     def ask(self, *statements):
-        words = [word for text in statements for word in ("-c", text)]
+        return self._psql([word for text in statements for word in ("-c", text)])
+
+    def run_script(self, file, **variables):
+        """A file for psql, with its variables; read here, because the database's owner may not reach it."""
+        return self._psql([word for name, value in variables.items() for word in ("-v", f"{name}={value}")] + ["-f", "-"],
+                          file.read_text())
+
+    def _psql(self, words, script=None):
         command = [self.cluster.programs / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h",
-                   self.cluster.folder, "-p", str(self.cluster.port), "-U", "coffer", "-d", self.name, *words]
-        done = subprocess.run(as_owner(*command), capture_output=True, text=True, cwd="/", timeout=60)
+                   self.cluster.folder, "-p", str(self.cluster.port), "-U", OWNER, "-d", self.name, *words]
+        done = subprocess.run(as_owner(*command), input=script, capture_output=True, text=True, cwd="/", timeout=60)
         if done.returncode:
             raise RuntimeError(f"psql: {done.stderr.strip()}")
         return done.stdout.strip()
@@ -133,5 +141,5 @@ class Database:
     def session(self):
         """A psql that stays open; write statements to its stdin."""
         command = as_owner(self.cluster.programs / "psql", "-X", "-q", "-h", self.cluster.folder, "-p",
-                           self.cluster.port, "-U", "coffer", "-d", self.name)
+                           self.cluster.port, "-U", OWNER, "-d", self.name)
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, cwd="/")

@@ -9,7 +9,7 @@ from faults.health import Base, recovery
 from faults.history import INFO, History
 from faults.proxy import Proxy
 from faults.servers import Coffer
-from faults.workloads import CLIENTS, Mix, World
+from faults.workloads import CLIENTS, Mix, World, probe
 
 POPULAR_TTL = 1  # seconds
 PATIENCE = 10.0  # seconds; how much longer it may take to see enough
@@ -40,6 +40,7 @@ class Run:
         self.database, self.redis = place.database(), place.redis
         self.standby = place.standby() if standby else None
         self.history, self.measured = History(), {}  # measured: numbers that a fault tells of itself
+        self.healed = None  # when the last harm was undone, of the monotonic clock
         self.proxy = Proxy(self.database.cluster.port, seed)
         # Every answer of the cache may be cut in its middle.
         self.cache_proxy = Proxy(place.redis.socket, seed, marker=b"", halves=True) if cache_proxy else None
@@ -56,7 +57,11 @@ class Run:
         self.clients = [Client(n, self.history, self.coffer.port, seed) for n in range(CLIENTS + 1)]
         self.world = World(self.clients[0])
 
-    def carry_out(self, inject, needs=None, all_answered=False, seconds=1.5):
+    def heals_now(self):
+        """Told by a fault that does something else behind its healing."""
+        self.healed = time.monotonic()
+
+    def carry_out(self, inject, needs=None, all_answered=False, seconds=1.5, recovers_within=10.0):
         """Works for `seconds`, hurts, heals, works on for as long and until enough was seen, looks. `needs` None:
         whatever was seen is enough."""
         base = Base(self.coffer)
@@ -64,14 +69,15 @@ class Run:
         try:
             time.sleep(seconds)
             wrong = inject(self)
-            slow = recovery([self.clients[0]], self.world)
+            self.healed = self.healed or time.monotonic()
+            probe(self.clients[0], self.world, self.healed + recovers_within)
             time.sleep(seconds)
             end = time.monotonic() + PATIENCE
             while needs is not None and coverage.missing(self.history, {}) and time.monotonic() < end:
                 time.sleep(0.2)
         finally:
             crowd.stop()
-        slow += recovery(self.clients[1:], self.world)
+        slow = recovery(self, recovers_within)
         for client in self.clients:
             client.close()
         found = {"fault": shortened(wrong or []), "I14": slow, **self._violations(base, all_answered)}
@@ -88,6 +94,7 @@ class Run:
             **Checker(self.history, snapshot.take(self.database), POPULAR_TTL).run(),
             "verify": self.coffer.verify(self.database.url()),
             "answers": shortened([f"no answer for {request}" for request in lost]) if all_answered else [],
+            "sanitizer": shortened(self.coffer.reports()),
             "5xx": shortened([f"{request}: something else than 503 with Retry-After" for request in unfit]),
         }
 

@@ -7,10 +7,13 @@ import signal
 import subprocess
 import urllib.request
 
-from faults.postgres import APPLICATION, Database, Postgres
+from faults.postgres import APPLICATION, OWNER, Database, Postgres
 from faults.processes import free_port, wait_for
 
 READY_WITHIN = 30.0
+SERVE_ROLE = pathlib.Path(__file__).parents[2] / "deploy/postgresql/serve_role.sql"
+# How a sanitizer's report begins, in a server that was built with one.
+REPORTS = ("WARNING: ThreadSanitizer", "ERROR: AddressSanitizer", "runtime error:", "ERROR: LeakSanitizer")
 
 
 class Redis:
@@ -100,6 +103,11 @@ class Coffer:
         rules = json.loads(done.stdout)["rules"]
         return [f"{rule}: {found['violations']}" for rule, found in rules.items() if found["violations"]]
 
+    def reports(self):
+        """The lines of its output in which a sanitizer reports."""
+        text = pathlib.Path(self.log.name).read_text(errors="replace")
+        return [line for line in text.splitlines() if any(report in line for report in REPORTS)]
+
     def terminate(self, limit=20):
         self.process.terminate()
         return self.process.wait(limit)
@@ -123,16 +131,14 @@ class Place:
         self.redis = Redis(self.scratch / "redis")
         self.opened = [self.primary]
         self.databases = 0
-        root = Database(self.primary, "postgres")
-        root.ask(f"create role {APPLICATION} login")
-        self._create("template_coffer")
-        url = Database(self.primary, "template_coffer").url()
+        Database(self.primary, "postgres").ask(f"create role {APPLICATION} login")
+        template = self._create("template_coffer")
         subprocess.run([binary, "migrate", "up"], check=True, stdout=subprocess.DEVNULL,
-                       env={**os.environ, "DATABASE_URL": url})
+                       env={**os.environ, "DATABASE_URL": template.url(role=OWNER)})
+        template.run_script(SERVE_ROLE, role=APPLICATION)
 
     def _create(self, name, template="template0"):
-        root = Database(self.primary, "postgres")
-        root.ask(f"create database {name} owner {APPLICATION} template {template} encoding 'UTF8'")
+        Database(self.primary, "postgres").ask(f"create database {name} template {template} encoding 'UTF8'")
         return Database(self.primary, name)
 
     def heal(self):

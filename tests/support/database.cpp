@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 
 #include <fmt/format.h>
 
@@ -92,6 +93,25 @@ void make_template(sql_session& server, const std::string& server_url, const std
     throw;
   }
   server.query(fmt::format("alter database {} rename to {}", unfinished, name));
+}
+
+/// What psql would send of a script: without its own commands, and with `role` for its variable of that name.
+std::string script_for(const std::string& role, const std::string& file) {
+  std::ifstream in{file};
+  std::string script;
+  for (std::string line; std::getline(in, line);) {
+    constexpr std::string_view variable = ":\"role\"";
+    if (const auto at = line.find(variable); at != std::string::npos) {
+      line.replace(at, variable.size(), role);
+    }
+    if (!line.starts_with('\\')) {
+      script += line + '\n';
+    }
+  }
+  if (script.empty()) {
+    throw std::runtime_error{file + " cannot be read"};
+  }
+  return script;
 }
 
 }  // namespace
@@ -196,6 +216,24 @@ std::int64_t database::terminate_sessions() {
   return integer(
       "select count(pg_terminate_backend(pid)) from pg_stat_activity"
       " where datname = current_database() and pid <> pg_backend_pid()");
+}
+
+serving_role::serving_role(database& of) : of_{of}, name_{unique_name()} {
+  of_.query("create role " + name_);
+  of_.query(script_for(name_, COFFER_SOURCE_ROOT "/deploy/postgresql/serve_role.sql"));
+  const bool is_url = of_.url().find("://") != std::string::npos;
+  const std::string_view separator = of_.url().find('?') == std::string::npos ? "?" : "&";
+  url_ = is_url ? fmt::format("{}{}options=-c%20role%3D{}", of_.url(), separator, name_)
+                : fmt::format("{} options='-c role={}'", of_.url(), name_);
+}
+
+serving_role::~serving_role() {
+  try {
+    of_.query("drop owned by " + name_);
+    of_.query("drop role " + name_);
+  } catch (const std::exception& failure) {
+    fmt::print(stderr, "the test role {} could not be dropped: {}\n", name_, failure.what());
+  }
 }
 
 }  // namespace coffer::test

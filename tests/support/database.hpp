@@ -99,4 +99,22 @@ class database {
   std::unique_ptr<sql_session> session_;
 };
 
+/// A role of its own with the rights that deploy/postgresql/serve_role.sql gives for one database; dropped with them.
+class serving_role {
+ public:
+  explicit serving_role(database& of);
+  ~serving_role();
+  serving_role(const serving_role&) = delete;
+  serving_role& operator=(const serving_role&) = delete;
+
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  /// The database's URL for sessions that work as this role.
+  [[nodiscard]] const std::string& url() const noexcept { return url_; }
+
+ private:
+  database& of_;
+  std::string name_;
+  std::string url_;
+};
+
 }  // namespace coffer::test

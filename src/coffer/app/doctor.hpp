@@ -39,7 +39,7 @@ struct diagnosis {
   [[nodiscard]] std::string to_json() const;
 };
 
-/// Looks at what `s` names: database, durability, schema, connections, clock, cache, descriptors, address. Blocks; each
+/// Looks at what `s` names: database, durability, connections, clock, privileges, schema, cache, descriptors, address. Blocks; each
 /// look has the deadline that the server itself would have, or 2 s. Does not throw for what it finds.
 diagnosis examine(const settings& s);
 

@@ -34,6 +34,22 @@ constexpr pg::statement read_state{
     " - current_setting('superuser_reserved_connections')::bigint,"
     " (select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid())"};
 
+/// What deploy/postgresql/serve_role.sql gives: rights that are missing, and whether there are any beyond those by which
+/// the journal could be changed. A table that is not there is the schema's trouble.
+constexpr pg::statement read_privileges{
+    "doctor_privileges",
+    "with tables (name, needs) as (values ('transactions', 'insert,select'), ('usernames', 'insert,select'),"
+    " ('emails', 'insert,select'), ('users', 'insert,select,update'), ('inventory', 'insert,select,update'),"
+    " ('products', 'insert,select,update'), ('product_stock', 'insert,select,update'),"
+    " ('refunds', 'insert,select,update'), ('sales_counters', 'insert,select,update'),"
+    " ('api_keys', 'insert,select,update'), ('job_runs', 'delete,insert,select'), ('schema_migrations', 'select')),"
+    " missing (what) as (select need || ' on ' || name from tables, lateral regexp_split_to_table(needs, ',') need"
+    " where has_table_privilege(to_regclass(name), need) is false"
+    " union all select 'usage on ' || name from unnest(array['user_ids', 'product_ids', 'api_key_ids']) name"
+    " where has_sequence_privilege(to_regclass(name), 'usage') is false)"
+    " select (select coalesce(string_agg(what, ', ' order by what), '') from missing),"
+    " coalesce(has_table_privilege(to_regclass('transactions'), 'update,delete,truncate'), false), current_user::text"};
+
 constexpr pg::statement read_clock{"doctor_clock", "select clock_timestamp()"};
 
 finding version_found(const pg::connection& db, std::chrono::microseconds round_trip) {
@@ -58,6 +74,22 @@ finding role_found(const pg::rows& state) {
     f.grade = health_grade::bad;
     f.detail = state.boolean(0, 0) ? "the server is a standby" : "transactions are read-only";
     f.remedy = "name the primary in DATABASE_URL, for example with several hosts and target_session_attrs=read-write";
+  }
+  return f;
+}
+
+finding privileges_found(const pg::rows& privileges) {
+  const std::string_view missing = privileges.text(0, 0);
+  const std::string_view who = privileges.text(0, 2);
+  finding f{.subject = "privileges", .detail = fmt::format("{} has what it needs and no more", who), .remedy = {}};
+  if (!missing.empty()) {
+    f.grade = health_grade::bad;
+    f.detail = fmt::format("{} lacks {}", who, missing);
+    f.remedy = fmt::format("as the owner of the tables: psql -v role={} -f deploy/postgresql/serve_role.sql", who);
+  } else if (privileges.boolean(0, 1)) {
+    f.grade = health_grade::doubtful;
+    f.detail = fmt::format("{} may change the journal, which a server never does", who);
+    f.remedy = "serve as a role that deploy/postgresql/serve_role.sql was run for; migrate as the owner";
   }
   return f;
 }
@@ -155,6 +187,10 @@ net::task<std::vector<finding>> look_at_database(const settings& s) {
     all.push_back(commits_found(state));
     all.push_back(connections_found(s, state));
     all.push_back(co_await clock_found(*db, round_trip, until));
+    all.push_back(privileges_found(co_await db->query(read_privileges, pg::params{}, until)));
+    if (all.back().grade == health_grade::bad) {
+      co_return all;
+    }
     schema_report schema = co_await check_schema(*db, until);
     if (schema.state == schema_state::ready) {
       all.push_back({.subject = "schema", .detail = "the one this program was built for", .remedy = {}});

@@ -8,8 +8,8 @@
 
 namespace coffer::app {
 
-/// Database, its durability, the connections it has to offer, its clock beside ours, the schema, and whether anybody
-/// has a key. Without a connection there is the first of them only.
+/// Database, its durability, the connections it has to offer, its clock beside ours, the role's privileges, the schema,
+/// and whether anybody has a key. Without a connection there is the first of them only.
 net::task<std::vector<finding>> look_at_database(const settings& s);
 
 /// The file with the keys of players' tokens. Nothing when there is none.
