@@ -1,9 +1,11 @@
+#include <malloc.h>
 #include <sys/socket.h>
 
 #include <cerrno>
 #include <chrono>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "coffer/base/metrics.hpp"
 #include "support/catch.hpp"
@@ -136,6 +138,45 @@ TEST_CASE("a slow reader that makes progress gets everything") {
     total += got > 0 ? static_cast<std::size_t>(got) : 0;
   }
   CHECK(total > size);
+}
+
+TEST_CASE("a client is idle only when it has taken its answer") {
+  http::limits most;
+  most.idle_time = 300ms;
+  const test::http_service service{most};
+  test::http_client slow{service.port()};
+  slow.connect();
+  slow.send_raw("GET /size?20000000 HTTP/1.1\r\nHost: h\r\n\r\n");
+  std::this_thread::sleep_for(600ms);
+  CHECK(slow.read_response().body.size() == 20'000'000);
+  std::this_thread::sleep_for(50ms);
+  slow.send_raw("GET /echo HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(slow.read_response().status == 200);
+}
+
+TEST_CASE("a connection that idles keeps no room of a large answer") {
+  const test::http_service service;
+  std::vector<test::http_client> clients;
+  for (int i = 0; i < 20; ++i) {
+    clients.emplace_back(service.port());
+    REQUIRE(clients.back().get("/echo").status == 200);
+  }
+  const auto in_use = [] {
+    const auto all = ::mallinfo2();
+    return static_cast<double>(all.uordblks + all.hblkhd);
+  };
+  std::vector<char> piece(64 * 1024);
+  const double before = in_use();
+  for (auto& client : clients) {
+    client.send_raw("GET /size?1000000 HTTP/1.1\r\nHost: h\r\n\r\n");
+    for (std::size_t total = 0; total < 1'000'000;) {  // kept nowhere
+      const ssize_t got = ::recv(client.native(), piece.data(), piece.size(), MSG_DONTWAIT);
+      REQUIRE((got > 0 || (got < 0 && errno == EAGAIN)));
+      total += got > 0 ? static_cast<std::size_t>(got) : 0;
+    }
+  }
+  // A sanitizer's allocator counts nothing there.
+  CHECK(in_use() - before < 5e6);
 }
 
 TEST_CASE("clients that reset their connections leave nothing behind") {

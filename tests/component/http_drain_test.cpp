@@ -151,6 +151,25 @@ TEST_CASE("who says nothing is not waited for, also when the backlog is emptied"
   CHECK(silent.read_to_end().empty());
 }
 
+TEST_CASE("a client that takes its answer while the server stops is not waited for longer than another") {
+  http::limits most;
+  most.drain_grace = 200ms;
+  test::http_service service{most};
+  test::http_client slow{service.port()};
+  slow.connect();
+  constexpr std::size_t size = 20'000'000;
+  slow.send_raw("GET /size?20000000 HTTP/1.1\r\nHost: h\r\n\r\n");
+  REQUIRE(waits_for_handled(service, 1));
+  auto stopped = std::async(std::launch::async, [&] { return service.stop(8s); });
+  std::this_thread::sleep_for(100ms);
+  const auto answer = slow.read_response();
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK(answer.body.size() == size);
+  CHECK(slow.closed_within(5s));
+  CHECK(std::chrono::steady_clock::now() - begin < 3s);
+  CHECK(stopped.get());
+}
+
 TEST_CASE("what is not done at the deadline is cut") {
   test::http_service service;
   test::http_client client{service.port()};

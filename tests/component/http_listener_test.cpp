@@ -111,11 +111,13 @@ TEST_CASE("without descriptors accepting pauses, serves on, and recovers") {
 TEST_CASE("when descriptors stay away the oldest connection is refused with 503") {
   const test::http_service service;
   test::http_client waiting{service.port()};
+  const auto begin = std::chrono::steady_clock::now();
   const auto answer = [&] {
     const few_descriptors starve{1};
     waiting.connect();
     return waiting.read_response();
   }();
+  CHECK(service.rejected_at() >= begin);  // its duration is that of the refusal
   CHECK(answer.status == 503);
   CHECK(answer.body == "overloaded");
   CHECK(answer.header("connection") == "close");

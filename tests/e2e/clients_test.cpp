@@ -66,6 +66,25 @@ TEST_CASE("an address has as many connections as it may have, and one more is cl
   CHECK(served);
 }
 
+TEST_CASE("no address alone can have all connections, unless that is asked for") {
+  test::shop s{{{"COFFER_MAX_CONNECTIONS", "8"}}};
+  std::vector<test::http_client> greedy;
+  greedy.push_back(std::move(s.client));
+  REQUIRE(greedy.back().get("/livez").status == 200);
+  while (greedy.size() < 4) {
+    greedy.push_back(s.server.client());
+    REQUIRE(greedy.back().get("/livez").status == 200);
+  }
+  auto fifth = s.server.client();
+  fifth.connect();
+  CHECK(fifth.closed_within(5s));
+  CHECK(s.server.metric(refused) == 1);
+  // Another address of the loopback network.
+  auto other = s.server.client();
+  other.come_from("127.0.0.2");
+  CHECK(other.get("/livez").status == 200);
+}
+
 TEST_CASE("without a limit, and for trusted proxies, an address has any number of connections") {
   const test::environment rules = GENERATE(
       test::environment{{"COFFER_MAX_CONNECTIONS_PER_ADDRESS", "0"}},

@@ -298,6 +298,44 @@ TEST_CASE("keys over HTTP: made, shown once, listed, revoked everywhere") {
   CHECK(client.request("DELETE", "/keys/4711", admin).status == 404);
 }
 
+TEST_CASE("an upload ends with the key that began it") {
+  test::database db;
+  const test::server_process server{db, with_auth()};
+  auto client = server.client();
+  const auto admin = bearer(make_key(db, "admin"));
+  const std::string mine = make_key(db, "admin");
+  const auto id = db.integer("select max(id) from api_keys");
+  const auto made = client.post("/users", R"({"username":"gifted","email":"gifted@example.com"})", admin);
+  REQUIRE(made.status == 201);
+  const std::int64_t user = made.json()["id"].integer();
+  const auto line = [user](const char* key) {
+    return fmt::format(R"({{"user_id":{},"credits":7,"reason":"gift","idempotency_key":"{}"}})", user, key) + "\n";
+  };
+  const auto chunk = [](const std::string& data) { return fmt::format("{:x}\r\n{}\r\n", data.size(), data); };
+  auto upload = server.client();
+  upload.connect();
+  upload.send_raw(fmt::format("POST /grants/bulk HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-ndjson\r\n"
+                              "Authorization: Bearer {}\r\nTransfer-Encoding: chunked\r\n\r\n",
+                              mine) +
+                  chunk(line("first")));
+  const auto granted = [&db] {
+    return db.integer("select count(*) from transactions where idempotency_key = 'first'");
+  };
+  for (int i = 0; i < 400 && granted() == 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  }
+  REQUIRE(granted() == 1);
+  REQUIRE(client.request("DELETE", fmt::format("/keys/{}", id), admin).status == 200);
+  REQUIRE(becomes(client, bearer(mine), 401));
+  upload.send_raw(chunk(line("second")) + "0\r\n\r\n");
+  const auto answer = upload.read_response();
+  CHECK(answer.status == 200);
+  CHECK(answer.body.find(R"("line":1,"status":201)") != std::string::npos);
+  CHECK(answer.body.find(R"("line":2,"status":401)") != std::string::npos);
+  CHECK(answer.body.find(R"("complete":false)") != std::string::npos);
+  CHECK(db.integer("select balance from users where id = $1", {std::to_string(user)}) == 7);
+}
+
 TEST_CASE("a request for a key with mistakes is told all of them") {
   test::database db;
   const test::server_process server{db};

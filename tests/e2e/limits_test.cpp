@@ -92,6 +92,14 @@ TEST_CASE("JSON is read to a depth of eight") {
   CHECK(deeper.code() == "malformed_json");
 }
 
+TEST_CASE("JSON is read to the depth that is set") {
+  test::shop s{{{"COFFER_MAX_JSON_DEPTH", "4"}}};
+  CHECK(is_problem(s.client.post("/users", R"({"x":)" + nested(3) + "}"), 422));
+  const auto deeper = s.client.post("/users", R"({"x":)" + nested(4) + "}");
+  CHECK(is_problem(deeper, 400));
+  CHECK(deeper.json()["detail"].text().find("deeper than 4 levels") != std::string::npos);
+}
+
 TEST_CASE("who is slow is sent away when the time is over") {
   test::shop s{
       {{"COFFER_HEADER_TIMEOUT", "300ms"}, {"COFFER_BODY_TIMEOUT", "300ms"}, {"COFFER_IDLE_TIMEOUT", "300ms"}}};
@@ -123,7 +131,7 @@ TEST_CASE("who is slow is sent away when the time is over") {
 }
 
 TEST_CASE("clients beyond the limit wait in the backlog until one goes") {
-  test::shop s{{{"COFFER_MAX_CONNECTIONS", "3"}}};
+  test::shop s{{{"COFFER_MAX_CONNECTIONS", "3"}, {"COFFER_MAX_CONNECTIONS_PER_ADDRESS", "0"}}};
   auto second = s.server.client();
   auto third = s.server.client();
   REQUIRE(second.get("/livez").status == 200);

@@ -72,6 +72,7 @@ http_client::~http_client() { close(); }
 http_client::http_client(http_client&& other) noexcept
     : port_{other.port_},
       timeout_{other.timeout_},
+      local_address_{std::move(other.local_address_)},
       socket_{std::exchange(other.socket_, -1)},
       buffer_{std::move(other.buffer_)},
       link_maker_{std::move(other.link_maker_)},
@@ -82,6 +83,7 @@ http_client& http_client::operator=(http_client&& other) noexcept {
     close();
     port_ = other.port_;
     timeout_ = other.timeout_;
+    local_address_ = std::move(other.local_address_);
     socket_ = std::exchange(other.socket_, -1);
     buffer_ = std::move(other.buffer_);
     link_maker_ = std::move(other.link_maker_);
@@ -111,6 +113,12 @@ void http_client::connect() {
   socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   const int yes = 1;
   ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  if (!local_address_.empty()) {
+    sockaddr_in from{};
+    from.sin_family = AF_INET;
+    ::inet_pton(AF_INET, local_address_.c_str(), &from.sin_addr);
+    ::bind(socket_, reinterpret_cast<const sockaddr*>(&from), sizeof from);
+  }
   sockaddr_in to{};
   to.sin_family = AF_INET;
   to.sin_port = htons(port_);

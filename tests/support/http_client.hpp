@@ -92,6 +92,8 @@ class http_client {
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
   /// Connections from now on speak through links of that maker.
   void speak(link_maker maker) { link_maker_ = std::move(maker); }
+  /// Connections from now on come from that address of this machine.
+  void come_from(std::string address) { local_address_ = std::move(address); }
   /// The timeout of what follows.
   void set_timeout(std::chrono::milliseconds timeout) { timeout_ = timeout; }
 
@@ -112,6 +114,7 @@ class http_client {
 
   std::uint16_t port_;
   std::chrono::milliseconds timeout_;
+  std::string local_address_;
   int socket_ = -1;
   std::string buffer_;
   link_maker link_maker_;

@@ -76,7 +76,8 @@ http::eventual_response path_handler::handle(http::request& r) {
 
 bool path_handler::streams(const http::request& head) const { return head.path().starts_with("/upload/"); }
 
-http::response path_handler::reject(const http::rejection& why, const http::request&) {
+http::response path_handler::reject(const http::rejection& why, const http::request& r) {
+  rejected_at = r.received.time_since_epoch().count();
   return http::response{why.status, http::text_type, std::string{to_string(why.code)}};
 }
 

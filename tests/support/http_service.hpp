@@ -37,6 +37,8 @@ class path_handler : public http::handler {
   std::atomic<int> pieces{0};
   /// Bytes of uploads that were taken.
   std::atomic<std::size_t> taken{0};
+  /// When the last request that was rejected had come, in ticks of its clock.
+  std::atomic<std::chrono::steady_clock::rep> rejected_at{0};
 };
 
 /// A server on 127.0.0.1 that runs until stop() or the end of its scope.
@@ -50,6 +52,9 @@ class http_service {
   [[nodiscard]] int handled() const { return handler_.handled; }
   [[nodiscard]] int pieces() const { return handler_.pieces; }
   [[nodiscard]] std::size_t taken() const { return handler_.taken; }
+  [[nodiscard]] std::chrono::steady_clock::time_point rejected_at() const {
+    return std::chrono::steady_clock::time_point{std::chrono::steady_clock::duration{handler_.rejected_at}};
+  }
   /// Starts stop() with this much time; false when connections had to be cut. Call once.
   bool stop(std::chrono::milliseconds limit = std::chrono::seconds{10});
   /// Waits until that many connections are open.

@@ -101,7 +101,7 @@ net::task<> bulk_grants::check_permission() {
     log::warn("bulk upload ended", {{"request_id", std::string_view{state_->request_id}}, {"message", failure.what()}});
   }
   if (!allowed) {
-    end_early(allowed.error().code(), allowed.error().detail());
+    end_early(allowed.error().code, std::move(allowed.error().detail));
   }
 }
 

@@ -75,7 +75,7 @@ setting_spec time_of_day(setting_spec spec) {
 
 /// A number of connections, or half of all.
 setting_spec per_address(setting_spec spec) {
-  constexpr std::int64_t most = 1'000'000;
+  static constexpr std::int64_t most = 1'000'000;
   spec.shape = fmt::format("0..{}|half", most);
   spec.set = [](settings& s, std::string_view value) -> outcome {
     const auto number = parse_integer(value);

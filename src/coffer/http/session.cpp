@@ -314,7 +314,7 @@ void session::finish_request() {
   }
   request_.clear();
   if (request_.body.capacity() > kept_bytes) {
-    request_.body = std::string{};
+    std::string{}.swap(request_.body);  // assigning an empty one would keep the room
   }
   parser_.next();
   first_ = false;
@@ -334,7 +334,7 @@ void session::forget_output() {
   out_.clear();
   out_sent_ = 0;
   if (out_.capacity() > kept_bytes) {
-    out_ = std::string{};
+    std::string{}.swap(out_);
   }
 }
 

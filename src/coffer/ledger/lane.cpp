@@ -15,8 +15,8 @@ namespace {
 using clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-/// How much longer than the server's own statement timeout a round trip of a batch may take, so that the server normally
-/// answers first.
+/// How much longer than the server's own statement timeout a round trip of a batch may take, so that the server
+/// normally answers first.
 constexpr clock::duration round_trip_margin = 500ms;
 
 /// How long a rollback may take before the connection is dropped instead.
