@@ -1,5 +1,6 @@
 """Faults of the database and of the server, each injected while clients work. A fault leaves everything healed; clients
 are watched afterwards."""
+import itertools
 import socket
 import subprocess
 
@@ -59,7 +60,8 @@ def rows_locked(run):
 def conflicts(run):
     """Real deadlocks with somebody who locks wallets in the wrong order, and serialization failures, which PostgreSQL
     has no reason to give here: nobody may notice."""
-    low, *_, high = sorted(run.world.hot)
+    # Of three users at least two are in one of the two lanes, and so in one batch.
+    pairs = itertools.cycle(itertools.combinations(sorted(run.world.hot), 2))
     run.database.ask("create sequence last_conflict",
                      "create function conflict() returns trigger language plpgsql security definer as $$"
                      " declare now_ms bigint := extract(epoch from clock_timestamp()) * 1000;"
@@ -68,15 +70,17 @@ def conflicts(run):
                      " perform setval('last_conflict', now_ms);"
                      " raise 'conflict' using errcode = '40001'; end if; return null; end $$",
                      "create trigger conflict before insert on transactions for each statement execute function conflict()",
-                     "alter system set deadlock_timeout = '50ms'", "select pg_reload_conf()")
+                     "alter system set deadlock_timeout = '100ms'", "select pg_reload_conf()")
 
     def met(state):
         return run.coffer.total("coffer_lane_retries_total", f'sqlstate="{state}"')
 
     def lock_in_the_wrong_order():
-        with run.database.session() as other:
-            other.communicate(f"begin; select from users where id = {high} for update; select pg_sleep(0.1);"
-                              f" select from users where id = {low} for update; rollback;\n", timeout=20)
+        low, high = next(pairs)
+        with run.database.session() as other:  # which is patient, so that coffer's session is the one that loses
+            other.communicate(f"set deadlock_timeout = '10s'; begin; select from users where id = {high} for update;"
+                              f" select pg_sleep(0.05); select from users where id = {low} for update; rollback;\n",
+                              timeout=20)
         return met("40P01") and met("40001")
 
     wait_for(lock_in_the_wrong_order, 30, "a deadlock that coffer lost, and a serialization failure")

@@ -151,8 +151,8 @@ http::response dispatch::reject(const http::rejection& why, const http::request&
 }
 
 /// What every answer gets and every request leaves behind.
-void dispatch::finish(const http::request& r, std::string_view pattern, std::string_view method,
-                      http::response& answer, const admission* by) {
+void dispatch::finish(const http::request& r, std::string_view pattern, std::string_view method, http::response& answer,
+                      const admission* by) {
   if (by != nullptr) {
     with_.gate.describe(*by, answer);
   }
@@ -190,9 +190,9 @@ void dispatch::count(std::string_view pattern, std::string_view method, int stat
     const metrics::labels labels = {{"http_route", std::string{pattern}},
                                     {"http_request_method", std::string{method}},
                                     {"http_response_status_code", std::to_string(status)}};
-    const series made{metrics::make_histogram("http_server_request_duration_seconds", "Time from request to answer",
-                                              bounds, labels),
-                      metrics::make_counter("coffer_http_requests_total", "Requests answered", labels)};
+    const series made{
+        metrics::make_histogram("http_server_request_duration_seconds", "Time from request to answer", bounds, labels),
+        metrics::make_counter("coffer_http_requests_total", "Requests answered", labels)};
     found = metrics_.emplace(key, made).first;
   }
   found->second.seconds.observe(took.count());

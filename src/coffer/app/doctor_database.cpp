@@ -34,8 +34,8 @@ constexpr pg::statement read_state{
     " - current_setting('superuser_reserved_connections')::bigint,"
     " (select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid())"};
 
-/// What deploy/postgresql/serve_role.sql gives: rights that are missing, and whether there are any beyond those by which
-/// the journal could be changed. A table that is not there is the schema's trouble.
+/// What deploy/postgresql/serve_role.sql gives: rights that are missing, and whether there are any beyond those by
+/// which the journal could be changed. A table that is not there is the schema's trouble.
 constexpr pg::statement read_privileges{
     "doctor_privileges",
     "with tables (name, needs) as (values ('transactions', 'insert,select'), ('usernames', 'insert,select'),"

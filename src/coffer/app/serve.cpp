@@ -31,7 +31,8 @@ namespace coffer::app {
 
 namespace {
 
-/// Descriptors kept free of client connections: those to the database and the cache, event loops, log, files, operators.
+/// Descriptors kept free of client connections: those to the database and the cache, event loops, log, files,
+/// operators.
 std::size_t reserved_descriptors(const settings& s) {
   constexpr std::size_t usual = 128;
   constexpr std::size_t per_thread = 8;  // besides its pool: event loop, timers, cache, look-ups of names

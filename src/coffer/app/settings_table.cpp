@@ -216,9 +216,9 @@ void add_http(std::vector<setting_spec>& all) {
                         COFFER_MEMBER(http.header_count), 8, 1000));
   all.push_back(
       size(named("--max-body", "COFFER_MAX_BODY", http, "beyond it 413"), COFFER_MEMBER(http.body), 1 << 10, 1 << 20));
-  all.push_back(integer(named("--max-json-depth", "COFFER_MAX_JSON_DEPTH", http,
-                              "levels of arrays and objects in a body; beyond it 400"),
-                        COFFER_MEMBER(max_json_depth), json::least_depth, json::most_depth));
+  all.push_back(integer(
+      named("--max-json-depth", "COFFER_MAX_JSON_DEPTH", http, "levels of arrays and objects in a body; beyond it 400"),
+      COFFER_MEMBER(max_json_depth), json::least_depth, json::most_depth));
   all.push_back(size(named("--max-pipelined", "COFFER_MAX_PIPELINED", http,
                            "bytes read ahead while a request runs; beyond it the client waits"),
                      COFFER_MEMBER(http.pipelined), 4 << 10, 1 << 20));

@@ -325,9 +325,7 @@ void session::finish_request() {
 }
 
 /// Begins the time within which the next request has to begin.
-void session::wait_for_next() {
-  deadline_ = net::deadline_in(draining_ ? limits_.drain_grace : limits_.idle_time);
-}
+void session::wait_for_next() { deadline_ = net::deadline_in(draining_ ? limits_.drain_grace : limits_.idle_time); }
 
 /// What was in out_ has been sent. A connection that idles does not keep the room of a large answer.
 void session::forget_output() {

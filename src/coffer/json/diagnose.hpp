@@ -14,8 +14,8 @@ struct fault {
   std::string reason;
 };
 
-/// The first fault of `text` by RFC 8259 with UTF-8 inside strings and at most depth_limit() levels; nullopt for a valid
-/// document. Numbers may be of any size, members may repeat.
+/// The first fault of `text` by RFC 8259 with UTF-8 inside strings and at most depth_limit() levels; nullopt for a
+/// valid document. Numbers may be of any size, members may repeat.
 std::optional<fault> find_fault(std::string_view text);
 
 /// "line 2, column 5: ...", both counted from 1, columns in bytes.
