@@ -11,6 +11,7 @@
 #include "coffer/pg/connect.hpp"
 #include "coffer/pg/exchange.hpp"
 #include "coffer/pg/handle.hpp"
+#include "coffer/pg/placement.hpp"
 #include "coffer/pg/socket.hpp"
 
 namespace coffer::pg {
@@ -22,11 +23,12 @@ struct result_deleter {
 };
 using owned_result = std::unique_ptr<PGresult, result_deleter>;
 
-/// After these the server's and our idea of what is prepared differ for good ("cached plan must not change result
-/// type" after a migration, a pooler in between): a new connection is the cure.
-bool spoils_prepared_statements(sqlstate state) noexcept {
+/// After these a new connection is the cure: the server's and our idea of what is prepared differ for good ("cached
+/// plan must not change result type" after a migration, a pooler in between), or the server has become read-only, and
+/// another may have taken over.
+bool spoils_session(sqlstate state) noexcept {
   return state == sqlstate::feature_not_supported || state == sqlstate::invalid_statement_name ||
-         state == sqlstate::duplicate_prepared_statement;
+         state == sqlstate::duplicate_prepared_statement || state == sqlstate::read_only_transaction;
 }
 
 error lost_before_sending(const server_message& farewell) {
@@ -47,7 +49,11 @@ error expired_before_sending(bool usable) {
 
 struct connection::impl {
   impl(const net::executor& ex, handle h, bool with_prepared)
-      : pg{std::move(h)}, watch{ex}, prepared{with_prepared}, opened{std::chrono::steady_clock::now()} {}
+      : pg{std::move(h)},
+        place{pg.get()},
+        watch{ex},
+        prepared{with_prepared},
+        opened{std::chrono::steady_clock::now()} {}
 
   ~impl() { drop(); }
 
@@ -71,6 +77,7 @@ struct connection::impl {
   error refused(const exchange_failure& said);
 
   handle pg;
+  placement place;
   socket watch;
   statement_cache cache;
   bool prepared;
@@ -174,7 +181,7 @@ error connection::impl::refused(const exchange_failure& said) {
   error::details known;
   known.state = said.said.state;
   known.delivered = delivery::answered;
-  known.connection_usable = !spoils_prepared_statements(known.state);
+  known.connection_usable = !spoils_session(known.state);
   known.statement_index = said.statement;
   known.constraint = said.said.constraint;
   if (!known.connection_usable) {
@@ -300,6 +307,8 @@ bool connection::check_alive() {
   }
   return usable();
 }
+
+bool connection::displaced() const noexcept { return impl_->pg && impl_->place.is_lost(impl_->pg.get()); }
 
 std::int64_t connection::server_version() const noexcept { return PQserverVersion(impl_->pg.get()); }
 

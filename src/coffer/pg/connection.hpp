@@ -58,6 +58,9 @@ class connection {
   [[nodiscard]] bool usable() const noexcept;
   /// Looks, without waiting, whether the server has ended this idle connection; usable() is false afterwards if so.
   bool check_alive();
+  /// Whether the server is no longer what the URL's target_session_attrs asked for (read-write, primary): it has become
+  /// read-only. As of its last answer, and so before that answer is used.
+  [[nodiscard]] bool displaced() const noexcept;
   /// E.g. 150020.
   [[nodiscard]] std::int64_t server_version() const noexcept;
   [[nodiscard]] std::int32_t backend_pid() const noexcept;

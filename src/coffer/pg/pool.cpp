@@ -51,12 +51,13 @@ struct pool_metrics {
         expired{closed_counter(pool, "expired")},
         broken{closed_counter(pool, "broken")},
         dead{closed_counter(pool, "dead_on_checkout")},
+        displaced{closed_counter(pool, "displaced")},
         full{refused_counter(pool, "full")},
         timed_out{refused_counter(pool, "timed_out")} {}
 
   metrics::gauge idle, leased, connecting, waiting;
   metrics::histogram wait_seconds;
-  metrics::counter connects, expired, broken, dead, full, timed_out;
+  metrics::counter connects, expired, broken, dead, displaced, full, timed_out;
 };
 
 double difference(std::size_t after, std::size_t before) {
@@ -154,19 +155,21 @@ struct lease::owner : std::enable_shared_from_this<owner> {
     settle();
   }
 
-  /// Takes the connection of `slot` out; null when it died while idle.
+  /// Takes the connection of `slot` out; null when it died, or was displaced, while idle.
   std::unique_ptr<connection> check_out(std::size_t slot) {
     std::unique_ptr<connection> c = std::move(idle[slot]);
-    if (!c->check_alive()) {
+    const bool alive = c->check_alive();
+    if (!alive || c->displaced()) {
       c.reset();
-      series.dead.add();
+      (alive ? series.displaced : series.dead).add();
       state.bury(slot);
     }
     return c;
   }
 
   void give_back(std::size_t slot, std::unique_ptr<connection> c) {
-    const bool usable = c->usable() && c->state() == transaction_state::idle;
+    const bool displaced = c->displaced();
+    const bool usable = c->usable() && c->state() == transaction_state::idle && !displaced;
     switch (state.give_back(slot, usable, clock::now())) {
       case pool_state::fate::kept:
         idle[slot] = std::move(c);
@@ -175,7 +178,7 @@ struct lease::owner : std::enable_shared_from_this<owner> {
         series.expired.add();
         break;
       case pool_state::fate::broken:
-        series.broken.add();
+        (displaced ? series.displaced : series.broken).add();
         break;
       case pool_state::fate::closed:
         break;

@@ -13,7 +13,8 @@ namespace coffer::pg {
 
 class pool;
 
-/// A borrowed connection. Gives it back when it dies: to the pool if it is idle and usable, else to the bin.
+/// A borrowed connection. Gives it back when it dies: to the pool if it is idle, usable and not displaced, else to the
+/// bin.
 class lease {
  public:
   lease() noexcept;

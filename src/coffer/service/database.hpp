@@ -1,6 +1,7 @@
 // Borrowing a connection for one piece of work outside the lanes.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -22,32 +23,44 @@ struct task_value<net::task<T>> {
 template <typename Work>
 using work_result = typename detail::task_value<std::invoke_result_t<Work&, pg::connection&>>::type;
 
-/// How many connections one piece of work may spoil: those of a pool can all have prepared what a migration changed.
-inline constexpr int spoiled_connections = 8;
-
 /// Runs `work(connection)`, one transaction at most, on a borrowed connection. Work that had sent nothing when its
 /// connection turned out dead is run once more; so is work that only reads (`repeatable`), wherever the connection was
-/// lost. Work of which a statement was refused in a way that spoils the connection was undone, and is run again.
+/// lost. Work of which a statement was refused in a way that spoils the
+/// connection was undone, and what a displaced server lets us read may be old: both are run again until they meet a
+/// connection that was opened meanwhile. Those of a pool may all have prepared what a migration changed.
 template <typename Work>
 net::task<work_result<Work>> with_connection(pg::pool& from, net::deadline until, bool repeatable, Work work) {
-  for (int attempt = 1;; ++attempt) {
+  const auto begun = std::chrono::steady_clock::now();
+  for (bool lost_before = false;;) {
     std::optional<pg::error> failure;
+    bool from_before = false;
     {
       pg::lease db = co_await from.acquire(until);
+      from_before = db->opened_at() < begun;
       try {
-        co_return co_await work(*db);
+        if constexpr (std::is_void_v<work_result<Work>>) {
+          co_return co_await work(*db);
+        } else {
+          work_result<Work> done = co_await work(*db);
+          if (!repeatable || !from_before || !db->displaced()) {
+            co_return done;
+          }
+        }
       } catch (const pg::error& e) {
         failure.emplace(e);
       }
     }
+    if (!failure) {
+      continue;
+    }
+    const bool spoiled = failure->kind() == pg::failure::statement && !failure->connection_usable();
     const bool untouched = failure->delivered() == pg::delivery::not_sent;
     const bool lost = failure->kind() == pg::failure::lost || pg::is_server_unavailable(failure->state());
-    const bool spoiled = failure->kind() == pg::failure::statement && !failure->connection_usable();
-    const bool again =
-        (lost && (untouched || repeatable) && attempt == 1) || (spoiled && attempt <= spoiled_connections);
+    const bool again = spoiled ? from_before : lost && (untouched || repeatable) && !lost_before;
     if (!again) {
       throw *failure;
     }
+    lost_before = lost_before || !spoiled;
   }
 }
 
