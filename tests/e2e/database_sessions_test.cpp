@@ -1,10 +1,11 @@
-// Sessions of the reading pool that outlive what they were opened for.
+// Sessions of the reading pool that outlive what they were opened for, and writes whose first step is a read.
 #include <chrono>
 #include <thread>
 
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "support/fault_proxy.hpp"
 #include "support/parallel.hpp"
 #include "support/pg_environment.hpp"
 #include "support/postgres_server.hpp"
@@ -158,4 +159,39 @@ TEST_CASE("a migration under running servers, after which no prepared statement 
   CHECK(test::parallel_map(8, refused) == none);
   CHECK(s.server.metric("coffer_lane_retries_total{sqlstate=\"0A000\"}") >= 1);
   CHECK(test::audit(s.db) == "");
+}
+
+TEST_CASE("a refund whose purchase cannot be read was not done, and says so") {
+  const test::server_address at = test::database_address();
+  test::fault_proxy proxy{at.host, at.port};
+  test::database db;
+  test::server_process server{
+      db, {{"DATABASE_URL", test::url_with(db.url(), proxy.keywords())}, {"COFFER_REQUEST_TIMEOUT", "1s"}}};
+  auto client = server.client();
+  const auto user = test::make_user(client, 100);
+  const auto product = test::make_product(client, "consumable", 1);
+  const auto bought = test::buy(client, user, product, 1);
+  REQUIRE(bought.status == 201);
+  const auto version = bought.json()["version"].integer();
+  const auto refund = [&] {
+    return client.post(fmt::format("/users/{}/transactions/{}/refund", user, version), R"({"reason":"a test"})");
+  };
+  const auto batch = [&] {
+    return client.post("/batch", fmt::format(R"({{"user_id":{},"atomic":true,"operations":[)"
+                                             R"({{"op":"refund","version":{},"reason":"a test"}}]}})",
+                                             user, version));
+  };
+  SECTION("alone") {
+    proxy.inject(test::fault_point::after_statement, "journal_find", test::fault_action::stall);
+    CHECK(refund().code() == "unavailable");
+  }
+  SECTION("in a batch") {
+    proxy.inject(test::fault_point::after_statement, "journal_find", test::fault_action::stall);
+    CHECK(batch().code() == "unavailable");
+  }
+  CHECK(proxy.injected() == 1);
+  proxy.cut_all();
+  proxy.heal();
+  CHECK(refund().status == 201);
+  CHECK(test::audit(db) == "");
 }

@@ -81,3 +81,13 @@ TEST_CASE("a server that is read-only for new sessions too is tried once more an
   CHECK(e.state() == pg::sqlstate::read_only_transaction);
   CHECK(attempts == 2);
 }
+
+TEST_CASE("of work that only reads nothing is unknown, whatever became of its answer") {
+  pool_fixture f{"any"};
+  const bool reads = GENERATE(true, false);
+  const auto work = [](pg::connection& db) { return db.execute("select pg_sleep(10)", net::deadline_in(50ms)); };
+  const auto e =
+      error_of([&] { test::run_task(f.context, service::with_connection(f.pool, net::deadline_in(5s), reads, work)); });
+  CHECK(e.kind() == pg::failure::timed_out);
+  CHECK(e.delivered() == (reads ? pg::delivery::not_sent : pg::delivery::unknown));
+}

@@ -56,4 +56,12 @@ error::error(failure kind, std::string message, details d)
       message_{std::move(message)},
       details_{std::move(d)} {}
 
+error error::without_effect() const {
+  details known = details_;
+  if (known.delivered == delivery::unknown) {
+    known.delivered = delivery::not_sent;
+  }
+  return error{kind_, message_, std::move(known)};
+}
+
 }  // namespace coffer::pg

@@ -61,6 +61,9 @@ class error : public std::runtime_error {
   /// Whether it may have been executed.
   [[nodiscard]] delivery delivered() const noexcept { return details_.delivered; }
 
+  /// The same about work that changes nothing: whatever became of its answer, nothing was done.
+  [[nodiscard]] error without_effect() const;
+
   /// Whether the connection can be used further (after a ROLLBACK if its state() says so). It is dropped otherwise.
   [[nodiscard]] bool connection_usable() const noexcept { return details_.connection_usable; }
 

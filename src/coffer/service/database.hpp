@@ -25,7 +25,7 @@ using work_result = typename detail::task_value<std::invoke_result_t<Work&, pg::
 
 /// Runs `work(connection)`, one transaction at most, on a borrowed connection. Work that had sent nothing when its
 /// connection turned out dead is run once more; so is work that only reads (`repeatable`), wherever the connection was
-/// lost. Work of which a statement was refused in a way that spoils the
+/// lost, and nothing is ever said to be unknown of it. Work of which a statement was refused in a way that spoils the
 /// connection was undone, and what a displaced server lets us read may be old: both are run again until they meet a
 /// connection that was opened meanwhile. Those of a pool may all have prepared what a migration changed.
 template <typename Work>
@@ -58,7 +58,7 @@ net::task<work_result<Work>> with_connection(pg::pool& from, net::deadline until
     const bool lost = failure->kind() == pg::failure::lost || pg::is_server_unavailable(failure->state());
     const bool again = spoiled ? from_before : lost && (untouched || repeatable) && !lost_before;
     if (!again) {
-      throw *failure;
+      throw repeatable ? failure->without_effect() : *failure;
     }
     lost_before = lost_before || !spoiled;
   }
