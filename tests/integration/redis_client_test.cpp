@@ -132,7 +132,10 @@ TEST_CASE("it logs in with a password, as a user, and selects a database") {
   {
     session app{"unix://app:pw@" + path + "?db=3"};
     CHECK(text(app.ask({"GET", "k"})) == "three");
-    CHECK(app.client.server_run() == "-");
+    CHECK(app.client.server_run().starts_with("unnamed-"));
+    session other{"unix://app:pw@" + path + "?db=3"};
+    other.recover();
+    CHECK(other.client.server_run() != app.client.server_run());
   }
   for (const std::string& url : {"unix://" + path, "unix://:wrong@" + path, "unix://app:wrong@" + path,
                                  "unix://:s3cret%2F%40@" + path + "?db=99"}) {

@@ -75,7 +75,8 @@ class client {
   /// Whether a command would be sent now.
   [[nodiscard]] bool available() const noexcept;
 
-  /// The run_id of the server that was reached last: another one has other data. "-" when unknown.
+  /// The run_id of the server that was reached last: another one has other data. Of a server that does not tell, a word
+  /// of this connection's own: every connection may have led to another one. "-" before the first.
   [[nodiscard]] const std::string& server_run() const noexcept;
 
   /// Commands that wait for a reply.

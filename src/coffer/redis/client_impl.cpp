@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "coffer/base/log.hpp"
 #include "coffer/redis/client_metrics.hpp"
 #include "coffer/redis/encode.hpp"
@@ -11,6 +13,12 @@ namespace coffer::redis {
 namespace {
 
 using clock = std::chrono::steady_clock;
+
+/// Stands for the run of a server that does not tell it: 96 random bits.
+std::string unnamed_run() {
+  std::random_device device;
+  return fmt::format("unnamed-{:08x}{:08x}{:08x}", device(), device(), device());
+}
 
 void fail(callback& done, failure why) {
   client_metrics::get().count_failure(why);
@@ -85,12 +93,17 @@ void client::impl::take_login(const reply& answer) {
   if (!login_->complete()) {
     return;
   }
-  server_run_ = login_->server_run();
+  server_run_ = login_->server_run().empty() ? unnamed_run() : login_->server_run();
   connect_timer_->disarm();
   state_ = state::ready;
   client_metrics::get().connects.add();
   client_metrics::get().connected.add(1);
   log::info("redis connected", {{"address", address_.to_string()}, {"run_id", server_run_}});
+  if (login_->server_run().empty()) {
+    log::warn("redis does not tell its run_id",
+              {{"address", address_.to_string()},
+               {"remedy", "allow this user INFO; until then connections share no cached inventories"}});
+  }
   transport_->unsent() += std::exchange(collected_, {});
   transport_->flush();
 }

@@ -9,17 +9,17 @@ namespace coffer::redis {
 
 namespace {
 
-/// The value of "run_id:" among the lines of INFO; "-" unless it is a plain word.
+/// The value of "run_id:" among the lines of INFO; empty unless it is a plain word.
 std::string find_run_id(std::string_view info) {
   constexpr std::string_view name = "run_id:";
   const std::size_t at = info.find(name);
   if (at == std::string_view::npos) {
-    return "-";
+    return {};
   }
   const std::string_view rest = info.substr(at + name.size());
   const std::string_view value = rest.substr(0, rest.find_first_of("\r\n"));
   const bool plain = std::all_of(value.begin(), value.end(), [](char c) { return c > ' ' && c < '\x7f'; });
-  return plain && !value.empty() && value.size() <= 64 ? std::string{value} : "-";
+  return plain && value.size() <= 64 ? std::string{value} : std::string{};
 }
 
 }  // namespace

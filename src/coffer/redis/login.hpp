@@ -24,14 +24,14 @@ class login {
   /// All replies were taken.
   [[nodiscard]] bool complete() const noexcept { return step_ == steps_; }
 
-  /// The server's run_id; "-" when it would not tell.
+  /// The server's run_id; empty when it would not tell.
   [[nodiscard]] const std::string& server_run() const noexcept { return server_run_; }
 
  private:
   std::string request_;
   std::size_t steps_ = 0;
   std::size_t step_ = 0;
-  std::string server_run_ = "-";
+  std::string server_run_;
 };
 
 }  // namespace coffer::redis
