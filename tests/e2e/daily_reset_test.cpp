@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "support/fault_proxy.hpp"
+#include "support/pg_environment.hpp"
 #include "support/redis_server.hpp"
 #include "support/server_process.hpp"
 #include "support/shop.hpp"
@@ -62,4 +64,32 @@ TEST_CASE("of several processes one runs the daily reset, and all lose their cac
   CHECK(again.header("Idempotent-Replayed") == "true");
   CHECK(again.body == bought.body);
   CHECK(test::audit(db) == "");
+}
+
+TEST_CASE("a daily reset is done also when it never learns that it is noted") {
+  test::redis_server redis;
+  const test::server_address at = test::database_address();
+  test::fault_proxy proxy{at.host, at.port};
+  test::database db;
+  const test::server_process server{db,
+                                    {{"REDIS_URL", redis.url()},
+                                     {"DATABASE_URL", test::url_with(db.url(), proxy.keywords())},
+                                     {"COFFER_REDIS_PREFIX", "one:"},
+                                     {"COFFER_CACHE_RESET_AT", time_of_day(3s)}}};
+  test::fault_point when = test::fault_point::after_statement;
+  std::int64_t notes = 1;
+  SECTION("because the answer is lost") {}
+  SECTION("because it never arrives") {
+    when = test::fault_point::before_statement;
+    notes = 0;
+  }
+  proxy.inject(when, "insert into job_runs", test::fault_action::cut);
+  REQUIRE(proxy.wait_injected(1, 20s));
+  const auto end = std::chrono::steady_clock::now() + 5s;
+  const auto reset = [&] { return redis.command({"GET", "one:epoch"}).text.starts_with("daily-"); };
+  while (!reset() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(20ms);
+  }
+  CHECK(reset());
+  CHECK(db.integer("select count(*) from job_runs") == notes);
 }

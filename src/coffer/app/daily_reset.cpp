@@ -65,26 +65,23 @@ net::task<> daily_reset::run() {
   }
 }
 
-/// True when the day's run is done, here or elsewhere.
+/// True when the day's run is done and noted, here or elsewhere. The reset comes first, and whoever comes second
+/// changes nothing with it: a note that nobody learns of, or that a process did not live to write, costs no reset.
 net::task<bool> daily_reset::attempt(std::chrono::sys_days day) {
+  if (!co_await cache_.reset(fmt::format("daily-{}", date_of(day)))) {
+    log::warn("cache reset failed", {{"message", "redis did not answer"}});
+    co_return false;
+  }
   const net::deadline until = net::deadline_in(step_time);
   try {
-    const auto claim = [day, until](pg::connection& db) { return store::claim_daily_job(db, job_name, day, until); };
-    if (!co_await service::with_connection(db_, until, false, claim)) {
-      co_return true;
-    }
-    const bool done = co_await cache_.reset(fmt::format("daily-{}", date_of(day)));
-    if (done) {
-      metrics::make_counter("coffer_cache_resets_total", "Daily cache resets run by this process").add();
+    const auto note = [day, until](pg::connection& db) { return store::note_daily_job(db, job_name, day, until); };
+    if (co_await service::with_connection(db_, until, false, note)) {
+      metrics::make_counter("coffer_cache_resets_total", "Daily cache resets noted by this process").add();
       log::info("cache reset", {{"day", std::string_view{date_of(day)}}});
-      co_return true;
     }
-    const auto release = [day, until](pg::connection& db) {
-      return store::release_daily_job(db, job_name, day, until);
-    };
-    co_await service::with_connection(db_, until, false, release);
+    co_return true;
   } catch (const pg::error& e) {
-    log::warn("cache reset failed", {{"message", e.what()}});
+    log::warn("cache reset could not be noted", {{"message", e.what()}});
   }
   co_return false;
 }

@@ -1,4 +1,4 @@
-// Empties the inventory cache once a day, in one of all processes.
+// Empties the inventory cache once a day, whatever the number of processes.
 #pragma once
 
 #include <chrono>
@@ -18,8 +18,8 @@ class daily_reset {
  public:
   daily_reset(const net::executor& ex, pg::pool& db, cache::inventory_cache& cached, std::chrono::seconds time_of_day);
 
-  /// Waits for each day's moment and runs; ends after stop(). A run that fails is tried again every ten seconds for an
-  /// hour, by whichever process claims it.
+  /// Waits for each day's moment and runs; ends after stop(). Every process resets, of which the first has an effect,
+  /// and one of them notes the run. One that fails is tried again every ten seconds for an hour.
   net::task<> run();
 
   /// On the job's thread.

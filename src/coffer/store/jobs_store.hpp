@@ -1,4 +1,4 @@
-// Which day's jobs have been run, so that one of several processes runs each.
+// Which day's jobs have been run.
 #pragma once
 
 #include <chrono>
@@ -8,11 +8,8 @@
 
 namespace coffer::store {
 
-/// Claims the run of `job` for that day; false when another process has claimed it. Claims older than 90 days are
-/// forgotten on the way.
-net::task<bool> claim_daily_job(pg::connection& db, std::string job, std::chrono::sys_days day, net::deadline until);
-
-/// Gives a claim back after a run that failed, so that another process may try.
-net::task<> release_daily_job(pg::connection& db, std::string job, std::chrono::sys_days day, net::deadline until);
+/// Notes that `job` has been run for that day; false when it is noted already. Notes older than 90 days are forgotten
+/// on the way.
+net::task<bool> note_daily_job(pg::connection& db, std::string job, std::chrono::sys_days day, net::deadline until);
 
 }  // namespace coffer::store
