@@ -36,8 +36,10 @@ const inventory_metrics& inventory_metrics::get() {
       make_counter("coffer_cache_invalidations_total", "Users whose cache entry was deleted after a change."),
       make_counter("coffer_cache_invalidations_lost_total",
                    "Users whose cache entry could not be deleted after a change; they bypass the cache."),
-      make_counter("coffer_cache_renewals_total", "Whole caches dropped because too many invalidations were lost."),
+      make_counter("coffer_cache_renewals_total",
+                   "Whole caches dropped: by a start, or because too many invalidations were lost."),
       metrics::make_gauge("coffer_cache_bypass_users", "Users who bypass the cache."),
+      metrics::make_gauge("coffer_cache_doubtful_users", "Users of whom a commit is in doubt."),
   };
   return all;
 }

@@ -21,6 +21,7 @@ struct inventory_metrics {
   metrics::counter invalidations_lost;
   metrics::counter renewals;
   metrics::gauge bypass_users;
+  metrics::gauge doubtful_users;
 };
 
 struct popular_metrics {

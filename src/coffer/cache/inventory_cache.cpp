@@ -7,7 +7,9 @@
 namespace coffer::cache {
 
 inventory_cache::inventory_cache(net::executor ex, redis::client* redis, inventory_cache_options how)
-    : impl_{std::make_shared<impl>(std::move(ex), redis, std::move(how))} {}
+    : impl_{std::make_shared<impl>(ex, redis, std::move(how))} {
+  impl_->find_epoch(ex);
+}
 
 inventory_cache::~inventory_cache() = default;
 

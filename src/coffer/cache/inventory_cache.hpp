@@ -54,6 +54,8 @@ struct inventory_cache_options {
   std::chrono::seconds ttl{300};       ///< of a value
   std::chrono::seconds lease_ttl{10};  ///< longer than any load may take
   std::size_t max_bypassed = 65536;    ///< users remembered after lost invalidations; beyond: nobody is served
+  std::size_t max_doubts = 65536;      ///< users of commits in doubt; beyond: nobody is served for a TTL
+  std::chrono::seconds doubt{3600};    ///< the longest that a doubt is remembered when nothing ends it
   std::size_t max_loading = 4096;      ///< users loaded at once whose readers are merged; beyond: not merged
   std::size_t max_waiting = 65536;     ///< readers waiting for another's load; beyond: 503
 };
@@ -65,7 +67,8 @@ struct inventory_cache_options {
 /// How: a reader that finds nothing first takes a lease in Redis, then reads the database, then replaces its lease,
 /// and only its lease, by the value. An invalidation deletes the key, and with it any lease. So a slow reader stores
 /// nothing once something newer was announced, nor after the key was evicted, flushed or expired. An invalidation that
-/// fails puts its users on a local list, and the cache is not used for them until a later one succeeds.
+/// fails puts its users on a local list, and the cache is not used for them until a later one succeeds. Nobody knows
+/// what an earlier process had on such a list: before its first read a new one ends the epoch that it found.
 class inventory_cache {
  public:
   /// Reads the database. A refusal (no such user) is passed on and not cached.
@@ -87,7 +90,9 @@ class inventory_cache {
   void invalidate(std::span<const user_version> changed);
 
   /// The commit that would give these users these versions may have happened, or may yet happen. As invalidate(), and
-  /// nothing older than these versions is stored for the TTL.
+  /// nothing older than these versions is stored, by any process, or served here, until the doubt has ended: by
+  /// invalidate() for the user, because the commit of a later version means that this one is over, or because that
+  /// version or a later one has come into the cache.
   void invalidate_in_doubt(std::span<const user_version> perhaps_changed);
 
   /// Makes all values of all users worthless, in all processes: one write. `epoch` (1 to 64 visible ASCII characters

@@ -20,11 +20,17 @@ inventory_cache::impl::impl(net::executor ex, redis::client* redis, inventory_ca
     : redis_{redis},
       options_{std::move(how)},
       epoch_key_{options_.prefix + "epoch"},
-      flights_{std::move(ex), options_.max_loading, options_.max_waiting},
+      flights_{ex, options_.max_loading, options_.max_waiting},
       // A value that was stored just before its lease ended lives for its TTL from then on.
-      bypass_{options_.max_bypassed, options_.ttl + options_.lease_ttl} {}
+      bypass_{options_.max_bypassed, options_.ttl + options_.lease_ttl},
+      doubts_{options_.max_doubts, options_.doubt, options_.ttl},
+      starts_{std::move(ex), 1, options_.max_waiting},
+      safe_from_{std::chrono::steady_clock::now() + options_.ttl + options_.lease_ttl} {}
 
-inventory_cache::impl::~impl() { inventory_metrics::get().bypass_users.add(-static_cast<double>(shown_bypassed_)); }
+inventory_cache::impl::~impl() {
+  inventory_metrics::get().bypass_users.add(-static_cast<double>(shown_bypassed_));
+  inventory_metrics::get().doubtful_users.add(-static_cast<double>(shown_doubts_));
+}
 
 std::string inventory_cache::impl::key(user_id user) const {
   return fmt::format("{}inventory:{}", options_.prefix, user.value);
@@ -32,7 +38,7 @@ std::string inventory_cache::impl::key(user_id user) const {
 
 net::task<result<inventory_read>> inventory_cache::impl::get(user_id user, net::deadline until, loader load) {
   const std::shared_ptr<impl> self = shared_from_this();
-  look found = co_await look_up(user);
+  look found = co_await look_up(user, until);
   if (found.seen == view::hit) {
     inventory_metrics::get().hits.add();
     co_return inventory_read{std::move(found.snapshot), source::hit};
@@ -43,12 +49,18 @@ net::task<result<inventory_read>> inventory_cache::impl::get(user_id user, net::
   co_return co_await flights_.run(user, until, std::move(work));
 }
 
-net::task<inventory_cache::impl::look> inventory_cache::impl::look_up(user_id user) {
+net::task<inventory_cache::impl::look> inventory_cache::impl::look_up(user_id user, net::deadline until) {
   if (redis_ == nullptr) {
     co_return look{view::unreachable};
   }
+  if (!begun_) {
+    std::function<net::task<view>()> start = [self = shared_from_this()] { return self->begin(); };
+    if (const view seen = co_await starts_.run(0, until, std::move(start)); seen != view::hit) {
+      co_return look{seen};
+    }
+  }
+  repair();
   if (bypassed(user)) {
-    repair();
     co_return look{view::bypass};
   }
   std::vector<std::string> question{"MGET", epoch_key_, key(user)};
@@ -57,36 +69,44 @@ net::task<inventory_cache::impl::look> inventory_cache::impl::look_up(user_id us
   if (bypassed(user)) {
     co_return look{view::bypass};
   }
-  const inventory_metrics& m = inventory_metrics::get();
   if (!answer || answer->is_error()) {
-    m.read_failures.add();
+    inventory_metrics::get().read_failures.add();
     co_return look{view::unreachable};
   }
-  if (answer->elements.size() != 2) {
+  co_return judge(user, *answer);
+}
+
+inventory_cache::impl::look inventory_cache::impl::judge(user_id user, redis::reply& answer) {
+  const inventory_metrics& m = inventory_metrics::get();
+  if (answer.elements.size() != 2) {
     m.garbage.add();
-    co_return look{view::unreachable};
+    return look{view::unreachable};
   }
-  const redis::reply& epoch = answer->elements[0];
-  redis::reply& stored = answer->elements[1];
+  const redis::reply& epoch = answer.elements[0];
+  redis::reply& stored = answer.elements[1];
   if (!epoch.is_string() || !is_epoch(epoch.text) || !stored.is_string()) {
-    co_return look{view::empty};
+    return look{view::empty};
   }
   const entry e = decode_entry(stored.text, value_tag(epoch.text, redis_->server_run()));
   switch (e.kind) {
     case entry_kind::value:
+      if (doubts_.forbids(user, e.at)) {
+        return look{view::bypass};
+      }
+      doubts_.note(user, e.at);
       stored.text.erase(0, e.json_begin);
-      co_return look{e.at, std::move(stored.text)};
+      return look{e.at, std::move(stored.text)};
     case entry_kind::foreign:
       m.foreign.add();
-      co_return look{view::empty};
+      return look{view::empty};
     case entry_kind::garbage:
       m.garbage.add();
-      co_return look{view::garbage};
+      return look{view::garbage};
     case entry_kind::lease:
     case entry_kind::fence:
       break;
   }
-  co_return look{view::empty};
+  return look{view::empty};
 }
 
 /// One load, for all who wait for it. Its callers' own look at the cache may be some time ago.
@@ -118,11 +138,11 @@ net::task<inventory_cache::impl::claim_result> inventory_cache::impl::claim(user
   if (!answer || bypassed(user)) {
     co_return claim_result{};
   }
-  co_return judge_claim(*answer, run);
+  co_return judge_claim(user, *answer, run);
 }
 
-inventory_cache::impl::claim_result inventory_cache::impl::judge_claim(const redis::reply& answer,
-                                                                       const std::string& run) const {
+inventory_cache::impl::claim_result inventory_cache::impl::judge_claim(user_id user, const redis::reply& answer,
+                                                                       const std::string& run) {
   claim_result judged;
   const bool sensible = answer.elements.size() == 2 && answer.elements[0].is_string() &&
                         is_epoch(answer.elements[0].text) && answer.elements[1].is_string();
@@ -133,7 +153,10 @@ inventory_cache::impl::claim_result inventory_cache::impl::judge_claim(const red
   std::string tag = value_tag(answer.elements[0].text, run);
   const entry e = decode_entry(there, tag);
   if (e.kind == entry_kind::value) {
-    judged.found.emplace(e.at, there.substr(e.json_begin));
+    if (!doubts_.forbids(user, e.at)) {
+      doubts_.note(user, e.at);
+      judged.found.emplace(e.at, there.substr(e.json_begin));
+    }
   } else if (e.kind == entry_kind::lease || e.kind == entry_kind::fence) {
     judged.right.emplace();
     judged.right->witness = there;
@@ -147,7 +170,7 @@ inventory_cache::impl::claim_result inventory_cache::impl::judge_claim(const red
 
 void inventory_cache::impl::fill(user_id user, const permit& right, const inventory_snapshot& fresh) {
   const inventory_metrics& m = inventory_metrics::get();
-  if (bypassed(user) || (right.at_least && fresh.at < *right.at_least)) {
+  if (bypassed(user) || doubts_.forbids(user, fresh.at) || (right.at_least && fresh.at < *right.at_least)) {
     m.fills_refused.add();
     return;
   }
@@ -155,12 +178,15 @@ void inventory_cache::impl::fill(user_id user, const permit& right, const invent
   const std::string value = encode_value(right.tag, fresh.at, fresh.json);
   const std::string ttl = milliseconds(options_.ttl);
   const std::string_view command[] = {"EVAL", scripts::fill, "1", where, right.witness, value, ttl};
-  redis_->post_command(command, [](redis::outcome done) {
+  redis_->post_command(command, [self = shared_from_this(), user, at = fresh.at](redis::outcome done) {
     const inventory_metrics& counters = inventory_metrics::get();
     if (!done || !done->is_integer()) {
       counters.fills_failed.add();
+    } else if (done->integer == 1) {
+      counters.fills_stored.add();
+      self->doubts_.note(user, at);
     } else {
-      (done->integer == 1 ? counters.fills_stored : counters.fills_refused).add();
+      counters.fills_refused.add();
     }
   });
 }

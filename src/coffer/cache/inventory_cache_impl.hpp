@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "coffer/cache/bypass_set.hpp"
+#include "coffer/cache/doubt_list.hpp"
 #include "coffer/cache/inventory_cache.hpp"
 #include "coffer/cache/nonce.hpp"
 #include "coffer/cache/single_flight.hpp"
@@ -21,6 +22,10 @@ class inventory_cache::impl : public std::enable_shared_from_this<impl> {
   ~impl();
   impl(const impl&) = delete;
   impl& operator=(const impl&) = delete;
+
+  /// Asks for the epoch in force, as soon as the executor runs: what was stored under a later one is ours or was stored
+  /// since.
+  void find_epoch(const net::executor& ex);
 
   net::task<result<inventory_read>> get(user_id user, net::deadline until, loader load);
   void invalidate(std::span<const user_version> changed);
@@ -57,21 +62,30 @@ class inventory_cache::impl : public std::enable_shared_from_this<impl> {
     std::optional<inventory_snapshot> found;
   };
 
-  net::task<look> look_up(user_id user);
+  net::task<look> look_up(user_id user, net::deadline until);
+  look judge(user_id user, redis::reply& answer);
   net::task<result<inventory_read>> fetch(user_id user, view seen, loader load);
   net::task<claim_result> claim(user_id user, bool replace_garbage);
-  claim_result judge_claim(const redis::reply& answer, const std::string& run) const;
+  claim_result judge_claim(user_id user, const redis::reply& answer, const std::string& run);
   void fill(user_id user, const permit& right, const inventory_snapshot& fresh);
 
-  /// What follows when the outcome of a deletion is known.
-  using unlinked = void (impl::*)(bool success);
-  void send_unlink(std::vector<user_id> users, unlinked then);
+  /// Sees to it that nothing is served that is older than this process: `hit` when that is so, else why not. Not by
+  /// two callers at once.
+  net::task<view> begin();
+
   void settle(std::span<const user_id> users, bypass_set::mark sent, bool success);
-  /// Sends lost invalidations again, once a second at most while they fail.
+  void send_fences(std::span<const user_version> doubtful, bool repairs);
+  void fences_sent(std::span<const user_id> users, bypass_set::mark sent, bool success);
+  /// Sends what was lost again, and fences whose life is half over; while that fails, once a second at most.
   void repair();
+  void send_forget(std::vector<user_id> users);
+  void send_renew();
   void repaired(bool success);
-  void update_gauge();
-  bool bypassed(user_id user) { return bypass_.contains(user, std::chrono::steady_clock::now()); }
+  void update_gauges();
+  bool bypassed(user_id user) {
+    const auto now = std::chrono::steady_clock::now();
+    return bypass_.contains(user, now) || doubts_.everybody(now);
+  }
 
   [[nodiscard]] std::string key(user_id user) const;
 
@@ -81,9 +95,18 @@ class inventory_cache::impl : public std::enable_shared_from_this<impl> {
   nonce_source nonces_;
   single_flight<user_id, result<inventory_read>> flights_;
   bypass_set bypass_;
-  std::size_t shown_bypassed_ = 0;  ///< our share of the gauge
-  bool repairing_ = false;
+  doubt_list doubts_;
+  std::size_t shown_bypassed_ = 0;  ///< our share of the gauges
+  std::size_t shown_doubts_ = 0;
+  int repairs_ = 0;  ///< commands of repair() without a reply
+  bool repair_failed_ = false;
   std::chrono::steady_clock::time_point next_repair_{};
+
+  std::optional<std::string> found_epoch_;  ///< the one in force when this began, empty: none; once that is known
+  single_flight<int, view> starts_;
+  bool begun_ = false;
+  std::chrono::steady_clock::time_point next_begin_{};
+  std::chrono::steady_clock::time_point safe_from_;  ///< then nothing from before this process is left
 };
 
 }  // namespace coffer::cache

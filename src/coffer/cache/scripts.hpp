@@ -43,12 +43,37 @@ redis.call('SET', KEYS[1], occasion .. ARGV[2])
 return 1
 )";
 
-/// KEYS: the epoch's key. ARGV: a nonce. As reset, for the same occasion.
+/// KEYS: the epoch's key. ARGV: a nonce, and "=<epoch>" where only that epoch is to end, else nothing. As reset, for
+/// the same occasion.
 inline constexpr std::string_view renew = R"(
 local epoch = redis.pcall('GET', KEYS[1])
+if ARGV[2] ~= '' and (type(epoch) ~= 'string' or ARGV[2] ~= '=' .. epoch) then return 0 end
 local occasion = type(epoch) == 'string' and string.match(epoch, '^([!-~]*)~') or ''
 redis.call('SET', KEYS[1], occasion .. '~' .. ARGV[1])
 return 1
+)";
+
+/// A commit in doubt. KEYS: the keys of its users. ARGV: the TTL of a fence in ms, the version of each. A fence that
+/// asks for more stays: it belongs to a later doubt.
+inline constexpr std::string_view fence = R"(
+for i, key in ipairs(KEYS) do
+  local least = ARGV[i + 1]
+  local found = redis.pcall('GET', key)
+  local other = type(found) == 'string' and string.match(found, '^F(%d+)$')
+  if other and tonumber(other) > tonumber(least) then least = other end
+  redis.call('SET', key, 'F' .. least, 'PX', ARGV[1])
+end
+return #KEYS
+)";
+
+/// Deletions that were lost, again. KEYS: the keys of the users. Fences stay: since the loss another process may have
+/// come to doubt a commit, and a fence of a doubt that has ended keeps nothing out but what is old.
+inline constexpr std::string_view forget = R"(
+for _, key in ipairs(KEYS) do
+  local found = redis.pcall('GET', key)
+  if type(found) ~= 'string' or not string.find(found, '^F%d+$') then redis.call('UNLINK', key) end
+end
+return #KEYS
 )";
 
 }  // namespace coffer::cache::scripts
