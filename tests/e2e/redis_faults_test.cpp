@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "support/fault_proxy.hpp"
+#include "support/pg_environment.hpp"
 #include "support/redis_server.hpp"
 #include "support/server_process.hpp"
 #include "support/shop.hpp"
@@ -157,4 +159,67 @@ TEST_CASE("connections to redis that are cut in the middle lose nothing but hits
     demand_correct_answers(shop.s);
   }
   demand_recovery(shop.s);
+}
+
+namespace {
+
+/// A server on one thread that reaches its database through a proxy, and a user whose inventory is cached.
+struct proxied_cache {
+  proxied_cache() {
+    REQUIRE(test::buy(client, user, product, 1).status == 201);
+    REQUIRE(client.get(inventory).status == 200);
+    REQUIRE(client.get(inventory).header("Cache-Status") == "coffer; hit");
+  }
+
+  test::redis_server redis;
+  test::server_address at = test::database_address();
+  test::fault_proxy proxy{at.host, at.port};
+  test::database db;
+  test::server_process server{db,
+                              {{"REDIS_URL", redis.url()},
+                               {"DATABASE_URL", test::url_with(db.url(), proxy.keywords())},
+                               {"COFFER_REDIS_PREFIX", "one:"},
+                               {"COFFER_THREADS", "1"},
+                               {"COFFER_DRAIN_TIMEOUT", "1s"},
+                               {"COFFER_REQUEST_TIMEOUT", "9s"},
+                               {"COFFER_DATABASE_STATEMENT_TIMEOUT", "9s"}}};
+  test::http_client client = server.client();
+  std::int64_t user = test::make_user(client, 100);
+  std::int64_t product = test::make_product(client, "consumable", 1);
+  std::string inventory = fmt::format("/users/{}/inventory", user);
+};
+
+}  // namespace
+
+TEST_CASE("a commit that is answered only after a drain was cut off is still told to redis") {
+  proxied_cache s;
+  s.proxy.inject(test::fault_point::before_completion, "COMMIT", test::fault_action::stall);
+  std::jthread buyer{[&] {
+    try {
+      test::buy(s.client, s.user, s.product, 1);
+    } catch (const test::http_failure&) {
+      // The drain is cut off.
+    }
+  }};
+  REQUIRE(s.proxy.wait_injected(1));
+  s.server.signal(15);
+  std::this_thread::sleep_for(5500ms);
+  CHECK(s.server.running());
+  s.proxy.resume();
+  s.server.stop(0);
+  CHECK(s.db.integer("select quantity from inventory where user_id = $1", {std::to_string(s.user)}) == 2);
+  CHECK(s.redis.command({"EXISTS", fmt::format("one:inventory:{}", s.user)}).integer == 0);
+}
+
+TEST_CASE("a product whose renaming is committed, and not known to be, is not shown under its old name") {
+  proxied_cache s;
+  s.proxy.inject(test::fault_point::before_completion, "COMMIT", test::fault_action::cut);
+  const auto answer = s.client.patch(fmt::format("/products/{}", s.product), R"({"name":"renamed"})");
+  CHECK(answer.code() == "outcome_unknown");
+  const auto end = std::chrono::steady_clock::now() + 5s;
+  const auto old = [&] { return s.client.get(s.inventory).body.find("\"renamed\"") == std::string::npos; };
+  while (old() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(10ms);
+  }
+  CHECK(!old());
 }

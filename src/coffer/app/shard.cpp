@@ -8,6 +8,9 @@ namespace coffer::app {
 
 namespace {
 
+/// From the deadline of a lane's last request to the lane's end: another attempt to settle it, a rollback.
+constexpr std::chrono::seconds lane_ends{2};
+
 pg::pool_limits pool_limits(const settings& s) {
   pg::pool_limits limits;
   limits.size = s.read_pool_size;
@@ -122,7 +125,11 @@ void shard::open(ledger::ledger& lanes, std::vector<service::inventory_reader*> 
 void shard::run() { context_.run(); }
 
 net::task<> shard::close(net::deadline until) {
-  co_await tasks_.join(until);
+  const bool ended = co_await tasks_.join(until);
+  if (!ended) {
+    // A lane ends what it has begun, by the deadline of its last request. What that changes Redis must still be told.
+    co_await tasks_.join(net::deadline_in(settings_.http.request_time + lane_ends));
+  }
   if (redis_) {
     co_await redis_->close();
   }

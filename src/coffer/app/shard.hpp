@@ -30,7 +30,8 @@ class shard {
   /// Serves until close() has ended and nothing is left to do. The thread's main function.
   void run();
 
-  /// Ends what open() started: waits for background work and lent connections until `until`. On this thread.
+  /// Ends what open() started: waits for background work and lent connections until `until`, and for lanes with a batch
+  /// in flight until that is over. On this thread.
   net::task<> close(net::deadline until);
 
   [[nodiscard]] net::executor executor() { return context_.get_executor(); }

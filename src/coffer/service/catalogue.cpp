@@ -13,14 +13,25 @@ net::task<result<domain::product>> catalogue::change(product_id id, store::produ
   const auto work = [id, changes = std::move(changes), until](pg::connection& db) {
     return store::update_product(db, id, changes, until);
   };
-  result<domain::product> changed = co_await with_connection(db_, until, false, work);
-  if (changed) {
+  const auto note = [this, id, renamed] {
     sold_out_.forget(id);
+    if (renamed) {
+      on_renamed_();
+    }
+  };
+  try {
+    result<domain::product> changed = co_await with_connection(db_, until, false, work);
+    if (changed) {
+      note();
+    }
+    co_return changed;
+  } catch (const pg::error& e) {
+    // It may have been committed.
+    if (e.delivered() == pg::delivery::unknown) {
+      note();
+    }
+    throw;
   }
-  if (changed && renamed) {
-    on_renamed_();
-  }
-  co_return changed;
 }
 
 net::task<result<domain::product>> catalogue::find(product_id id, net::deadline until) {
