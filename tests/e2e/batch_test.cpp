@@ -15,8 +15,9 @@ std::string purchase(std::int64_t product, std::int64_t quantity = 1, const std:
                      key.empty() ? "" : ",\"idempotency_key\":\"" + key + "\"");
 }
 
-std::string use(std::int64_t product, std::int64_t quantity = 1) {
-  return fmt::format(R"({{"op":"use","product_id":{},"quantity":{}}})", product, quantity);
+std::string use(std::int64_t product, std::int64_t quantity = 1, const std::string& key = "") {
+  return fmt::format(R"({{"op":"use","product_id":{},"quantity":{}{}}})", product, quantity,
+                     key.empty() ? "" : ",\"idempotency_key\":\"" + key + "\"");
 }
 
 std::string add_funds(std::int64_t amount, const std::string& key) {
@@ -249,5 +250,25 @@ TEST_CASE("atomic batches among parallel purchases happen wholly or not at all")
   }
   CHECK(test::balance_of(shop.client, shop.user) == 300 - total);
   CHECK(test::owned_units(shop.client, shop.user, shop.product) == total);
+  CHECK(test::audit(shop.db) == "");
+}
+
+TEST_CASE("a refused atomic batch shows numbers that fit together, and shows them again") {
+  test::shop shop;
+  REQUIRE(shop.buy(3).status == 201);
+  const std::vector<std::string> operations{use(shop.product, 2, "a"), use(shop.product, 2, "b")};
+  const auto first = batch(shop.client, shop.user, true, operations).json();
+  const auto& refused = first["operations"][1];
+  CHECK(refused["problem"]["code"] == "not_enough_items");
+  CHECK(refused["problem"]["required"] == 4);
+  CHECK(refused["problem"]["available"] == 3);
+  CHECK(refused["transaction"]["quantity"] == 4);
+  CHECK(test::owned_units(shop.client, shop.user, shop.product) == 3);
+  REQUIRE(shop.buy(10).status == 201);
+  const auto again = batch(shop.client, shop.user, true, operations).json();
+  CHECK(again["operations"][1]["replayed"].boolean());
+  CHECK(again["operations"][1]["problem"].dump() == refused["problem"].dump());
+  CHECK(again["operations"][1]["transaction"].dump() == refused["transaction"].dump());
+  CHECK(test::run_coffer({"verify"}, {{"DATABASE_URL", shop.db.url()}}).exit_code == 0);
   CHECK(test::audit(shop.db) == "");
 }

@@ -46,6 +46,22 @@ class group {
     return *this;
   }
 
+  group& take(std::int64_t quantity) {
+    command& c = add(transaction_kind::grant, "");
+    c.product = potion;
+    c.quantity = -quantity;
+    return *this;
+  }
+  /// Of a purchase of five potions for 500.
+  group& refund(std::int64_t quantity, bool force = false) {
+    command& c = add(transaction_kind::refund, "");
+    c.product = potion;
+    c.purchase = {.at = version{3}, .quantity = 5, .amount = {500}, .from_stock = false};
+    c.quantity = quantity;
+    c.force = force;
+    return *this;
+  }
+
   /// Decides the commands as one group, with `around` single purchases of a potion before and behind it.
   void decide_all(std::size_t around = 0) {
     commands.front().together = commands.size();
@@ -75,6 +91,22 @@ class group {
   errc refusal(std::size_t i) const {
     REQUIRE(!effects.verdicts.at(i).has_value());
     return effects.verdicts[i].error().code;
+  }
+  /// The numbers that the refusal of command `i` shows, and how many potions its row says there are.
+  std::vector<std::int64_t> shown(std::size_t i, errc why) const {
+    const error refusal = refusal_of(row(i));
+    CHECK(refusal.code == why);
+    std::vector<std::int64_t> all;
+    for (const error::number& n : refusal.numbers) {
+      if (!n.name.empty()) {
+        all.push_back(n.value);
+      }
+    }
+    if (row(i).product) {
+      CHECK(row(i).item_quantity_after == 2);
+      CHECK(row(i).quantity > 0);
+    }
+    return all;
   }
   std::int64_t potions() { return state.holding_of(alice, potion).quantity; }
 
@@ -139,6 +171,83 @@ TEST_CASE("what a refused group lacked is what it shows, also behind a deposit")
   const error why = refusal_of(g.row(1));
   CHECK(why.numbers[0].value == 1800);
   CHECK(why.numbers[1].value == 1000);
+}
+
+using numbers = std::vector<std::int64_t>;
+
+TEST_CASE("items that a refused group lacked are what it shows, whatever it used and bought before") {
+  group used;
+  used.use(1).use(2).decide_all();
+  CHECK(used.shown(1, errc::not_enough_items) == numbers{3, 2});
+  group bought;
+  bought.buy(potion, 1).use(4).decide_all();
+  CHECK(bought.shown(1, errc::not_enough_items) == numbers{3, 2});
+  group taken;
+  taken.take(1).use(1).take(1).decide_all();
+  CHECK(taken.shown(2, errc::not_enough_items) == numbers{3, 2});
+  CHECK(taken.row(2).detail_1 == taken_away);
+}
+
+TEST_CASE("a buyer's limit is shown as it is without the refused group") {
+  group g;
+  g.state.products[0].per_user_limit = 5;
+  g.state.holdings[0].bought = 1;
+  g.buy(potion, 3).buy(potion, 2).decide_all();
+  CHECK(g.shown(1, errc::limit_reached) == numbers{5, 1, 5});
+  group given_back;
+  given_back.state.products[0].per_user_limit = 5;
+  given_back.state.holdings[0].bought = 5;
+  given_back.refund(2).buy(potion, 4).decide_all();
+  CHECK(given_back.shown(1, errc::limit_reached) == numbers{5, 5, 2});
+}
+
+TEST_CASE("who is beyond a limit that was lowered has asked for one piece at least") {
+  group g;
+  g.state.products[0].per_user_limit = 2;
+  g.state.holdings[0].bought = 9;
+  g.refund(2).buy(potion, 1).decide_all();
+  CHECK(g.shown(1, errc::limit_reached) == numbers{2, 9, 1});
+}
+
+TEST_CASE("a stock is shown as it is without the refused group") {
+  group g;
+  g.state.products[0].is_limited = true;
+  g.state.stocks = {{.product = potion, .supply = 10, .sold = 5}};
+  g.buy(potion, 4).buy(potion, 3).decide_all();
+  CHECK(g.shown(1, errc::sold_out) == numbers{7, 5});
+  CHECK(g.state.stocks[0].remaining() == 5);
+}
+
+TEST_CASE("what could be refunded is shown as it is without the refused group") {
+  group used;
+  used.use(1).refund(2).decide_all();
+  CHECK(used.shown(1, errc::not_refundable) == numbers{3, 2});
+  group all;
+  all.use(2).refund(0).decide_all();
+  CHECK(all.shown(1, errc::not_refundable) == numbers{3, 2});
+  group forced;
+  forced.refund(2).refund(4, true).decide_all();
+  CHECK(forced.shown(1, errc::not_refundable) == numbers{6, 5});
+  CHECK(forced.row(1).detail_1 == 3);
+}
+
+TEST_CASE("a full wallet is shown as it is without the refused group") {
+  group g;
+  g.state.wallets[0].balance = {max_credits.value - 10};
+  g.deposit(4).deposit(7).decide_all();
+  CHECK(g.shown(1, errc::balance_limit_exceeded) == numbers{max_credits.value - 10, max_credits.value});
+  CHECK(g.row(1).amount.value == 11);
+}
+
+TEST_CASE("a refusal in a group is replayed with the same numbers") {
+  group first;
+  first.use(1, "a").use(2, "b").decide_all();
+  group again;
+  again.state.holdings[0].quantity = 50;
+  again.state.keyed = {first.row(1)};
+  again.use(1, "a").use(2, "b").decide_all();
+  CHECK(again.effects.verdicts[1]->replayed);
+  CHECK(again.shown(1, errc::not_enough_items) == first.shown(1, errc::not_enough_items));
 }
 
 TEST_CASE("commands around a refused group are decided as if it had not been there") {

@@ -1,6 +1,7 @@
 #include "coffer/domain/decide.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "coffer/base/assert.hpp"
 #include "coffer/domain/walk.hpp"
@@ -11,12 +12,6 @@ namespace {
 
 bool is_refusal(const verdict& v) { return !v || v->row.status == transaction_status::failed; }
 
-std::int64_t balance_of(const batch_state& state, const command& c) {
-  const auto purse =
-      std::find_if(state.wallets.begin(), state.wallets.end(), [&c](const wallet& w) { return w.user == c.user; });
-  return purse == state.wallets.end() ? 0 : purse->balance.value;
-}
-
 }  // namespace
 
 void walk::step_together(std::span<const command* const> group) {
@@ -26,7 +21,7 @@ void walk::step_together(std::span<const command* const> group) {
   if (refused < group.size()) {
     why = decide_one(*group[refused]);
   } else {
-    const batch_state state_before = state_;
+    batch_state state_before = state_;
     batch_effects effects_before = effects_;
     auto keyed_before = keyed_now_;
     for (refused = 0; refused < group.size(); ++refused) {
@@ -39,12 +34,11 @@ void walk::step_together(std::span<const command* const> group) {
       return;
     }
     why = std::move(effects_.verdicts.back());
-    const std::int64_t spent = balance_of(state_before, *group[refused]) - balance_of(state_, *group[refused]);
-    state_ = state_before;
+    batch_state inside = std::exchange(state_, std::move(state_before));
     effects_ = std::move(effects_before);
     keyed_now_ = std::move(keyed_before);
     if (why && !why->replayed) {
-      record_refusal(*group[refused], why->row, first + refused, spent);
+      record_refusal(*group[refused], why->row, first + refused, inside);
     }
   }
   effects_.verdicts.resize(first + group.size(), std::unexpected(errc::not_executed));
@@ -64,17 +58,14 @@ std::size_t walk::refused_before(std::span<const command* const> group) const {
   return group.size();
 }
 
-/// Makes the row of a refused group one of the state that the group leaves behind. What is missing stays the same: a
-/// price beyond the balance is raised by what the group had spent up to there.
-void walk::record_refusal(const command& c, transaction& row, std::size_t place, std::int64_t spent) {
+/// Makes the row of a refused group one of the state that the group leaves behind; `inside`: the state that refused it.
+void walk::record_refusal(const command& c, transaction& row, std::size_t place, batch_state& inside) {
   wallet& purse = *state_.find_wallet(c.user);
+  restate(c, row, inside);
   purse.at.value += 1;
   purse.changed = true;
   row.at = purse.at;
   row.balance_after = purse.balance;
-  if (row.reason == errc::insufficient_funds) {
-    row.amount.value += spent;
-  }
   if (row.item_quantity_after && row.product) {
     row.item_quantity_after = state_.holding_of(c.user, *row.product).quantity;
   }
@@ -82,6 +73,46 @@ void walk::record_refusal(const command& c, transaction& row, std::size_t place,
     keyed_now_.emplace(std::pair{c.user, std::string_view{c.idempotency_key}}, place);
   }
   effects_.new_rows.push_back(place);
+}
+
+/// Makes a refusal's numbers those of the state without the group. What is missing stays the same: what was asked for
+/// grows by what the group had taken up to there (or shrinks by what it had brought), so that it exceeds what there is
+/// by as much as it did inside.
+void walk::restate(const command& c, transaction& row, batch_state& inside) {
+  const auto less_inside = [&](auto&& number_of) -> std::int64_t { return number_of(state_) - number_of(inside); };
+  const auto balance = [&](batch_state& s) { return s.find_wallet(c.user)->balance.value; };
+  const auto owned = [&](batch_state& s) { return s.holding_of(c.user, *c.product).quantity; };
+  const auto bought = [&](batch_state& s) { return s.holding_of(c.user, *c.product).bought; };
+  const auto in_stock = [&](batch_state& s) { return s.find_stock(*c.product)->remaining(); };
+  const auto refundable = [&](batch_state& s) { return refundable_units(s, c); };
+  switch (*row.reason) {
+    case errc::insufficient_funds:
+      row.amount.value += less_inside(balance);
+      return;
+    case errc::balance_limit_exceeded:
+      row.amount.value -= less_inside(balance);
+      return;
+    case errc::not_enough_items:
+      row.quantity += less_inside(owned);
+      return;
+    case errc::sold_out:
+      row.quantity += less_inside(in_stock);
+      row.detail_1 = in_stock(state_);
+      return;
+    case errc::not_refundable:
+      row.quantity += less_inside(refundable);
+      row.detail_2 = refundable(state_);
+      return;
+    case errc::limit_reached: {
+      const bool of_owned = c.kind == transaction_kind::grant;
+      // A user who is beyond a limit that was lowered, and gives some back in the group, would have asked for nothing.
+      row.quantity = std::max(row.quantity - (of_owned ? less_inside(owned) : less_inside(bought)), std::int64_t{1});
+      row.detail_2 = of_owned ? owned(state_) : bought(state_);
+      return;
+    }
+    default:
+      return;
+  }
 }
 
 verdict walk::decide_one(const command& c) {

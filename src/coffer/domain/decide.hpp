@@ -13,9 +13,8 @@ namespace coffer::domain {
 /// - A business refusal (402, 409) is a journal row with status failed: it takes a version and changes nothing else.
 /// - Unknown user or product and a quantity that the product's type forbids leave no row.
 /// - A group (command::together) is decided in order as well, but when one of its commands is refused, or has a key
-/// that
-///   is reused or stands for a refusal, nothing of the group happens: that command keeps its verdict and, if it is one,
-///   its row, and the others are not_executed and leave no row.
+///   that is reused or stands for a refusal, nothing of the group happens: that command keeps its verdict and, if it is
+///   one, its row, with the numbers of the wallet without the group, and the others are not_executed and leave no row.
 /// - A purchase is refused by the first of: product_inactive, not_on_sale, price_changed, already_owned, limit_reached,
 ///   sold_out, insufficient_funds. The sale is judged by the batch's time: it holds from its start until just before
 ///   its end. A limited product needs its stock in `state` (asserted).

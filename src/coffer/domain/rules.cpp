@@ -163,6 +163,14 @@ verdict walk::grant_items(const command& c, wallet& purse) {
   return append(c, purse, std::nullopt, numbers);
 }
 
+std::int64_t refundable_units(batch_state& state, const command& refund) {
+  if (refund.purchase.quantity == 0) {
+    return 0;
+  }
+  const std::int64_t left = refund.purchase.quantity - state.refund_of(refund.user, refund.purchase.at).units;
+  return refund.force ? left : std::min(left, state.holding_of(refund.user, *refund.product).quantity);
+}
+
 verdict walk::refund(const command& c, wallet& purse) {
   const purchase_to_refund& bought = c.purchase;
   row_numbers numbers{.details = {bought.at.value, std::nullopt}};
@@ -178,8 +186,7 @@ verdict walk::refund(const command& c, wallet& purse) {
   holding& owned = state_.holding_of(c.user, *c.product);
   refund_count& before = state_.refund_of(c.user, bought.at);
   const std::int64_t left = bought.quantity - before.units;
-  const std::int64_t unused = std::min(left, owned.quantity);
-  const std::int64_t possible = c.force ? left : unused;
+  const std::int64_t possible = refundable_units(state_, c);
   // Of what has been refunded in whole nothing was asked for but its units.
   const std::int64_t wanted = c.quantity != 0 ? c.quantity : std::max(possible, std::int64_t{1});
   numbers.quantity = wanted;

@@ -32,7 +32,9 @@ using fingerprint = std::array<std::byte, 16>;
 /// transaction::detail_1 of a grant that takes.
 inline constexpr std::int64_t taken_away = -1;
 
-/// A row of the journal. Holds everything a receipt or a refusal shows, so that a replay is rebuilt from it alone.
+/// A row of the journal. Holds everything a receipt or a refusal shows, so that a replay is rebuilt from it alone. Of a
+/// refusal in an atomic group, what was asked for (quantity or amount) includes what the group had taken before it: the
+/// row is one of the wallet without the group.
 struct transaction {
   user_id user;
   version at;

@@ -31,6 +31,9 @@ struct purchase_refusal {
   row_details numbers;
 };
 
+/// Units that a refund could give back in `state`; 0 when it is about no completed purchase.
+std::int64_t refundable_units(batch_state& state, const command& refund);
+
 /// Decides commands one after the other over a state that it changes.
 class walk {
  public:
@@ -46,7 +49,8 @@ class walk {
  private:
   // decide.cpp: keys, groups and rows.
   std::size_t refused_before(std::span<const command* const> group) const;
-  void record_refusal(const command& c, transaction& row, std::size_t place, std::int64_t spent);
+  void record_refusal(const command& c, transaction& row, std::size_t place, batch_state& inside);
+  void restate(const command& c, transaction& row, batch_state& inside);
   const transaction* find_earlier(const command& c) const;
   verdict decide_one(const command& c);
   verdict append(const command& c, wallet& purse, std::optional<errc> reason, const row_numbers& numbers);
