@@ -68,7 +68,7 @@ struct two_databases {
   }
 
   test::database second;
-  test::postgres_server first{second.text("select current_user")};
+  test::postgres_server first{{}, second.text("select current_user")};
   std::optional<test::server_process> server;
 };
 
@@ -111,7 +111,7 @@ TEST_CASE("a database server that becomes read-only is left by readers too, and 
 
 TEST_CASE("without a server that can be written, nothing is read from one that has become read-only, until it can be") {
   test::database naming;
-  test::postgres_server only{naming.text("select current_user")};
+  test::postgres_server only{{}, naming.text("select current_user")};
   test::environment how = patient;
   how["DATABASE_URL"] = only.url("shop") + " target_session_attrs=read-write";
   how["COFFER_DATABASE_ACQUIRE_TIMEOUT"] = "200ms";

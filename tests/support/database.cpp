@@ -171,15 +171,15 @@ std::string with_database(const std::string& url, std::string_view name) {
   return fmt::format("{}/{}{}", front.substr(0, path), name, rest);
 }
 
-database::database(no_schema) : name_{unique_name()} {
-  const std::string server_url = required_env("DATABASE_URL");
-  sql_session server{server_url};
+database::database(no_schema) : server_url_{required_env("DATABASE_URL")}, name_{unique_name()} {
+  sql_session server{server_url_};
   server.query("create database " + name_);
-  url_ = with_database(server_url, name_);
+  url_ = with_database(server_url_, name_);
 }
 
-database::database() : name_{unique_name()} {
-  const std::string server_url = required_env("DATABASE_URL");
+database::database() : database{required_env("DATABASE_URL")} {}
+
+database::database(const std::string& server_url) : server_url_{server_url}, name_{unique_name()} {
   sql_session server{server_url};
   const template_lock lock{server};
   const std::string from = template_name();
@@ -191,7 +191,10 @@ database::database() : name_{unique_name()} {
 database database::empty() { return database{no_schema{}}; }
 
 database::database(database&& other) noexcept
-    : name_{std::exchange(other.name_, {})}, url_{std::move(other.url_)}, session_{std::move(other.session_)} {}
+    : server_url_{std::move(other.server_url_)},
+      name_{std::exchange(other.name_, {})},
+      url_{std::move(other.url_)},
+      session_{std::move(other.session_)} {}
 
 database::~database() {
   if (name_.empty()) {
@@ -199,7 +202,7 @@ database::~database() {
   }
   session_.reset();
   try {
-    sql_session{required_env("DATABASE_URL")}.query("drop database if exists " + name_ + " with (force)");
+    sql_session{server_url_}.query("drop database if exists " + name_ + " with (force)");
   } catch (const std::exception& failure) {
     fmt::print(stderr, "the test database {} could not be dropped: {}\n", name_, failure.what());
   }

@@ -67,6 +67,8 @@ class database {
   database();
   /// Without any table.
   static database empty();
+  /// As database(), on the server that this URL names. It must outlive the database.
+  static database on(const std::string& server_url) { return database{server_url}; }
   ~database();
   database(database&& other) noexcept;
   database& operator=(database&&) = delete;
@@ -93,7 +95,9 @@ class database {
  private:
   struct no_schema {};
   explicit database(no_schema);
+  explicit database(const std::string& server_url);
 
+  std::string server_url_;
   std::string name_;
   std::string url_;
   std::unique_ptr<sql_session> session_;

@@ -2,43 +2,46 @@
 
 #include <pwd.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
 #include <thread>
 
 #include <fmt/format.h>
+#include <fmt/ostream.h>
 
 #include "support/database.hpp"
-#include "support/process.hpp"
 
 namespace coffer::test {
 
 namespace {
 
-namespace files = std::filesystem;
+using namespace std::chrono_literals;
 
-/// The directory of the programs: Debian's of the highest version, else where PATH finds them (empty).
-std::string programs() {
-  int best = 0;
+/// Where the programs of the newest PostgreSQL are; empty: in PATH.
+std::string program_folder() {
   std::error_code none;
-  for (const auto& version : files::directory_iterator{"/usr/lib/postgresql", none}) {
-    if (files::exists(version.path() / "bin" / "initdb")) {
-      best = std::max(best, std::atoi(version.path().filename().c_str()));
+  int newest = 0;
+  std::string found;
+  for (const auto& entry : std::filesystem::directory_iterator{"/usr/lib/postgresql", none}) {
+    const int major = std::atoi(entry.path().filename().c_str());
+    if (major > newest && std::filesystem::exists(entry.path() / "bin/initdb")) {
+      newest = major;
+      found = (entry.path() / "bin").string() + "/";
     }
   }
-  return best == 0 ? "" : fmt::format("/usr/lib/postgresql/{}/bin/", best);
+  return found;
 }
 
 }  // namespace
 
-postgres_server::postgres_server(const std::string& owner) : owner_{owner} {
-  std::string pattern = (files::temp_directory_path() / "pg.XXXXXX").string();
+postgres_server::postgres_server(const setting_list& settings, std::string owner)
+    : owner_{std::move(owner)}, programs_{program_folder()} {
+  std::string pattern = (std::filesystem::temp_directory_path() / "postgres.XXXXXX").string();
   if (::mkdtemp(pattern.data()) == nullptr) {
     throw std::runtime_error{"no directory could be made from " + pattern};
   }
@@ -46,56 +49,83 @@ postgres_server::postgres_server(const std::string& owner) : owner_{owner} {
   if (::geteuid() == 0) {
     const passwd* user = ::getpwnam("postgres");
     if (user == nullptr || ::chown(directory_.c_str(), user->pw_uid, user->pw_gid) != 0) {
-      throw std::runtime_error{"PostgreSQL does not run as root, and there is no user postgres"};
+      throw std::runtime_error{"root needs the user postgres to run PostgreSQL as"};
     }
   }
-  run("initdb",
-      {"-D", directory_ + "/data", "-U", owner, "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"});
-  std::ofstream settings{directory_ + "/data/postgresql.conf", std::ios::app};
-  settings << "listen_addresses = ''\nport = 5432\nfsync = off\nshared_buffers = 32MB\nmax_connections = 60\n"
-           << fmt::format("unix_socket_directories = '{}'\n", directory_);
-  settings.close();
-  run("pg_ctl", {"-D", directory_ + "/data", "-l", directory_ + "/log", "-w", "-s", "start"});
+  const outcome made = run(command("initdb", {"--pgdata=" + directory_ + "/data", "--username=" + owner_,
+                                              "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"}),
+                           {}, 60s);
+  if (made.exit_code != 0) {
+    throw std::runtime_error{"initdb: " + made.err};
+  }
+  // In the file, not in the arguments, which would win against set().
+  std::ofstream file{directory_ + "/data/postgresql.conf", std::ios::app};
+  fmt::print(file, "unix_socket_directories = '{}'\n", directory_);
+  file << "listen_addresses = ''\nport = 5432\nfsync = off\nshared_buffers = 16MB\ntimezone = UTC\n";
+  for (const auto& [name, value] : settings) {
+    fmt::print(file, "{} = '{}'\n", name, value);
+  }
+  file.close();
+  process_ = std::make_unique<process>(command("postgres", {"-D", directory_ + "/data"}), environment{});
+  wait_until_ready();
 }
 
 postgres_server::~postgres_server() {
-  try {
-    run("pg_ctl", {"-D", directory_ + "/data", "-m", "immediate", "-w", "-s", "stop"});
-  } catch (const std::runtime_error&) {
-    // script/test ends what is left.
+  if (process_) {
+    process_->signal(SIGQUIT);
+    process_->wait(10s);
+    process_.reset();
   }
   std::error_code ignored;
-  files::remove_all(directory_, ignored);
+  std::filesystem::remove_all(directory_, ignored);
+}
+
+/// PostgreSQL refuses to run as root. The program replaces the shims, so that signals reach it.
+std::vector<std::string> postgres_server::command(const std::string& program,
+                                                  std::vector<std::string> arguments) const {
+  std::vector<std::string> words{"env", "--chdir=" + directory_};
+  if (::geteuid() == 0) {
+    words.insert(words.end(), {"setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"});
+  }
+  words.push_back(programs_ + program);
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return words;
+}
+
+void postgres_server::wait_until_ready() {
+  const auto end = std::chrono::steady_clock::now() + 30s;
+  for (;;) {
+    try {
+      sql_session{url()};
+      return;
+    } catch (const sql_failure& e) {
+      if (!process_->running() || std::chrono::steady_clock::now() > end) {
+        throw std::runtime_error{fmt::format("PostgreSQL did not start: {}{}", e.what(), process_->err())};
+      }
+    }
+    std::this_thread::sleep_for(20ms);
+  }
 }
 
 std::string postgres_server::url(std::string_view database) const {
   return fmt::format("host='{}' port=5432 user='{}' dbname='{}'", directory_, owner_, database);
 }
 
-void postgres_server::run(const std::string& program, const std::vector<std::string>& arguments) const {
-  std::vector<std::string> command;
-  if (::geteuid() == 0) {
-    command = {"runuser", "-u", "postgres", "--"};
-  }
-  command.push_back(programs() + program);
-  command.insert(command.end(), arguments.begin(), arguments.end());
-  const outcome done = test::run(std::move(command), {}, std::chrono::seconds{60});
-  if (done.exit_code != 0) {
-    throw std::runtime_error{program + ": " + done.out + done.err};
-  }
+void postgres_server::set(const std::string& name, const std::string& value) const {
+  sql_session session{url()};
+  session.query("set default_transaction_read_only = off");
+  session.query(fmt::format("alter system set {} = '{}'", name, value));
+  session.query("select pg_reload_conf()");
 }
 
-void postgres_server::set_read_only(bool on) {
+void postgres_server::set_read_only(bool on) const {
   const std::string wanted = on ? "on" : "off";
-  sql_session admin{url("postgres")};
-  admin.query("set default_transaction_read_only = off");
-  admin.query("alter system set default_transaction_read_only = " + wanted);
-  admin.query("select pg_reload_conf()");
+  set("default_transaction_read_only", wanted);
   for (int i = 0; i < 1000; ++i) {
-    if (sql_session{url("postgres")}.text("show default_transaction_read_only") == wanted) {
+    if (sql_session{url()}.text("show default_transaction_read_only") == wanted) {
       return;
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+    std::this_thread::sleep_for(10ms);
   }
   throw std::runtime_error{"the configuration was not reloaded"};
 }

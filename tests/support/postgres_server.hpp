@@ -1,34 +1,48 @@
-// A PostgreSQL of a test's own, to be made read-only while sessions are open.
+// A PostgreSQL cluster of a test's own, for settings that a whole server has.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "support/process.hpp"
 
 namespace coffer::test {
 
-/// A cluster on a unix socket in a directory of its own, made from the programs of the newest PostgreSQL installed.
-/// Stopped, and its directory removed, by the destructor. Takes a few seconds to make.
+/// A server of the newest installed PostgreSQL that listens on a unix socket in a directory of its own. Killed, and its
+/// directory removed, by the destructor.
 class postgres_server {
  public:
-  /// `owner` is its superuser, who needs no password.
-  explicit postgres_server(const std::string& owner);
+  using setting_list = std::vector<std::pair<std::string, std::string>>;
+
+  /// Makes the cluster, starts it with these settings, {{"synchronous_commit", "local"}}, and waits until it answers.
+  /// `owner` is its superuser, who needs no password. Throws std::runtime_error when that fails.
+  explicit postgres_server(const setting_list& settings = {}, std::string owner = "coffer");
   ~postgres_server();
   postgres_server(const postgres_server&) = delete;
   postgres_server& operator=(const postgres_server&) = delete;
 
   /// Where its socket lies: libpq's "host". The port is 5432.
   [[nodiscard]] const std::string& directory() const noexcept { return directory_; }
-  [[nodiscard]] std::string url(std::string_view database) const;
+  /// For its superuser, as key=value pairs. Databases are made with database::on().
+  [[nodiscard]] std::string url(std::string_view database = "postgres") const;
 
-  /// Makes transactions read-only, or writable again, as a reload of the configuration does, for open sessions too.
-  void set_read_only(bool on);
+  /// Changes a setting of the whole server that needs no restart: alter system, and a reload.
+  void set(const std::string& name, const std::string& value) const;
+
+  /// Makes transactions read-only, or writable again, for open sessions too; waits until that is so for new ones.
+  void set_read_only(bool on) const;
 
  private:
-  void run(const std::string& program, const std::vector<std::string>& arguments) const;
+  [[nodiscard]] std::vector<std::string> command(const std::string& program, std::vector<std::string> arguments) const;
+  void wait_until_ready();
 
-  std::string directory_;
   std::string owner_;
+  std::string programs_;
+  std::string directory_;
+  std::unique_ptr<process> process_;
 };
 
 }  // namespace coffer::test
