@@ -5,6 +5,7 @@
 
 #include "coffer/base/log.hpp"
 #include "coffer/domain/decide.hpp"
+#include "coffer/ledger/lane_batch.hpp"
 #include "coffer/ledger/ledger_metrics.hpp"
 #include "coffer/store/batch_store.hpp"
 
@@ -19,19 +20,11 @@ using namespace std::chrono_literals;
 /// normally answers first.
 constexpr clock::duration round_trip_margin = 500ms;
 
-/// How long a rollback may take before the connection is dropped instead.
-constexpr clock::duration rollback_budget = 1s;
-
 /// Full jitter between half and all of 20 ms doubled per attempt, at most 320 ms.
 clock::duration backoff(int attempt) {
   thread_local std::minstd_rand random{std::random_device{}()};
   const auto ceiling = 20ms * (1 << std::min(attempt, 4));
   return ceiling / 2 + std::chrono::milliseconds{std::uniform_int_distribution<long>{0, ceiling.count() / 2}(random)};
-}
-
-/// Whether the same batch may succeed if it is run again as it is.
-bool is_transient(pg::sqlstate state) {
-  return pg::is_conflict(state) || pg::is_timeout(state) || pg::is_server_unavailable(state);
 }
 
 /// How many limited products a lane remembers; the rest costs a second loading of a batch, nothing else.
@@ -48,43 +41,7 @@ bool misses_stock(std::span<const domain::command* const> commands, domain::batc
   });
 }
 
-/// The journal row whose presence proves that a batch was committed.
-struct proof {
-  user_id user;
-  version at;
-  std::string request_id;
-  timestamp created_at;
-};
-
 }  // namespace
-
-/// The commands of one transaction and what is known about it.
-struct lane::batch {
-  std::vector<pending*> commands;
-  domain::batch_state state;
-  domain::batch_effects effects;
-  int attempts = 0;
-  clock::time_point attempted;      ///< when the last attempt began
-  bool committing = false;          ///< the statements that end in COMMIT were handed to the connection
-  std::optional<proof> unresolved;  ///< the connection was lost around a commit: look for this row first
-  clock::time_point started = clock::now();
-
-  std::vector<const domain::command*> list() const {
-    std::vector<const domain::command*> out;
-    out.reserve(commands.size());
-    for (const pending* p : commands) {
-      out.push_back(&p->command);
-    }
-    return out;
-  }
-  net::deadline latest_deadline() const {
-    net::deadline latest{};
-    for (const pending* p : commands) {
-      latest = std::max(latest, p->deadline);
-    }
-    return latest;
-  }
-};
 
 /// When the next round trip of `b` must have ended. A statement timeout of 0 is none.
 net::deadline lane::next_deadline(const batch& b) const {
@@ -196,28 +153,6 @@ net::task<> lane::carry_out(batch& b) {
   }
 }
 
-/// Answers the commands whose deadline has passed. With an unresolved commit behind them, the whole batch is one
-/// fate: it is kept together until the last deadline, then answered outcome_unknown.
-void lane::drop_expired(batch& b) {
-  const auto now = clock::now();
-  if (b.unresolved) {
-    if (now >= b.latest_deadline()) {
-      // It may have been committed, so nothing older than it may be served from the cache any more.
-      announce(b, false);
-      ledger_metrics::get().unknown_answered.add();
-      refuse_all(b, errc::outcome_unknown);
-    }
-    return;
-  }
-  const auto expired = std::stable_partition(b.commands.begin(), b.commands.end(),
-                                             [now](const pending* p) { return p->deadline > now; });
-  for (auto p = expired; p != b.commands.end(); ++p) {
-    ledger_metrics::get().expired.add();
-    (*p)->answer.set_from_any_thread(std::unexpected(error{errc::unavailable}));
-  }
-  b.commands.erase(expired, b.commands.end());
-}
-
 net::task<lane::next_step> lane::attempt(batch& b) {
   b.committing = false;
   b.attempted = clock::now();
@@ -232,14 +167,14 @@ net::task<lane::next_step> lane::attempt(batch& b) {
       co_return next_step::done;
     }
     if (!connection_) {
-      // Lost while the look-up was rolled back.
+      // Lost while a look-up was rolled back.
       connection_ = co_await pg::connection::open(executor_, options_.database, b.latest_deadline());
     }
     co_await load(b);
     b.effects = domain::decide(b.list(), b.state);
     if (b.effects.new_rows.empty()) {
       publish(b);
-      co_await roll_back(net::deadline_in(rollback_budget));
+      co_await roll_back();
       co_return next_step::done;
     }
     pg::pipeline apply = store::apply_batch(b.state, b.effects, options_.lane_key);
@@ -285,90 +220,6 @@ void lane::remember_limited(std::span<const domain::product_terms> products) {
     }
   }
 }
-
-/// Settles an unresolved commit: true when it happened. Locking its users waits until the old transaction has ended,
-/// so that afterwards the journal holds either this batch's rows or none of them.
-net::task<bool> lane::was_committed(batch& b) {
-  std::vector<std::int64_t> users;
-  users.reserve(b.state.wallets.size());
-  for (const domain::wallet& w : b.state.wallets) {
-    users.push_back(w.user.value);
-  }
-  const proof wanted = *b.unresolved;
-  pg::pipeline question = store::find_committed(users, wanted.user, wanted.at);
-  const std::vector<pg::rows> results = co_await connection_->run(std::move(question), next_deadline(b));
-  const pg::rows& row = results.at(2);
-  const bool found = row.size() == 1 && row.text(0, 0) == wanted.request_id && row.time(0, 1) == wanted.created_at;
-  co_await roll_back(net::deadline_in(rollback_budget));
-  (found ? ledger_metrics::get().unknown_committed : ledger_metrics::get().unknown_absent).add();
-  log::warn("unknown commit outcome settled", {{"committed", found}, {"commands", b.commands.size()}});
-  b.unresolved.reset();
-  co_return found;
-}
-
-net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
-  const bool answered = failure.delivered() == pg::delivery::answered;
-  const std::string sqlstate = pg::to_string(failure.state());
-  log::warn("batch attempt failed", {{"sqlstate", sqlstate},
-                                     {"message", failure.what()},
-                                     {"attempt", b.attempts},
-                                     {"commands", b.commands.size()},
-                                     {"committing", b.committing}});
-  // Only a commit whose answer never came is in doubt; an error that the server reported ended the transaction.
-  if (b.committing && failure.delivered() == pg::delivery::unknown) {
-    const domain::transaction& first = b.effects.verdicts[b.effects.new_rows.front()]->row;
-    b.unresolved = proof{first.user, first.at, first.request_id, first.created_at};
-  }
-  // A server that cannot work, or that has become read-only, is left: another host of the URL may have taken over.
-  if (connection_ && failure.connection_usable() && !pg::is_server_unavailable(failure.state())) {
-    co_await roll_back(net::deadline_in(rollback_budget));
-  } else {
-    drop_connection();
-  }
-  if (b.unresolved) {
-    ledger_metrics::count_retry(sqlstate);
-    co_return next_step::retry;  // until it is settled or the last deadline has passed
-  }
-  // What cost the connection, a plan or statement that it had and the database has no more, may do well on another.
-  if (answered && failure.connection_usable() && !is_transient(failure.state())) {
-    if (b.commands.size() > b.commands.front()->command.together) {
-      co_return next_step::isolate;
-    }
-    log::error(
-        "command failed in the database",
-        {{"sqlstate", sqlstate}, {"message", failure.what()}, {"request_id", b.commands.front()->command.request_id}});
-    refuse_all(b, errc::internal);
-    co_return next_step::done;
-  }
-  // What ran into a limit of time takes as long again: without that time it would be in flight at the deadline, and
-  // its outcome unknown.
-  const auto now = clock::now();
-  const bool too_late = pg::is_timeout(failure.state()) && now + (now - b.attempted) >= b.latest_deadline();
-  if (b.attempts >= options_.max_attempts || too_late) {
-    refuse_all(b, errc::unavailable);
-    co_return next_step::done;
-  }
-  ledger_metrics::count_retry(sqlstate);
-  co_return next_step::retry;
-}
-
-/// Ends whatever transaction is open; a connection that cannot do so is dropped.
-net::task<> lane::roll_back(net::deadline until) {
-  if (!connection_ || connection_->state() == pg::transaction_state::idle) {
-    co_return;
-  }
-  bool failed = false;
-  try {
-    co_await connection_->execute("rollback", until);
-  } catch (const pg::error&) {
-    failed = true;
-  }
-  if (failed) {
-    drop_connection();
-  }
-}
-
-void lane::drop_connection() { connection_.reset(); }
 
 void lane::announce(const batch& b, bool certain) {
   std::vector<user_version> users;

@@ -77,13 +77,12 @@ class lane {
   net::task<> load(batch& b);
   void remember_limited(std::span<const domain::product_terms> products);
   net::task<bool> was_committed(batch& b);
-  net::task<> roll_back(net::deadline until);
+  net::task<> roll_back();
   [[nodiscard]] net::deadline next_deadline(const batch& b) const;
   void drop_expired(batch& b);
   void publish(batch& b);
   void announce(const batch& b, bool certain);
   void refuse_all(batch& b, errc code);
-  void drop_connection();
 
   net::executor executor_;
   lane_options options_;

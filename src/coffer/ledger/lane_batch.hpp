@@ -1,0 +1,55 @@
+// One transaction of a lane and what is known about it. For the lane's own sources.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coffer/domain/batch_state.hpp"
+#include "coffer/ledger/lane.hpp"
+
+namespace coffer::ledger {
+
+/// The journal row whose presence proves that a batch was committed.
+struct proof {
+  user_id user;
+  version at;
+  std::string request_id;
+  timestamp created_at;
+};
+
+/// The commands of one transaction and what is known about it.
+struct lane::batch {
+  using clock = std::chrono::steady_clock;
+
+  std::vector<pending*> commands;
+  domain::batch_state state;
+  domain::batch_effects effects;
+  int attempts = 0;
+  clock::time_point attempted;      ///< when the last attempt began
+  bool committing = false;          ///< the statements that end in COMMIT were handed to the connection
+  std::optional<proof> unresolved;  ///< the connection was lost around a commit: look for this row first
+  clock::time_point started = clock::now();
+
+  std::vector<const domain::command*> list() const {
+    std::vector<const domain::command*> out;
+    out.reserve(commands.size());
+    for (const pending* p : commands) {
+      out.push_back(&p->command);
+    }
+    return out;
+  }
+
+  net::deadline latest_deadline() const {
+    net::deadline latest{};
+    for (const pending* p : commands) {
+      latest = std::max(latest, p->deadline);
+    }
+    return latest;
+  }
+};
+
+}  // namespace coffer::ledger

@@ -1,0 +1,129 @@
+// The part of a lane that deals with failed batches: what is run again, looked up, taken apart or given up.
+#include "coffer/base/log.hpp"
+#include "coffer/ledger/lane.hpp"
+#include "coffer/ledger/lane_batch.hpp"
+#include "coffer/ledger/ledger_metrics.hpp"
+#include "coffer/store/batch_store.hpp"
+
+namespace coffer::ledger {
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+/// How long a rollback may take before the connection is dropped instead.
+constexpr clock::duration rollback_budget = 1s;
+
+/// Whether the same batch may succeed if it is run again as it is.
+bool is_transient(pg::sqlstate state) {
+  return pg::is_conflict(state) || pg::is_timeout(state) || pg::is_server_unavailable(state);
+}
+
+}  // namespace
+
+/// Answers the commands whose deadline has passed. With an unresolved commit behind them, the whole batch is one
+/// fate: it is kept together until the last deadline, then answered outcome_unknown.
+void lane::drop_expired(batch& b) {
+  const auto now = clock::now();
+  if (b.unresolved) {
+    if (now >= b.latest_deadline()) {
+      // It may have been committed, so nothing older than it may be served from the cache any more.
+      announce(b, false);
+      ledger_metrics::get().unknown_answered.add();
+      refuse_all(b, errc::outcome_unknown);
+    }
+    return;
+  }
+  const auto expired = std::stable_partition(b.commands.begin(), b.commands.end(),
+                                             [now](const pending* p) { return p->deadline > now; });
+  for (auto p = expired; p != b.commands.end(); ++p) {
+    ledger_metrics::get().expired.add();
+    (*p)->answer.set_from_any_thread(std::unexpected(error{errc::unavailable}));
+  }
+  b.commands.erase(expired, b.commands.end());
+}
+
+/// Settles an unresolved commit: true when it happened. Locking its users waits until the old transaction has ended,
+/// so that afterwards the journal holds either this batch's rows or none of them.
+net::task<bool> lane::was_committed(batch& b) {
+  std::vector<std::int64_t> users;
+  users.reserve(b.state.wallets.size());
+  for (const domain::wallet& w : b.state.wallets) {
+    users.push_back(w.user.value);
+  }
+  const proof wanted = *b.unresolved;
+  pg::pipeline question = store::find_committed(users, wanted.user, wanted.at);
+  const std::vector<pg::rows> results = co_await connection_->run(std::move(question), next_deadline(b));
+  const pg::rows& row = results.at(2);
+  const bool found = row.size() == 1 && row.text(0, 0) == wanted.request_id && row.time(0, 1) == wanted.created_at;
+  co_await roll_back();
+  (found ? ledger_metrics::get().unknown_committed : ledger_metrics::get().unknown_absent).add();
+  log::warn("unknown commit outcome settled", {{"committed", found}, {"commands", b.commands.size()}});
+  b.unresolved.reset();
+  co_return found;
+}
+
+net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
+  const bool answered = failure.delivered() == pg::delivery::answered;
+  const std::string sqlstate = pg::to_string(failure.state());
+  log::warn("batch attempt failed", {{"sqlstate", sqlstate},
+                                     {"message", failure.what()},
+                                     {"attempt", b.attempts},
+                                     {"commands", b.commands.size()},
+                                     {"committing", b.committing}});
+  // Only a commit whose answer never came is in doubt; an error that the server reported ended the transaction.
+  if (b.committing && failure.delivered() == pg::delivery::unknown) {
+    const domain::transaction& first = b.effects.verdicts[b.effects.new_rows.front()]->row;
+    b.unresolved = proof{first.user, first.at, first.request_id, first.created_at};
+  }
+  // A server that cannot work, or that has become read-only, is left: another host of the URL may have taken over.
+  if (connection_ && failure.connection_usable() && !pg::is_server_unavailable(failure.state())) {
+    co_await roll_back();
+  } else {
+    connection_.reset();
+  }
+  if (b.unresolved) {
+    ledger_metrics::count_retry(sqlstate);
+    co_return next_step::retry;  // until it is settled or the last deadline has passed
+  }
+  // What cost the connection, a plan or statement that it had and the database has no more, may do well on another.
+  if (answered && failure.connection_usable() && !is_transient(failure.state())) {
+    if (b.commands.size() > b.commands.front()->command.together) {
+      co_return next_step::isolate;
+    }
+    log::error(
+        "command failed in the database",
+        {{"sqlstate", sqlstate}, {"message", failure.what()}, {"request_id", b.commands.front()->command.request_id}});
+    refuse_all(b, errc::internal);
+    co_return next_step::done;
+  }
+  // What ran into a limit of time takes as long again: without that time it would be in flight at the deadline, and
+  // its outcome unknown.
+  const auto now = clock::now();
+  const bool too_late = pg::is_timeout(failure.state()) && now + (now - b.attempted) >= b.latest_deadline();
+  if (b.attempts >= options_.max_attempts || too_late) {
+    refuse_all(b, errc::unavailable);
+    co_return next_step::done;
+  }
+  ledger_metrics::count_retry(sqlstate);
+  co_return next_step::retry;
+}
+
+/// Ends whatever transaction is open; a connection that cannot do so is dropped.
+net::task<> lane::roll_back() {
+  if (!connection_ || connection_->state() == pg::transaction_state::idle) {
+    co_return;
+  }
+  bool failed = false;
+  try {
+    co_await connection_->execute("rollback", net::deadline_in(rollback_budget));
+  } catch (const pg::error&) {
+    failed = true;
+  }
+  if (failed) {
+    connection_.reset();
+  }
+}
+
+}  // namespace coffer::ledger
