@@ -224,6 +224,31 @@ TEST_CASE("a commit whose fate cannot be learnt in time is honestly unknown, and
   CHECK(test::audit(s.db) == "");
 }
 
+TEST_CASE("a server that does not know itself what became of a commit is asked afterwards") {
+  const std::string state = GENERATE("40003", "08006", "08007");
+  CAPTURE(state);
+  session s;
+  books& b = s.open();
+  const user_id user = s.user(100);
+  s.db.query("create sequence tries");
+  s.db.query(
+      "create function lose() returns trigger language plpgsql as $$ begin"
+      " if nextval('tries') = 1 then raise exception 'who knows' using errcode = '" +
+      state + "'; end if; return null; end $$");
+  s.db.query(
+      "create constraint trigger lose after insert on transactions deferrable initially deferred"
+      " for each row execute function lose()");
+  const double before = ledger::ledger_metrics::get().unknown_absent.value();
+  for (int i = 0; i < 3; ++i) {
+    s.send(b, deposit(user, 5));
+  }
+  s.run();
+  CHECK(s.outcomes() == outcomes{{"completed", 3}});
+  CHECK(ledger::ledger_metrics::get().unknown_absent.value() == before + 1);
+  CHECK(s.db.integer("select balance from users where id = $1", {std::to_string(user.value)}) == 115);
+  CHECK(test::audit(s.db) == "");
+}
+
 TEST_CASE("a database that cannot be reached answers unavailable, and the lane recovers by itself") {
   session s;
   proxied p{s};

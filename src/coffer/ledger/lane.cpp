@@ -178,6 +178,7 @@ net::task<lane::next_step> lane::attempt(batch& b) {
       co_return next_step::done;
     }
     pg::pipeline apply = store::apply_batch(b.state, b.effects, options_.lane_key);
+    b.commit_index = apply.size() - 1;
     b.committing = true;
     const std::vector<pg::rows> applied = co_await connection_->run(std::move(apply), next_deadline(b));
     b.committing = false;

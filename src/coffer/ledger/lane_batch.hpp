@@ -31,6 +31,7 @@ struct lane::batch {
   int attempts = 0;
   clock::time_point attempted;      ///< when the last attempt began
   bool committing = false;          ///< the statements that end in COMMIT were handed to the connection
+  std::size_t commit_index = 0;     ///< of COMMIT among them
   std::optional<proof> unresolved;  ///< the connection was lost around a commit: look for this row first
   clock::time_point started = clock::now();
 

@@ -20,6 +20,13 @@ bool is_transient(pg::sqlstate state) {
   return pg::is_conflict(state) || pg::is_timeout(state) || pg::is_server_unavailable(state);
 }
 
+/// Whether a server that answers so to a COMMIT does not know itself what became of it: a proxy, or one that keeps its
+/// rows on others.
+bool leaves_open(pg::sqlstate state) {
+  return state == pg::sqlstate::statement_completion_unknown ||
+         pg::class_of(state) == pg::class_of(pg::sqlstate::connection_failure);
+}
+
 }  // namespace
 
 /// Answers the commands whose deadline has passed. With an unresolved commit behind them, the whole batch is one
@@ -72,8 +79,10 @@ net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
                                      {"attempt", b.attempts},
                                      {"commands", b.commands.size()},
                                      {"committing", b.committing}});
-  // Only a commit whose answer never came is in doubt; an error that the server reported ended the transaction.
-  if (b.committing && failure.delivered() == pg::delivery::unknown) {
+  // A commit is in doubt whose answer never came, or leaves it open; any other error that the server reported ended the
+  // transaction.
+  if (b.committing && (failure.delivered() == pg::delivery::unknown ||
+                       (leaves_open(failure.state()) && failure.statement_index() >= b.commit_index))) {
     const domain::transaction& first = b.effects.verdicts[b.effects.new_rows.front()]->row;
     b.unresolved = proof{first.user, first.at, first.request_id, first.created_at};
   }
