@@ -172,11 +172,12 @@ net::task<lane::next_step> lane::attempt(batch& b) {
     }
     co_await load(b);
     b.effects = domain::decide(b.list(), b.state);
-    if (b.effects.new_rows.empty()) {
+    if (b.witness() == nullptr) {
       publish(b);
       co_await roll_back();
       co_return next_step::done;
     }
+    // Also when nothing is new: what is replayed may be committed on this server alone, as was_committed() knows.
     pg::pipeline apply = store::apply_batch(b.state, b.effects, options_.lane_key);
     b.commit_index = apply.size() - 1;
     b.committing = true;

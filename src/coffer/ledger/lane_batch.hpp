@@ -51,6 +51,16 @@ struct lane::batch {
     }
     return latest;
   }
+
+  /// A row that is in the journal when the batch was committed: a new one, or else one that is replayed. Null when no
+  /// answer of the batch tells of a row.
+  const domain::transaction* witness() const {
+    if (!effects.new_rows.empty()) {
+      return &effects.verdicts[effects.new_rows.front()]->row;
+    }
+    const auto told = std::ranges::find_if(effects.verdicts, [](const domain::verdict& v) { return v.has_value(); });
+    return told == effects.verdicts.end() ? nullptr : &(*told)->row;
+  }
 };
 
 }  // namespace coffer::ledger

@@ -1,4 +1,5 @@
 // The part of a lane that deals with failed batches: what is run again, looked up, taken apart or given up.
+#include "coffer/base/assert.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/ledger/lane.hpp"
 #include "coffer/ledger/lane_batch.hpp"
@@ -64,7 +65,14 @@ net::task<bool> lane::was_committed(batch& b) {
   const std::vector<pg::rows> results = co_await connection_->run(std::move(question), next_deadline(b));
   const pg::rows& row = results.at(2);
   const bool found = row.size() == 1 && row.text(0, 0) == wanted.request_id && row.time(0, 1) == wanted.created_at;
-  co_await roll_back();
+  if (found) {
+    // Who ended the backend while it waited for a standby has left a commit that may be on this server alone. The locks
+    // of the look-up are in the log behind it, so this commit waits for the standbys that the row needs.
+    const pg::rows ended = co_await connection_->execute("commit", next_deadline(b));
+    COFFER_ASSERT(ended.command_tag() == "COMMIT");
+  } else {
+    co_await roll_back();
+  }
   (found ? ledger_metrics::get().unknown_committed : ledger_metrics::get().unknown_absent).add();
   log::warn("unknown commit outcome settled", {{"committed", found}, {"commands", b.commands.size()}});
   b.unresolved.reset();
@@ -83,7 +91,7 @@ net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
   // transaction.
   if (b.committing && (failure.delivered() == pg::delivery::unknown ||
                        (leaves_open(failure.state()) && failure.statement_index() >= b.commit_index))) {
-    const domain::transaction& first = b.effects.verdicts[b.effects.new_rows.front()]->row;
+    const domain::transaction& first = *b.witness();
     b.unresolved = proof{first.user, first.at, first.request_id, first.created_at};
   }
   // A server that cannot work, or that has become read-only, is left: another host of the URL may have taken over.

@@ -29,9 +29,9 @@ pg::pipeline load_batch(command_list commands, const std::set<product_id>& limit
 domain::batch_state read_batch(command_list commands, const std::set<product_id>& limited,
                                const std::vector<pg::rows>& results);
 
-/// Writes wallets, holdings, stocks, refunds, journal rows and sales counters, then commits. `lane_key` places the
-/// counters. The last result's command tag tells whether the commit happened: COMMIT, or ROLLBACK for a failed
-/// transaction.
+/// Writes wallets, holdings, stocks, refunds, journal rows and sales counters, then commits; without new rows it only
+/// commits, and waits for nothing but synchronous standbys. `lane_key` places the counters. The last result's command
+/// tag tells whether the commit happened: COMMIT, or ROLLBACK for a failed transaction.
 pg::pipeline apply_batch(const domain::batch_state& state, const domain::batch_effects& effects, std::int16_t lane_key);
 
 /// Opens a transaction, locks `users` (waiting for any earlier transaction that holds them), and reads the journal
