@@ -149,7 +149,9 @@ net::task<> lane::carry_out(batch& b) {
       }
       co_return;
     }
-    co_await net::sleep_for(backoff(b.attempts));
+    if (step == next_step::retry) {
+      co_await net::sleep_for(backoff(b.attempts));
+    }
   }
 }
 
@@ -166,11 +168,18 @@ net::task<lane::next_step> lane::attempt(batch& b) {
       publish(b);
       co_return next_step::done;
     }
+    if (b.attempts == 1 && !stuck_.empty()) {
+      co_await try_stuck(b);
+      if (b.commands.empty()) {
+        co_return next_step::done;
+      }
+    }
     if (!connection_) {
       // Lost while a look-up was rolled back.
       connection_ = co_await pg::connection::open(executor_, options_.database, b.latest_deadline());
     }
     co_await load(b);
+    forget_stuck(b);
     b.effects = domain::decide(b.list(), b.state);
     if (b.witness() == nullptr) {
       publish(b);

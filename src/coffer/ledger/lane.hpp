@@ -65,7 +65,7 @@ class lane {
 
  private:
   struct batch;
-  enum class next_step : std::uint8_t { done, retry, isolate };
+  enum class next_step : std::uint8_t { done, retry, retry_at_once, isolate };
 
   void wake();
   net::task<> wait_for_work();
@@ -78,8 +78,15 @@ class lane {
   void remember_limited(std::span<const domain::product_terms> products);
   net::task<bool> was_committed(batch& b);
   net::task<> roll_back();
+  net::task<> try_stuck(batch& b);
+  net::task<bool> give_up_held(batch& b);
+  net::task<bool> refuse_held(batch& b, std::vector<std::int64_t> users);
+  net::task<std::vector<std::int64_t>> find_held(const batch& b, std::vector<std::int64_t> users);
+  void refuse_users(batch& b, std::span<const std::int64_t> held);
+  void remember_stuck(user_id user);
   [[nodiscard]] net::deadline next_deadline(const batch& b) const;
   void drop_expired(batch& b);
+  void forget_stuck(const batch& b);
   void publish(batch& b);
   void announce(const batch& b, bool certain);
   void refuse_all(batch& b, errc code);
@@ -95,6 +102,8 @@ class lane {
   std::unique_ptr<pg::connection> connection_;
   /// Products that were limited when they were last read: their stocks are locked with the users. A hint, bounded.
   std::set<product_id> limited_;
+  /// Users whose rows somebody else was found to hold, until they are locked. A hint, bounded.
+  std::set<user_id> stuck_;
 };
 
 }  // namespace coffer::ledger

@@ -52,6 +52,18 @@ struct lane::batch {
     return latest;
   }
 
+  /// The commands' users, each once, in order.
+  std::vector<std::int64_t> users() const {
+    std::vector<std::int64_t> ids;
+    ids.reserve(commands.size());
+    for (const pending* p : commands) {
+      ids.push_back(p->command.user.value);
+    }
+    std::ranges::sort(ids);
+    ids.erase(std::ranges::unique(ids).begin(), ids.end());
+    return ids;
+  }
+
   /// A row that is in the journal when the batch was committed: a new one, or else one that is replayed. Null when no
   /// answer of the batch tells of a row.
   const domain::transaction* witness() const {

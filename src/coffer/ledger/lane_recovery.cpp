@@ -1,4 +1,6 @@
 // The part of a lane that deals with failed batches: what is run again, looked up, taken apart or given up.
+#include <functional>
+
 #include "coffer/base/assert.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/ledger/lane.hpp"
@@ -15,6 +17,12 @@ using namespace std::chrono_literals;
 
 /// How long a rollback may take before the connection is dropped instead.
 constexpr clock::duration rollback_budget = 1s;
+
+/// How long other processes' batches hold their users' rows, and some.
+constexpr clock::duration moment = 50ms;
+
+/// How many users with held rows a lane remembers; one that is forgotten costs a batch the time for a lock once more.
+constexpr std::size_t most_stuck = 256;
 
 /// Whether the same batch may succeed if it is run again as it is.
 bool is_transient(pg::sqlstate state) {
@@ -50,6 +58,16 @@ void lane::drop_expired(batch& b) {
     (*p)->answer.set_from_any_thread(std::unexpected(error{errc::unavailable}));
   }
   b.commands.erase(expired, b.commands.end());
+}
+
+/// The users of a batch are locked: nobody else holds their rows.
+void lane::forget_stuck(const batch& b) {
+  if (stuck_.empty()) {
+    return;
+  }
+  for (const domain::wallet& w : b.state.wallets) {
+    stuck_.erase(w.user);
+  }
 }
 
 /// Settles an unresolved commit: true when it happened. Locking its users waits until the old transaction has ended,
@@ -104,6 +122,18 @@ net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
     ledger_metrics::count_retry(sqlstate);
     co_return next_step::retry;  // until it is settled or the last deadline has passed
   }
+  if (answered && !b.committing && pg::is_timeout(failure.state()) &&
+      failure.statement_index() == store::lock_users_index) {
+    const bool refused = co_await give_up_held(b);
+    if (refused && b.commands.empty()) {
+      co_return next_step::done;
+    }
+    if (refused) {
+      ledger_metrics::count_retry(sqlstate);
+      --b.attempts;  // what is left has not failed
+      co_return next_step::retry_at_once;
+    }
+  }
   // What cost the connection, a plan or statement that it had and the database has no more, may do well on another.
   if (answered && failure.connection_usable() && !is_transient(failure.state())) {
     if (b.commands.size() > b.commands.front()->command.together) {
@@ -125,6 +155,107 @@ net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
   }
   ledger_metrics::count_retry(sqlstate);
   co_return next_step::retry;
+}
+
+/// After the time for a lock on the batch's users was up: refuses those whose rows somebody else holds, so that the
+/// others do not share their fate. Nobody is refused who is alone in the lane. True when somebody was.
+net::task<bool> lane::give_up_held(batch& b) {
+  std::vector<std::int64_t> users = b.users();
+  if (users.size() > 1) {
+    co_return co_await refuse_held(b, std::move(users));
+  }
+  remember_stuck(user_id{users.front()});
+  if (queue_.empty()) {
+    co_return false;
+  }
+  refuse_users(b, users);
+  co_return true;
+}
+
+/// Asks for the rows of users that somebody held lately with less patience than a batch has for its locks, so that not
+/// every batch of others waits so long for them.
+net::task<> lane::try_stuck(batch& b) {
+  std::vector<std::int64_t> users = b.users();
+  const bool alone = users.size() == 1 && queue_.empty();
+  std::erase_if(users, [this](std::int64_t id) { return !stuck_.contains(user_id{id}); });
+  if (users.empty() || alone) {
+    co_return;
+  }
+  bool held = false;
+  try {
+    pg::pipeline locks = store::try_users(users);
+    co_await connection_->run(std::move(locks), next_deadline(b));
+  } catch (const pg::error& e) {
+    if (!pg::is_timeout(e.state()) || !e.connection_usable()) {
+      throw;
+    }
+    held = true;
+  }
+  if (held) {
+    co_await roll_back();
+    co_await refuse_held(b, std::move(users));
+  }
+}
+
+/// Refuses the commands of those of `users` whose rows somebody holds now and a moment later: another process's batch
+/// is over by then. True when there were any.
+net::task<bool> lane::refuse_held(batch& b, std::vector<std::int64_t> users) {
+  std::vector<std::int64_t> held = co_await find_held(b, std::move(users));
+  if (!held.empty()) {
+    co_await net::sleep_for(moment);
+    std::vector<std::int64_t> suspects = std::move(held);
+    held = co_await find_held(b, std::move(suspects));
+  }
+  for (const std::int64_t user : held) {
+    remember_stuck(user_id{user});
+  }
+  refuse_users(b, held);
+  co_return !held.empty();
+}
+
+/// Those of `users` whose rows somebody holds at this moment; none when that cannot be asked, because the batch's own
+/// failure is what is acted on.
+net::task<std::vector<std::int64_t>> lane::find_held(const batch& b, std::vector<std::int64_t> users) {
+  std::vector<std::int64_t> held;
+  if (!connection_) {
+    co_return held;
+  }
+  bool failed = false;
+  try {
+    pg::pipeline question = store::probe_users(users);
+    const std::vector<pg::rows> found = co_await connection_->run(std::move(question), next_deadline(b));
+    held = store::read_held_users(found);
+  } catch (const pg::error&) {
+    failed = true;
+  }
+  if (failed) {
+    co_await roll_back();
+  }
+  co_return held;
+}
+
+/// Whole groups: those who happen together are of one user.
+void lane::refuse_users(batch& b, std::span<const std::int64_t> held) {
+  const auto is_held = [held](const pending* p) { return std::ranges::binary_search(held, p->command.user.value); };
+  const auto refused = std::stable_partition(b.commands.begin(), b.commands.end(), std::not_fn(is_held));
+  const auto count = std::distance(refused, b.commands.end());
+  if (count == 0) {
+    return;
+  }
+  log::warn("somebody else holds the rows of users",
+            {{"users", held.size()}, {"user_id", held.front()}, {"commands", count}});
+  ledger_metrics::get().held.add(static_cast<double>(count));
+  for (auto p = refused; p != b.commands.end(); ++p) {
+    (*p)->answer.set_from_any_thread(std::unexpected(error{errc::unavailable}));
+  }
+  b.commands.erase(refused, b.commands.end());
+}
+
+void lane::remember_stuck(user_id user) {
+  if (stuck_.size() >= most_stuck) {
+    stuck_.clear();
+  }
+  stuck_.insert(user);
 }
 
 /// Ends whatever transaction is open; a connection that cannot do so is dropped.

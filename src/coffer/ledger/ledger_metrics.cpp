@@ -26,6 +26,8 @@ ledger_metrics make() {
       .overloaded = metrics::make_counter("coffer_lane_overloaded_total", "Commands refused because a lane was full"),
       .expired =
           metrics::make_counter("coffer_lane_expired_total", "Commands whose deadline passed before their batch"),
+      .held = metrics::make_counter("coffer_lane_held_total",
+                                    "Commands refused because somebody else held the row of their user for too long"),
       .isolated = metrics::make_counter("coffer_lane_isolated_batches_total",
                                         "Batches re-run command by command after a failure"),
       .unknown_committed = metrics::make_counter(unknown_name, unknown_help, {{"settled", "committed"}}),

@@ -19,6 +19,7 @@ struct ledger_metrics {
   metrics::counter replays;
   metrics::counter overloaded;
   metrics::counter expired;
+  metrics::counter held;  ///< commands whose user's row somebody else held
   metrics::counter isolated;
   metrics::counter unknown_committed;
   metrics::counter unknown_absent;

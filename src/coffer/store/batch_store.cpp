@@ -1,6 +1,7 @@
 #include "coffer/store/batch_store.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 
 #include "coffer/store/transaction_row.hpp"
@@ -51,6 +52,15 @@ constexpr pg::statement lock_stocks{"batch_lock_stocks",
 
 constexpr pg::statement find_row{"batch_find_row",
                                  "select request_id, created_at from transactions where user_id = $1 and version = $2"};
+
+constexpr pg::statement little_patience{"batch_little_patience", "set local lock_timeout = '100ms'"};
+
+constexpr pg::statement lock_free_users{
+    "batch_lock_free_users", "select id from users where id = any($1) order by id for no key update skip locked"};
+
+constexpr pg::statement find_users{"batch_find_users", "select id from users where id = any($1) order by id"};
+
+constexpr pg::statement roll_back{"batch_roll_back", "rollback"};
 
 template <typename T>
 void sort_unique(std::vector<T>& values) {
@@ -208,6 +218,41 @@ pg::pipeline find_committed(std::span<const std::int64_t> users, user_id user, v
   p.add(lock_users, std::move(pg::params{}.add(users)));
   p.add(find_row, std::move(pg::params{}.add(user.value).add(at.value)));
   return p;
+}
+
+pg::pipeline try_users(std::span<const std::int64_t> users) {
+  pg::pipeline p;
+  p.add(begin_batch, pg::params{});
+  p.add(little_patience, pg::params{});
+  p.add(lock_users, std::move(pg::params{}.add(users)));
+  p.add(roll_back, pg::params{});
+  return p;
+}
+
+pg::pipeline probe_users(std::span<const std::int64_t> users) {
+  pg::pipeline p;
+  p.add(begin_batch, pg::params{});
+  p.add(little_patience, pg::params{});  // a lock on the whole table is waited for all the same
+  p.add(lock_free_users, std::move(pg::params{}.add(users)));
+  p.add(find_users, std::move(pg::params{}.add(users)));
+  p.add(roll_back, pg::params{});
+  return p;
+}
+
+std::vector<std::int64_t> read_held_users(const std::vector<pg::rows>& results) {
+  const auto ids_of = [](const pg::rows& found) {
+    std::vector<std::int64_t> ids;
+    ids.reserve(static_cast<std::size_t>(found.size()));
+    for (int r = 0; r < found.size(); ++r) {
+      ids.push_back(found.int64(r, 0));
+    }
+    return ids;
+  };
+  const std::vector<std::int64_t> free = ids_of(results.at(2));
+  const std::vector<std::int64_t> all = ids_of(results.at(3));
+  std::vector<std::int64_t> held;
+  std::ranges::set_difference(all, free, std::back_inserter(held));
+  return held;
 }
 
 }  // namespace coffer::store

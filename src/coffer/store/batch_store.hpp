@@ -25,6 +25,9 @@ void add_batch_settings(pg::options& session);
 /// stocks of those of its products that are in `limited` are locked after the users and before the terms are read.
 pg::pipeline load_batch(command_list commands, const std::set<product_id>& limited);
 
+/// The index in load_batch()'s pipeline of the statement that locks the users.
+inline constexpr std::size_t lock_users_index = 1;
+
 /// The state that load_batch() of the same arguments found.
 domain::batch_state read_batch(command_list commands, const std::set<product_id>& limited,
                                const std::vector<pg::rows>& results);
@@ -37,5 +40,14 @@ pg::pipeline apply_batch(const domain::batch_state& state, const domain::batch_e
 /// Opens a transaction, locks `users` (waiting for any earlier transaction that holds them), and reads the journal
 /// row at (user, at): the answer to "did that commit happen?". Results: BEGIN, lock, row.
 pg::pipeline find_committed(std::span<const std::int64_t> users, user_id user, version at);
+
+/// Locks `users` in id order, waiting a tenth of a second for each at most, and lets them go.
+pg::pipeline try_users(std::span<const std::int64_t> users);
+
+/// Locks those of `users` that nobody holds, and lets them go: nothing is waited for.
+pg::pipeline probe_users(std::span<const std::int64_t> users);
+
+/// The ids of the users that probe_users() found in the hands of somebody else, sorted.
+std::vector<std::int64_t> read_held_users(const std::vector<pg::rows>& results);
 
 }  // namespace coffer::store
