@@ -30,6 +30,9 @@ clock::duration backoff(int attempt) {
 /// How many limited products a lane remembers; the rest costs a second loading of a batch, nothing else.
 constexpr std::size_t limited_hint = 4096;
 
+/// How many keys in doubt a lane remembers: those of four batches, which have their requests' time each.
+constexpr std::size_t most_doubts = 1024;
+
 /// Whether a purchase or refund needs a stock that was not locked.
 bool misses_stock(std::span<const domain::command* const> commands, domain::batch_state& state) {
   return std::any_of(commands.begin(), commands.end(), [&state](const domain::command* c) {
@@ -54,7 +57,8 @@ lane::lane(net::executor ex, lane_options options, commit_listener on_commit)
     : executor_{std::move(ex)},
       options_{std::move(options)},
       on_commit_{std::move(on_commit)},
-      queue_{executor_, options_.queue_limit, options_.patience} {
+      queue_{executor_, options_.queue_limit, options_.patience},
+      doubts_{most_doubts} {
   store::add_batch_settings(options_.database);
 }
 
@@ -81,11 +85,15 @@ void lane::wake() {
   }
 }
 
-bool lane::holds(user_id user, std::string_view key) const {
+key_state lane::state_of(user_id user, std::string_view key) const {
   const auto matches = [user, key](const pending* p) { return p->is(user, key); };
-  return queue_.holds(user, key) || std::any_of(running_.begin(), running_.end(), [&](const batch* b) {
-           return std::any_of(b->commands.begin(), b->commands.end(), matches);
-         });
+  const bool here = queue_.holds(user, key) || std::any_of(running_.begin(), running_.end(), [&](const batch* b) {
+                      return std::any_of(b->commands.begin(), b->commands.end(), matches);
+                    });
+  if (here) {
+    return key_state::in_progress;
+  }
+  return doubts_.holds(user, key) ? key_state::in_doubt : key_state::decided;
 }
 
 void lane::stop() {
@@ -179,7 +187,7 @@ net::task<lane::next_step> lane::attempt(batch& b) {
       connection_ = co_await pg::connection::open(executor_, options_.database, b.latest_deadline());
     }
     co_await load(b);
-    forget_stuck(b);
+    forget_troubles(b);
     b.effects = domain::decide(b.list(), b.state);
     if (b.witness() == nullptr) {
       publish(b);

@@ -14,6 +14,7 @@
 
 #include "coffer/domain/product.hpp"
 #include "coffer/ledger/command_queue.hpp"
+#include "coffer/ledger/doubt_list.hpp"
 #include "coffer/net/task.hpp"
 #include "coffer/pg/connection.hpp"
 #include "coffer/pg/error.hpp"
@@ -37,6 +38,13 @@ struct lane_options {
   std::chrono::milliseconds slow{1000};     ///< a batch that takes so long is logged
 };
 
+/// What a lane knows of a key.
+enum class key_state : std::uint8_t {
+  decided,      ///< all that was asked for under it has been, here: the journal tells
+  in_progress,  ///< a command with it is queued or in a batch
+  in_doubt,     ///< one was answered outcome_unknown, and its user has not been locked since: it may yet be committed
+};
+
 /// Batches commands naturally: an idle lane commits what is there, a busy one collects until its connection is free.
 /// Every command is answered exactly once, and only when its outcome is known: committed, refused, definitely not
 /// applied (`unavailable`, `overloaded`, `internal`), or honestly `outcome_unknown`.
@@ -54,8 +62,8 @@ class lane {
   /// order, or none. They stay in one transaction, also when a batch is run again piece by piece.
   void push_group(std::span<pending* const> group);
 
-  /// Whether a command of `user` with this idempotency key is queued or in a batch. On the lane's thread.
-  [[nodiscard]] bool holds(user_id user, std::string_view key) const;
+  /// What is known of this idempotency key of `user`. On the lane's thread.
+  [[nodiscard]] key_state state_of(user_id user, std::string_view key) const;
 
   /// Works until stop() was called and the queue is empty. Spawn once.
   net::task<> run();
@@ -86,7 +94,8 @@ class lane {
   void remember_stuck(user_id user);
   [[nodiscard]] net::deadline next_deadline(const batch& b) const;
   void drop_expired(batch& b);
-  void forget_stuck(const batch& b);
+  void forget_troubles(const batch& b);
+  void remember_doubts(const batch& b);
   void publish(batch& b);
   void announce(const batch& b, bool certain);
   void refuse_all(batch& b, errc code);
@@ -104,6 +113,7 @@ class lane {
   std::set<product_id> limited_;
   /// Users whose rows somebody else was found to hold, until they are locked. A hint, bounded.
   std::set<user_id> stuck_;
+  doubt_list doubts_;
 };
 
 }  // namespace coffer::ledger

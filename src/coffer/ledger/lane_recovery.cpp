@@ -47,6 +47,7 @@ void lane::drop_expired(batch& b) {
       // It may have been committed, so nothing older than it may be served from the cache any more.
       announce(b, false);
       ledger_metrics::get().unknown_answered.add();
+      remember_doubts(b);
       refuse_all(b, errc::outcome_unknown);
     }
     return;
@@ -60,14 +61,27 @@ void lane::drop_expired(batch& b) {
   b.commands.erase(expired, b.commands.end());
 }
 
-/// The users of a batch are locked: nobody else holds their rows.
-void lane::forget_stuck(const batch& b) {
-  if (stuck_.empty()) {
+/// The users of a batch are locked: whatever held their rows, or may have written for them, has ended.
+void lane::forget_troubles(const batch& b) {
+  if (doubts_.size() == 0 && stuck_.empty()) {
     return;
   }
+  const std::size_t doubts = doubts_.size();
   for (const domain::wallet& w : b.state.wallets) {
+    doubts_.settle(w.user);
     stuck_.erase(w.user);
   }
+  ledger_metrics::get().doubts.add(-static_cast<double>(doubts - doubts_.size()));
+}
+
+void lane::remember_doubts(const batch& b) {
+  const std::size_t doubts = doubts_.size();
+  for (const pending* p : b.commands) {
+    if (!p->command.idempotency_key.empty() && !doubts_.add(p->command.user, p->command.idempotency_key)) {
+      ledger_metrics::get().doubts_forgotten.add();
+    }
+  }
+  ledger_metrics::get().doubts.add(static_cast<double>(doubts_.size() - doubts));
 }
 
 /// Settles an unresolved commit: true when it happened. Locking its users waits until the old transaction has ended,

@@ -32,8 +32,8 @@ class ledger {
   net::task<std::vector<domain::verdict>> submit_all(std::vector<domain::command> commands, bool atomic,
                                                      net::deadline until);
 
-  /// Whether a command of `user` with this idempotency key is queued or in flight in this process.
-  net::task<bool> in_progress(user_id user, std::string key) const;
+  /// What this process knows of an idempotency key of `user`.
+  net::task<key_state> state_of(user_id user, std::string key) const;
 
   /// The lane that writes `user`.
   const owned_lane& lane_for(user_id user) const;

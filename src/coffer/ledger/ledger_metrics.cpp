@@ -33,6 +33,10 @@ ledger_metrics make() {
       .unknown_committed = metrics::make_counter(unknown_name, unknown_help, {{"settled", "committed"}}),
       .unknown_absent = metrics::make_counter(unknown_name, unknown_help, {{"settled", "not_committed"}}),
       .unknown_answered = metrics::make_counter(unknown_name, unknown_help, {{"settled", "deadline_passed"}}),
+      .doubts = metrics::make_gauge("coffer_lane_doubts",
+                                    "Keys answered outcome_unknown whose users no batch has locked since"),
+      .doubts_forgotten = metrics::make_counter("coffer_lane_doubts_forgotten_total",
+                                                "Keys in doubt that were forgotten because there were too many"),
   };
 }
 

@@ -24,6 +24,8 @@ struct ledger_metrics {
   metrics::counter unknown_committed;
   metrics::counter unknown_absent;
   metrics::counter unknown_answered;
+  metrics::gauge doubts;
+  metrics::counter doubts_forgotten;
 
   static const ledger_metrics& get();
 

@@ -4,10 +4,14 @@ namespace coffer::service {
 
 net::task<result<domain::transaction>> outcomes::find(user_id user, std::string key, net::deadline until) {
   // First the lane, then the journal: what leaves the lane in between has been committed and is seen.
-  if (co_await ledger_.in_progress(user, key)) {
+  const ledger::key_state known = co_await ledger_.state_of(user, key);
+  if (known == ledger::key_state::in_progress) {
     co_return std::unexpected(error{errc::idempotency_in_progress});
   }
-  const auto work = [user, &key, until](pg::connection& db) { return store::find_outcome(db, user, key, until); };
+  const bool in_doubt = known == ledger::key_state::in_doubt;
+  const auto work = [user, &key, until, in_doubt](pg::connection& db) {
+    return in_doubt ? store::settle_outcome(db, user, key, until) : store::find_outcome(db, user, key, until);
+  };
   co_return co_await with_connection(db_, until, true, work);
 }
 

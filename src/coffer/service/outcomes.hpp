@@ -15,8 +15,9 @@ class outcomes {
   outcomes(const ledger::ledger& l, pg::pool& db) : ledger_{l}, db_{db} {}
 
   /// The journal row that holds `key`. Refusals: idempotency_in_progress while a command with the key is queued or in
-  /// flight in this process, user_not_found, transaction_not_found. A request that has not reached its lane yet, or
-  /// runs in another process, may still come after transaction_not_found: sending it again with its key settles that.
+  /// flight in this process, or was answered outcome_unknown and may yet be committed; user_not_found,
+  /// transaction_not_found. A request that has not reached its lane yet, or runs in another process, may still come
+  /// after transaction_not_found: sending it again with its key settles that.
   net::task<result<domain::transaction>> find(user_id user, std::string key, net::deadline until);
 
  private:

@@ -32,6 +32,22 @@ constexpr pg::statement select_keyed{
     " t.detail_1, t.detail_2, t.note"
     " from users u left join transactions t on t.user_id = $1 and t.idempotency_key = $2 where u.id = $1"};
 
+constexpr pg::statement begin_settling{"journal_settle", "begin"};
+constexpr pg::statement lock_user{"journal_lock_user",
+                                  "select id from users where id = $1 for no key update skip locked"};
+constexpr pg::statement end_settling{"journal_settled", "commit"};
+
+/// The row that select_keyed found.
+result<domain::transaction> read_outcome(const pg::rows& found) {
+  if (found.empty()) {
+    return std::unexpected(error{errc::user_not_found});
+  }
+  if (found.is_null(0, 0)) {
+    return std::unexpected(error{errc::transaction_not_found, "Nothing has been decided under this key so far."});
+  }
+  return read_transaction(found, 0);
+}
+
 template <typename Enum>
 std::optional<std::int16_t> stored(std::optional<Enum> value) {
   return value ? std::optional{static_cast<std::int16_t>(*value)} : std::nullopt;
@@ -53,13 +69,22 @@ net::task<std::optional<domain::transaction>> find_transaction(pg::connection& d
 net::task<result<domain::transaction>> find_outcome(pg::connection& db, user_id user, std::string key,
                                                     net::deadline until) {
   const pg::rows found = co_await db.query(select_keyed, pg::params::of(user, key), until);
-  if (found.empty()) {
-    co_return std::unexpected(error{errc::user_not_found});
+  co_return read_outcome(found);
+}
+
+net::task<result<domain::transaction>> settle_outcome(pg::connection& db, user_id user, std::string key,
+                                                      net::deadline until) {
+  pg::pipeline question;
+  question.add(begin_settling);
+  question.add(lock_user, pg::params::of(user));
+  question.add(select_keyed, pg::params::of(user, key));
+  question.add(end_settling);
+  const std::vector<pg::rows> results = co_await db.run(std::move(question), until);
+  const pg::rows& found = results.at(2);
+  if (results.at(1).empty() && !found.empty()) {
+    co_return std::unexpected(error{errc::idempotency_in_progress});
   }
-  if (found.is_null(0, 0)) {
-    co_return std::unexpected(error{errc::transaction_not_found, "Nothing has been decided under this key so far."});
-  }
-  co_return read_transaction(found, 0);
+  co_return read_outcome(found);
 }
 
 net::task<std::optional<std::vector<domain::transaction>>> list_transactions(pg::connection& db, history_query query,

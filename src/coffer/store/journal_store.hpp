@@ -27,6 +27,12 @@ net::task<std::optional<domain::transaction>> find_transaction(pg::connection& d
 net::task<result<domain::transaction>> find_outcome(pg::connection& db, user_id user, std::string key,
                                                     net::deadline until);
 
+/// As find_outcome(), for a key that a lost commit may have or get a row for: the user's row is locked first, so that
+/// nothing is under way any more when there is no row. idempotency_in_progress when somebody else holds it. Commits, so
+/// that a row is where the standbys must have it.
+net::task<result<domain::transaction>> settle_outcome(pg::connection& db, user_id user, std::string key,
+                                                      net::deadline until);
+
 /// Rows newest first; nullopt when there is no such user. One query.
 net::task<std::optional<std::vector<domain::transaction>>> list_transactions(pg::connection& db, history_query query,
                                                                              net::deadline until);
