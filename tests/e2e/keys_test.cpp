@@ -10,32 +10,17 @@
 
 #include "coffer/auth/api_key.hpp"
 #include "support/catch.hpp"
+#include "support/credentials.hpp"
 #include "support/shop.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/token_maker.hpp"
 
 using namespace coffer;
+using test::bearer;
+using test::make_key;
+using test::with_auth;
 
 namespace {
-
-/// Makes a key with the command line.
-std::string make_key(const test::database& db, const std::string& scopes, std::vector<std::string> more = {}) {
-  std::vector<std::string> arguments{"key", "create", "--name", "test", "--scopes", scopes};
-  arguments.insert(arguments.end(), more.begin(), more.end());
-  const auto run = test::run_coffer(std::move(arguments), {{"DATABASE_URL", db.url()}});
-  INFO(run.err);
-  REQUIRE(run.exit_code == 0);
-  REQUIRE(run.out.ends_with('\n'));
-  return run.out.substr(0, run.out.size() - 1);
-}
-
-test::header_list bearer(const std::string& credential) { return {{"Authorization", "Bearer " + credential}}; }
-
-test::environment with_auth(test::environment more = {}) {
-  more.emplace("COFFER_AUTH", "required");
-  more.emplace("COFFER_KEY_REFRESH", "100ms");
-  return more;
-}
 
 /// Asks until the status is there: a refresh takes its time.
 bool becomes(test::http_client& client, const test::header_list& headers, int status) {
