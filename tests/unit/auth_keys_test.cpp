@@ -99,7 +99,7 @@ TEST_CASE("what is no credential is refused with a reason") {
   const std::string key = auth::make_key(auth::key_kind::live);
   d.of.ring().replace(set_of({record_of(key, 7)}));
   const auth::checked none = d(std::nullopt, 0);
-  CHECK(!std::get<auth::refusal>(none).given);
+  CHECK(std::get<auth::refusal>(none).what == auth::refused_as::missing);
   for (const std::string& header : {std::string{}, key, "Basic " + key, std::string{"Bearer"}, "Bearer" + key}) {
     CAPTURE(header);
     CHECK(d.refusal(header).starts_with("The Authorization header must be Bearer"));
@@ -203,6 +203,26 @@ TEST_CASE("a token is verified once and refused when the keys are replaced or it
   CHECK(d.refusal("Bearer " + maker.sign(test::claims_for(42, "", -1))) == "The token has expired.");
   d.of.replace_token_keys(keys(test::token_maker{"ES256", "b"}));
   CHECK(d.refusal(token) == "The token is signed with an unknown key.");
+}
+
+TEST_CASE("a token that is out of its time is told from a forged one") {
+  auth::authenticator_options how;
+  how.tokens.issuer = "game";
+  how.tokens.audience = "coffer";
+  door d{how};
+  const test::token_maker maker{"ES256", "a"};
+  const test::token_maker forger{"ES256", "a"};
+  d.of.replace_token_keys(std::make_shared<const auth::jwt_keys>(
+      auth::jwt_keys::parse(test::key_set(maker), {auth::algorithm::es256}).value()));
+  const auto refused = [&](const std::string& token) { return std::get<auth::refusal>(d("Bearer " + token)).what; };
+  const std::string expired = test::claims_for(1, "", -3600);
+  const std::string early = test::claims_for(1, R"(,"nbf":32503680000)");
+  for (int i = 0; i < 2; ++i) {
+    CHECK(refused(maker.sign(expired)) == auth::refused_as::out_of_time);
+    CHECK(refused(maker.sign(early)) == auth::refused_as::out_of_time);
+    CHECK(refused(forger.sign(expired)) == auth::refused_as::wrong);
+    CHECK(refused(forger.sign(early)) == auth::refused_as::wrong);
+  }
 }
 
 TEST_CASE("tokens do not fill the memory, and one in use stays remembered") {

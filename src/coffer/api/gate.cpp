@@ -80,7 +80,7 @@ std::variant<result<void>, auth::unknown_key> gate::identify(admission& a, const
   const auto* const unknown = std::get_if<auth::unknown_key>(&found);
   const auto* const refused = std::get_if<auth::refusal>(&found);
   // Also before the database is asked: guesses cost the guesser.
-  if (unknown != nullptr || (refused != nullptr && refused->given)) {
+  if (unknown != nullptr || (refused != nullptr && refused->what == auth::refused_as::wrong)) {
     if (auto counted = count_attempt(a, r); !counted) {
       return counted;
     }
@@ -103,7 +103,7 @@ result<void> gate::accept(admission& a, const auth::checked& found) {
     return {};
   }
   const auto& why = std::get<auth::refusal>(found);
-  a.credentials_refused = why.given;
+  a.credentials_refused = why.what != auth::refused_as::missing;
   return std::unexpected(error{errc::unauthenticated, std::string{why.detail}});
 }
 

@@ -44,9 +44,9 @@ struct counters {
   }
 };
 
-refusal refuse(std::string_view detail) {
+refusal refuse(std::string_view detail, refused_as what = refused_as::wrong) {
   counters::get().refused.add();
-  return {true, detail};
+  return {what, detail};
 }
 
 }  // namespace
@@ -58,7 +58,7 @@ checked authenticator::check(std::optional<std::string_view> authorization, std:
   }
   if (!authorization) {
     counters::get().missing.add();
-    return refusal{false, "Send a server key or a player's token as Authorization: Bearer."};
+    return refusal{refused_as::missing, "Send a server key or a player's token as Authorization: Bearer."};
   }
   if (headers != 1) {
     return refuse("There must be one Authorization header.");
@@ -121,7 +121,7 @@ checked authenticator::check_token(std::string_view text) {
     token = &remember(digest, *verified);
   }
   if (const auto in_force = token->check_time(coffer::now(), how_.tokens.leeway); !in_force) {
-    return refuse(in_force.error());
+    return refuse(in_force.error(), refused_as::out_of_time);
   }
   return principal{.scopes = token->scopes, .key = 0, .only = token->user};
 }

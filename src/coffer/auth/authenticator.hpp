@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -21,9 +22,16 @@ struct authenticator_options {
   token_rules tokens;
 };
 
+/// What is known of credentials that are refused.
+enum class refused_as : std::uint8_t {
+  missing,      ///< there were none
+  wrong,        ///< they may be a guess
+  out_of_time,  ///< a token that was signed by who may, expired or not in force yet: no guess
+};
+
 /// Why credentials are refused. The text is for the client and has static storage.
 struct refusal {
-  bool given = true;  ///< false: there were none
+  refused_as what = refused_as::wrong;
   std::string_view detail;
 };
 
