@@ -48,5 +48,33 @@ void three_limits(benchmark::State& state) {
 }
 BENCHMARK(three_limits);
 
+/// One count that is shared: a thousand users, each at the pace of the quota, and every 10 ms what is due is told.
+void shared_limit(benchmark::State& state) {
+  limit::limiter_options how;
+  how.by_class[static_cast<std::size_t>(limit::route_class::purchase)] = limit::parse_policies("user:80/1s").value();
+  how.shared = true;
+  limit::limiter limits{how};
+  limit::clock::time_point now = limit::clock::now();
+  std::uint64_t user = 0;
+  std::size_t told = 0;
+  for (auto _ : state) {
+    now += std::chrono::nanoseconds{12500};
+    benchmark::DoNotOptimize(limits.take(
+        {.what = limit::route_class::purchase, .by = limit::dimension::user, .of = {.high = 0, .low = ++user % 1000}},
+        now));
+    if (user % 800 == 0) {
+      while (limits.has_due()) {
+        for (const limit::statement& each : limits.due(256, now)) {
+          const limit::grant leased{.leased = each.wanted};
+          limits.settle(each, &leased, now);
+          ++told;
+        }
+      }
+    }
+  }
+  state.counters["told"] = benchmark::Counter(static_cast<double>(told), benchmark::Counter::kAvgIterations);
+}
+BENCHMARK(shared_limit);
+
 }  // namespace
 BENCHMARK_MAIN();

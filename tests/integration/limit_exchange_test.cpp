@@ -129,6 +129,33 @@ TEST_CASE("two processes that take turns get the quota together", "[redis]") {
   talk(context, 20ms);
 }
 
+TEST_CASE("two processes at the pace of the quota get it together, although each bucket is always full", "[redis]") {
+  asio::io_context context{1};
+  const test::redis_server cache;
+  const std::string prefix = test::unique_prefix();
+  member a{context, cache.url(), prefix, "user:40/1s"};
+  member b{context, cache.url(), prefix, "user:40/1s"};
+  const auto began = limit::clock::now();
+  int tries = 0;
+  int passed = 0;
+  while (limit::clock::now() - began < 6s) {
+    // In step with the clock, however late a turn comes.
+    for (; began + tries * 25ms <= limit::clock::now(); ++tries) {
+      passed += a.allowed(1, 1) + b.allowed(1, 1);
+    }
+    talk(context, 5ms);
+  }
+  const double seconds = std::chrono::duration<double>{limit::clock::now() - began}.count();
+  const double quota = 40 + 40 * seconds;
+  CAPTURE(tries, passed, quota);
+  CHECK(passed >= quota * 0.9);
+  CHECK(passed <= quota * 1.1);
+  CHECK(passed <= 1.4 * tries);
+  a.exchange.stop();
+  b.exchange.stop();
+  talk(context, 20ms);
+}
+
 TEST_CASE("one process alone gets exactly its quota, with Redis and without", "[redis]") {
   asio::io_context context{1};
   test::redis_server cache;
@@ -159,6 +186,7 @@ TEST_CASE("garbage in Redis neither opens a limit nor closes it for long", "[red
   for (const std::vector<std::string>& garbage : {std::vector<std::string>{"SET", key, "x"},
                                                   {"SET", key, "99999999999999999999"},
                                                   {"SET", key, "-1"},
+                                                  {"SET", key, "nan"},
                                                   {"DEL", key},
                                                   {"LPUSH", key, "1"}}) {
     CAPTURE(garbage);

@@ -93,24 +93,24 @@ TEST_CASE("a limiter that shares tells what goes beyond its share, once, and wak
   CHECK(allowed_of(l, user(1), 2, at(0s)) == 2);  // an eighth of the quota
   CHECK(allowed_of(l, user(2), 2, at(0s)) == 2);
   CHECK(woken == 0);
-  CHECK(l.due(10).empty());
+  CHECK(l.due(10, at(0s)).empty());
   CHECK(allowed_of(l, user(1), 3, at(0s)) == 3);
   CHECK(allowed_of(l, user(2), 1, at(0s)) == 1);
   CHECK(woken == 1);
-  const auto due = l.due(10);
+  const auto due = l.due(10, at(0s));
   REQUIRE(due.size() == 2);
   CHECK(due[0].bucket == user(1));
   CHECK(due[0].owed == 5);
   CHECK(due[0].wanted == 2);
   CHECK(due[1].owed == 3);
-  CHECK(l.due(10).empty());
+  CHECK(l.due(10, at(0s)).empty());
   const limit::grant g = left(2);
   l.settle(due[0], &g, at(0s));
   CHECK(allowed_of(l, user(1), 2, at(0s)) == 2);
-  CHECK(l.due(10).empty());
+  CHECK(l.due(10, at(0s)).empty());
   CHECK(allowed_of(l, user(1), 1, at(0s)) == 1);
   CHECK(woken == 2);
-  const auto next = l.due(10);
+  const auto next = l.due(10, at(0s));
   REQUIRE(next.size() == 1);
   CHECK(next[0].owed == 1);  // two of the three were leased
 }
@@ -120,25 +120,25 @@ TEST_CASE("statements that came to nothing do not hide those behind them") {
   allowed_of(l, user(1), 1, at(0s));
   allowed_of(l, user(2), 1, at(0s));
   // Full again, and nothing was allowed since: there is nothing to tell of the first.
-  l.settle(l.due(1).at(0), nullptr, at(0s));
+  l.settle(l.due(1, at(0s)).at(0), nullptr, at(0s));
   CHECK(l.has_due());
-  CHECK(l.due(1).at(0).bucket == user(2));
+  CHECK(l.due(1, at(0s)).at(0).bucket == user(2));
   CHECK(!l.has_due());
 }
 
 TEST_CASE("with a small quota every request is told") {
   limit::limiter l{options_of("user:7/1s", true)};
   allowed_of(l, user(1), 1, at(0s));
-  CHECK(l.due(10).size() == 1);
+  CHECK(l.due(10, at(0s)).size() == 1);
 }
 
-TEST_CASE("a bucket that is full again owes nothing and holds no lease") {
+TEST_CASE("a bucket that was quiet for a whole window owes nothing and holds no lease") {
   limit::limiter l{options_of("user:80/1s", true)};
   allowed_of(l, user(1), 20, at(0s));
   const limit::grant g = left(10);
-  l.settle(l.due(1).at(0), &g, at(0s));
+  l.settle(l.due(1, at(0s)).at(0), &g, at(0s));
   allowed_of(l, user(1), 11, at(2s));
-  const auto due = l.due(1);
+  const auto due = l.due(1, at(2s));
   REQUIRE(due.size() == 1);
   CHECK(due[0].owed == 11);
 }
@@ -147,7 +147,7 @@ TEST_CASE("when the others have used everything only what is leased passes, unti
   limit::limiter l{options_of("user:100/1s", true)};
   allowed_of(l, user(1), 20, at(0s));
   const limit::grant g = left(3, 500ms);
-  l.settle(l.due(1).at(0), &g, at(0s));
+  l.settle(l.due(1, at(0s)).at(0), &g, at(0s));
   CHECK(allowed_of(l, user(1), 10, at(1ms)) == 3);
   const limit::verdict refused = l.take(user(1), at(1ms));
   CHECK(!refused.allowed);
@@ -158,11 +158,11 @@ TEST_CASE("when the others have used everything only what is leased passes, unti
 TEST_CASE("without an answer the process limits by its own count and owes the rest") {
   limit::limiter l{options_of("user:10/1s", true)};
   CHECK(allowed_of(l, user(1), 100, at(0s)) == 10);
-  const auto due = l.due(1);
+  const auto due = l.due(1, at(0s));
   l.settle(due.at(0), nullptr, at(0s));
   CHECK(allowed_of(l, user(1), 100, at(0s)) == 0);
   CHECK(allowed_of(l, user(1), 100, at(500ms)) == 5);
-  const auto again = l.due(1);
+  const auto again = l.due(1, at(500ms));
   REQUIRE(again.size() == 1);
   CHECK(again[0].owed == 10);  // at most the quota, however long nobody listened
 }
@@ -170,11 +170,56 @@ TEST_CASE("without an answer the process limits by its own count and owes the re
 TEST_CASE("what is used while a statement travels is due again") {
   limit::limiter l{options_of("user:100/1s", true)};
   allowed_of(l, user(1), 13, at(0s));
-  const auto first = l.due(1);
+  const auto first = l.due(1, at(0s));
   allowed_of(l, user(1), 2, at(0s));
   const limit::grant g = left(0);
   l.settle(first.at(0), &g, at(0s));
-  const auto second = l.due(1);
+  const auto second = l.due(1, at(0s));
   REQUIRE(second.size() == 1);
   CHECK(second[0].owed == 2);
+}
+
+TEST_CASE("what is used at the pace of the quota is told, although the bucket is always full here") {
+  limit::limiter l{options_of("user:80/1s", true)};
+  std::int64_t told = 0;
+  for (int i = 0; i < 200; ++i) {
+    const auto now = at(i * 12500us);
+    CHECK(l.take(user(1), now).allowed);
+    for (const limit::statement& s : l.due(1, now)) {
+      told += s.owed;
+      const limit::grant g = left(s.wanted);
+      told += g.leased;
+      l.settle(s, &g, now);
+    }
+  }
+  // All of it but what every process may use untold, and the lease that runs.
+  CHECK(told >= 180);
+  CHECK(told <= 210);
+}
+
+TEST_CASE("that a bucket is full again here alone gives back no lease and no share") {
+  limit::limiter l{options_of("user:80/1s", true)};
+  allowed_of(l, user(1), 20, at(0s));
+  const limit::grant g = left(10);
+  l.settle(l.due(1, at(0s)).at(0), &g, at(0s));
+  allowed_of(l, user(1), 10, at(900ms));  // the lease
+  CHECK(l.due(1, at(900ms)).empty());
+  allowed_of(l, user(1), 1, at(1800ms));
+  const auto due = l.due(1, at(1800ms));
+  REQUIRE(due.size() == 1);
+  CHECK(due[0].owed == 1);
+  CHECK(due[0].full_in == 12500us);
+}
+
+TEST_CASE("after a time without an answer no more is told than is owed here") {
+  limit::limiter l{options_of("user:80/1s", true)};
+  // A minute at half the pace: nothing of it is of interest any more.
+  for (int i = 0; i < 2400; ++i) {
+    const auto now = at(i * 25ms);
+    CHECK(l.take(user(1), now).allowed);
+    for (const limit::statement& s : l.due(1, now)) {
+      CHECK(s.owed <= 1);
+      l.settle(s, nullptr, now);
+    }
+  }
 }

@@ -11,9 +11,12 @@ namespace coffer::limit {
 namespace {
 
 /// Per bucket, KEYS: where its arrival time is kept, in microseconds of Redis's clock. ARGV: interval in microseconds,
-/// quota, requests owed (negative: given back), requests wanted, microseconds since the first of them. Answers for
-/// each: requests leased, and for how many microseconds there are no others. Debts end at two windows, so that garbage
-/// and clocks that jump are got over.
+/// quota, requests owed, requests wanted, microseconds until what this process has used is earned again. Answers for
+/// each: requests leased, and for how many microseconds there are no others.
+///
+/// Uses that are told later and at once make the arrival time what it would be if each had been told at its time: the
+/// larger one of the two that are compared. So it is never less than what this process owes by itself, whatever Redis
+/// has forgotten. Debts end at two windows, so that garbage and clocks that jump are got over.
 constexpr std::string_view script = R"(
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -21,12 +24,11 @@ local answer = {}
 for i, key in ipairs(KEYS) do
   local interval, quota = tonumber(ARGV[5 * i - 4]), tonumber(ARGV[5 * i - 3])
   local owed, wanted = tonumber(ARGV[5 * i - 2]), tonumber(ARGV[5 * i - 1])
-  local began = now - tonumber(ARGV[5 * i])
+  local own = now + tonumber(ARGV[5 * i])
   local window = interval * quota
   local found = redis.pcall('GET', key)
-  local at = type(found) == 'string' and tonumber(found) or began
-  at = math.max(math.min(at, now + 2 * window), began)
-  at = math.max(at + owed * interval, began)
+  local at = type(found) == 'string' and tonumber(found) or own - owed * interval
+  at = math.max(own, math.min(now + 2 * window, at) + owed * interval)
   local left = math.max(math.floor((now + window - math.max(at, now)) / interval + 0.000001), 0)
   local leased = math.min(wanted, left)
   at = math.min(math.max(at, leased > 0 and now or at) + leased * interval, now + 2 * window)
@@ -109,11 +111,11 @@ net::task<> exchange::run() {
 
 /// One command; true when it was full, so that the next one need not wait.
 net::task<bool> exchange::round() {
-  const std::vector<statement> all = limiter_.due(most);
+  const clock::time_point sent = clock::now();
+  const std::vector<statement> all = limiter_.due(most, sent);
   if (all.empty()) {
     co_return false;
   }
-  const clock::time_point sent = clock::now();
   std::vector<std::string> keys;
   std::vector<std::string> arguments;
   for (const statement& each : all) {
@@ -122,7 +124,7 @@ net::task<bool> exchange::round() {
     arguments.push_back(fmt::format("{}", each.rule.quota));
     arguments.push_back(fmt::format("{}", each.owed));
     arguments.push_back(fmt::format("{}", each.wanted));
-    arguments.push_back(fmt::format("{}", std::chrono::floor<std::chrono::microseconds>(sent - each.since).count()));
+    arguments.push_back(fmt::format("{:.3f}", static_cast<double>(each.full_in.count()) / 1000));
   }
   const redis::outcome got = co_await redis_.eval(script, std::move(keys), std::move(arguments));
   const auto grants = read_grants(got, all.size());

@@ -23,10 +23,15 @@ struct verdict {
 struct arrival {
   clock::time_point at{};
 
+  /// How many requests are owed at `now`, one that is earned in part included.
+  [[nodiscard]] std::int64_t owed(const policy& p, clock::time_point now) const {
+    const std::chrono::nanoseconds rest = std::max(at - now, clock::duration::zero());
+    return (rest + p.interval() - std::chrono::nanoseconds{1}) / p.interval();
+  }
+
   /// How many requests `p` allows at `now`.
   [[nodiscard]] std::int64_t available(const policy& p, clock::time_point now) const {
-    const std::chrono::nanoseconds owed = std::max(at - now, clock::duration::zero());
-    return std::max<std::int64_t>(p.quota - (owed + p.interval() - std::chrono::nanoseconds{1}) / p.interval(), 0);
+    return std::max<std::int64_t>(p.quota - owed(p, now), 0);
   }
 
   /// Takes one request if there is one.

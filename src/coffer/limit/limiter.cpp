@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "coffer/base/assert.hpp"
 #include "coffer/base/metrics.hpp"
@@ -39,9 +40,23 @@ struct limiter::slot {
   clock::time_point closed_until{};  ///< what the other processes have left is used up until then
   std::uint32_t spent = 0;           ///< since the last statement
   std::uint32_t lease = 0;           ///< of that, covered by the last grant
-  bool is_known = false;             ///< to the others, since it was last full
+  bool is_known = false;             ///< to the others, since it was last quiet
   bool is_due = false;
-  clock::time_point spent_since{};  ///< of the first of `spent`
+
+  /// Whether the others should hear of what was spent.
+  [[nodiscard]] bool has_news(const policy& p) const { return spent > (is_known ? lease : share_of(p)); }
+  /// A whole window has passed since it was full here: what was used, told or leased before has been earned again in
+  /// the eyes of everybody. That it is full here says nothing, because others may use it as well.
+  [[nodiscard]] bool was_quiet(const policy& p, clock::time_point now) const { return owed.at + p.window <= now; }
+  void forget_telling() {
+    spent = lease = 0;
+    is_known = is_due = false;
+  }
+  /// What a statement would tell. The first one leaves out what was earned again here: it is of the share, or of a time
+  /// when nobody listened.
+  [[nodiscard]] std::int64_t untold(const policy& p, clock::time_point now) const {
+    return is_known ? std::int64_t{spent} - lease : std::min<std::int64_t>(spent, owed.owed(p, now));
+  }
 };
 
 struct alignas(64) limiter::stripe {
@@ -102,20 +117,15 @@ verdict limiter::take(const bucket_id& bucket, clock::time_point now) {
       v.full_in = std::max<std::chrono::nanoseconds>(s.owed.at - now, s.closed_until - now);
       v.retry_in = s.closed_until - now;
     } else {
-      const bool was_full = s.owed.at <= now;
+      const bool was_quiet = s.was_quiet(p, now);
       v = s.owed.take(p, now);
       if (v.allowed && how_.shared) {
-        if (was_full) {
-          // Whatever was used has been earned again, here and in the eyes of the others.
-          s.spent = s.lease = 0;
-          s.is_known = s.is_due = false;
-        }
-        if (s.spent == 0) {
-          s.spent_since = now;
+        if (was_quiet) {
+          s.forget_telling();
         }
         // Nobody is told more than the quota, however long nobody listens.
         s.spent = static_cast<std::uint32_t>(std::min<std::int64_t>(std::int64_t{s.spent} + 1, p.quota));
-        became_due = !s.is_due && s.spent > (s.is_known ? s.lease : share_of(p));
+        became_due = !s.is_due && s.has_news(p);
         s.is_due = s.is_due || became_due;
       }
     }
@@ -148,7 +158,7 @@ bool limiter::has_due() {
   return !due_.empty();
 }
 
-std::vector<statement> limiter::due(std::size_t most) {
+std::vector<statement> limiter::due(std::size_t most, clock::time_point now) {
   std::vector<bucket_id> buckets;
   {
     const std::lock_guard guard{due_mutex_};
@@ -166,18 +176,16 @@ std::vector<statement> limiter::due(std::size_t most) {
       continue;  // forgotten meanwhile
     }
     slot& s = *found;
-    s.is_due = false;
-    if (s.spent == 0) {
-      continue;  // earned again meanwhile
+    const policy& p = rule(bucket.what, bucket.by);
+    // It may stand in the list twice, and what was due may have been told or forgotten since.
+    if (std::exchange(s.is_due, false) && s.has_news(p)) {
+      all.push_back({.bucket = bucket,
+                     .rule = p,
+                     .owed = s.untold(p, now),
+                     .wanted = share_of(p),
+                     .spent = s.spent,
+                     .full_in = s.owed.at - now});
     }
-    statement made;
-    made.bucket = bucket;
-    made.rule = rule(bucket.what, bucket.by);
-    made.spent = s.spent;
-    made.since = s.spent_since;
-    made.owed = std::int64_t{s.spent} - s.lease;
-    made.wanted = share_of(made.rule);
-    all.push_back(made);
   }
   return all;
 }
@@ -193,16 +201,18 @@ void limiter::settle(const statement& about, const grant* answer, clock::time_po
     }
     slot& s = *found;
     if (answer == nullptr) {
-      // Alone: this process lets pass what its own rule allows. What was spent is told when somebody listens again.
+      // Alone: this process lets pass what its own rule allows. What it owes then is told when somebody listens again.
       s.closed_until = {};
+      s.spent -= std::min(s.spent, s.lease);
+      s.lease = 0;
+      s.is_known = false;
       return;
     }
     s.spent -= static_cast<std::uint32_t>(std::min<std::int64_t>(about.spent, s.spent));
-    s.spent_since = now;
     s.lease = static_cast<std::uint32_t>(answer->leased);
     s.is_known = true;
     s.closed_until = answer->wait_in > std::chrono::nanoseconds{0} ? now + answer->wait_in : clock::time_point{};
-    became_due = s.spent > s.lease && !s.is_due;
+    became_due = !s.is_due && s.has_news(about.rule);
     s.is_due = s.is_due || became_due;
   }
   if (became_due) {

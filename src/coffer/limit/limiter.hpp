@@ -32,10 +32,11 @@ struct bucket_id {
 struct statement {
   bucket_id bucket;
   policy rule;
-  std::int64_t owed = 0;    ///< used beyond the lease; negative: of the lease this much was not used
+  std::int64_t owed = 0;    ///< used beyond the lease
   std::int64_t wanted = 0;  ///< requests to lease
   std::int64_t spent = 0;   ///< as settle() wants it back
-  clock::time_point since;  ///< when the first of them was used
+  /// Until all that was used here is earned again, if nobody else used anything; negative: since it was.
+  std::chrono::nanoseconds full_in{0};
 };
 
 /// What the other processes leave to a bucket.
@@ -46,7 +47,7 @@ struct grant {
 
 struct limiter_options {
   std::array<policies, route_class_count> by_class{};
-  std::size_t capacity = 131072;  ///< buckets, 64 bytes each, rounded up to a power of two
+  std::size_t capacity = 131072;  ///< buckets, 56 bytes each, rounded up to a power of two
   bool shared = false;            ///< whether statements are made for other processes
   std::uint64_t seed = 0;         ///< of the hash: a secret
 };
@@ -72,8 +73,8 @@ class limiter {
 
   /// Whether there may be statements.
   [[nodiscard]] bool has_due();
-  /// Up to `most` statements that are due, the oldest first; fewer, even none, when some have come to nothing.
-  std::vector<statement> due(std::size_t most);
+  /// Up to `most` statements that are due at `now`, the oldest first; fewer, even none, when some have come to nothing.
+  std::vector<statement> due(std::size_t most, clock::time_point now);
   /// The answer to a statement that was sent at `now`; null: there was none, and it stays due for the next use.
   void settle(const statement& about, const grant* answer, clock::time_point now);
 
