@@ -12,6 +12,8 @@ std::string_view to_string(failure f) noexcept {
   switch (f) {
     case failure::unavailable:
       return "unavailable";
+    case failure::lost:
+      return "lost";
     case failure::timeout:
       return "timeout";
     case failure::breaker_open:

@@ -20,7 +20,8 @@ namespace coffer::redis {
 
 /// Why there is no reply. An error that Redis reports ("-OOM ...") is a reply.
 enum class failure : std::uint8_t {
-  unavailable,   ///< not connected, or the connection was lost before the reply; the command may have been executed
+  unavailable,   ///< not sent: there is no connection
+  lost,          ///< the connection was lost before the reply; the command may have been executed
   timeout,       ///< no reply in time; the command may have been or may yet be executed
   breaker_open,  ///< not sent: too many failures in a row
   overloaded,    ///< not sent: too many commands or bytes are waiting
@@ -55,7 +56,7 @@ class client {
  public:
   /// Throws std::invalid_argument, with a sentence for the operator, when the URL is malformed.
   client(net::executor ex, options how);
-  /// Ends what waits with `unavailable`. Call close() first where the order of shutdown allows it.
+  /// Ends what waits with `lost` or `unavailable`. Call close() first where the order of shutdown allows it.
   ~client();
   client(const client&) = delete;
   client& operator=(const client&) = delete;

@@ -126,8 +126,9 @@ void client::impl::take_reply(reply answer) {
 
 void client::impl::on_lost(const asio::error_code& why) { lose(why.message()); }
 
-void client::impl::lose(std::string_view why, failure first) {
+void client::impl::lose(std::string_view why, std::optional<failure> first) {
   const bool was_ready = state_ == state::ready;
+  const failure others = cut_off();
   disconnect();
   state_ = state::waiting;
   client_metrics::get().losses.add();
@@ -142,7 +143,7 @@ void client::impl::lose(std::string_view why, failure first) {
   arm();
   connect_timer_->arm(net::deadline_in(backoff_.next(random_)));
   for (callback& done : ended) {
-    fail(done, std::exchange(first, failure::unavailable));
+    fail(done, std::exchange(first, std::nullopt).value_or(others));
   }
 }
 
@@ -163,13 +164,14 @@ void client::impl::stop() {
   if (state_ == state::stopped) {
     return;
   }
+  const failure how = cut_off();
   disconnect();
   state_ = state::stopped;
   note_success();  // so that the gauge does not count a client that is gone
   command_timer_.reset();
   connect_timer_.reset();
   for (callback& done : line_.clear()) {
-    fail(done, failure::unavailable);
+    fail(done, how);
   }
 }
 

@@ -27,7 +27,7 @@ class client::impl final : public std::enable_shared_from_this<impl>, public tra
   ~impl();
 
   void start();
-  /// Disconnects for good and ends what waits with `unavailable`. Harmless when repeated.
+  /// Disconnects for good and ends what waits. Harmless when repeated.
   void stop();
 
   /// Puts a command into the line, or calls `done` at once.
@@ -57,8 +57,13 @@ class client::impl final : public std::enable_shared_from_this<impl>, public tra
   void connect();
   void take_login(const reply& answer);
   void take_reply(reply answer);
-  /// Gives the connection up, ends all commands (`first` for the one in front) and plans the next attempt.
-  void lose(std::string_view why, failure first = failure::unavailable);
+  /// Gives the connection up, ends all commands (with `first`, if there is one, that in front) and plans the next
+  /// attempt.
+  void lose(std::string_view why, std::optional<failure> first = std::nullopt);
+  /// What becomes of commands when the connection ends now. Before the login is complete they are only collected.
+  [[nodiscard]] failure cut_off() const noexcept {
+    return state_ == state::ready ? failure::lost : failure::unavailable;
+  }
   void disconnect();
   /// Tells the breaker; true when that opened it.
   bool note_failure();

@@ -17,6 +17,7 @@ const client_metrics& client_metrics::get() {
   static const client_metrics all{
       metrics::make_counter("coffer_redis_commands_total", "Commands given to the Redis clients."),
       failures(failure::unavailable),
+      failures(failure::lost),
       failures(failure::timeout),
       failures(failure::breaker_open),
       failures(failure::overloaded),
@@ -35,6 +36,8 @@ void client_metrics::count_failure(failure why) const {
   switch (why) {
     case failure::unavailable:
       return unavailable.add();
+    case failure::lost:
+      return lost.add();
     case failure::timeout:
       return timeout.add();
     case failure::breaker_open:

@@ -14,6 +14,7 @@ struct client_metrics {
 
   metrics::counter commands;
   metrics::counter unavailable;
+  metrics::counter lost;
   metrics::counter timeout;
   metrics::counter breaker_open;
   metrics::counter overloaded;
