@@ -66,7 +66,7 @@ void shared_limit(benchmark::State& state) {
       while (limits.has_due()) {
         for (const limit::statement& each : limits.due(256, now)) {
           const limit::grant leased{.leased = each.wanted};
-          limits.settle(each, &leased, now);
+          limits.settle(each, leased, now);
           ++told;
         }
       }

@@ -1,10 +1,14 @@
 // Limits shared by processes through a real Redis. Each limiter with its exchange and client stands for a process.
 #include "coffer/limit/exchange.hpp"
 
+#include <ctime>
 #include <memory>
+
+#include <fmt/format.h>
 
 #include "coffer/net/task_group.hpp"
 #include "support/catch.hpp"
+#include "support/fault_proxy.hpp"
 #include "support/redis_server.hpp"
 #include "support/run_task.hpp"
 
@@ -29,8 +33,10 @@ limit::limiter_options options_of(const char* purchase) {
 class member {
  public:
   member(asio::io_context& context, const std::string& url, const std::string& prefix, const char* policy)
+      : member{context, test::patient(url), prefix, policy} {}
+  member(asio::io_context& context, const redis::options& how, const std::string& prefix, const char* policy)
       : limiter{options_of(policy), [this] { exchange.wake(); }},
-        redis{context.get_executor(), test::patient(url)},
+        redis{context.get_executor(), how},
         exchange{context.get_executor(), redis, limiter, prefix},
         tasks{context.get_executor()} {
     tasks.spawn("exchange", exchange.run());
@@ -174,6 +180,42 @@ TEST_CASE("one process alone gets exactly its quota, with Redis and without", "[
     talk(context, 25ms);
   }
   CHECK(without_redis == 50);
+  a.exchange.stop();
+  talk(context, 20ms);
+}
+
+TEST_CASE("statements whose answers come too late are charged once", "[redis]") {
+  asio::io_context context{1};
+  test::redis_server cache;
+  test::fault_proxy proxy{cache.socket(), 0, test::fault_proxy::protocol::raw};
+  const std::string prefix = test::unique_prefix();
+  const std::string key = prefix + "limit:purchase:user:0:1";
+  redis::options how{fmt::format("redis://127.0.0.1:{}", proxy.port())};
+  how.command_timeout = 100ms;
+  how.breaker_failures = 1000;
+  member a{context, how, prefix, "user:800/1d"};
+  talk(context, 300ms);
+  // Redis hears the first statement and is not heard; it hears the others when all is over.
+  proxy.inject_after_server_bytes(1, test::fault_action::stall);
+  int used = a.allowed(1, 200);
+  talk(context, 300ms);
+  CHECK(proxy.injected() == 1);
+  for (int i = 0; i < 5; ++i) {
+    used += a.allowed(1, 1);
+    talk(context, 150ms);
+  }
+  proxy.heal();
+  talk(context, 300ms);
+  used += a.allowed(1, 150);
+  talk(context, 300ms);
+  const double interval = 86400e6 / 800;
+  const double at = std::stod(cache.command({"GET", key}).text);
+  const double now = 1e6 * static_cast<double>(std::time(nullptr));
+  const double charged = (at - now) / interval;
+  CAPTURE(used, charged);
+  CHECK(used == 355);
+  CHECK(charged >= used - 1);
+  CHECK(charged <= used + 101);  // a lease
   a.exchange.stop();
   talk(context, 20ms);
 }

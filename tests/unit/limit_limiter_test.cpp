@@ -105,7 +105,7 @@ TEST_CASE("a limiter that shares tells what goes beyond its share, once, and wak
   CHECK(due[1].owed == 3);
   CHECK(l.due(10, at(0s)).empty());
   const limit::grant g = left(2);
-  l.settle(due[0], &g, at(0s));
+  l.settle(due[0], g, at(0s));
   CHECK(allowed_of(l, user(1), 2, at(0s)) == 2);
   CHECK(l.due(10, at(0s)).empty());
   CHECK(allowed_of(l, user(1), 1, at(0s)) == 1);
@@ -120,7 +120,7 @@ TEST_CASE("statements that came to nothing do not hide those behind them") {
   allowed_of(l, user(1), 1, at(0s));
   allowed_of(l, user(2), 1, at(0s));
   // Full again, and nothing was allowed since: there is nothing to tell of the first.
-  l.settle(l.due(1, at(0s)).at(0), nullptr, at(0s));
+  l.settle(l.due(1, at(0s)).at(0), limit::unanswered::not_sent, at(0s));
   CHECK(l.has_due());
   CHECK(l.due(1, at(0s)).at(0).bucket == user(2));
   CHECK(!l.has_due());
@@ -136,7 +136,7 @@ TEST_CASE("a bucket that was quiet for a whole window owes nothing and holds no 
   limit::limiter l{options_of("user:80/1s", true)};
   allowed_of(l, user(1), 20, at(0s));
   const limit::grant g = left(10);
-  l.settle(l.due(1, at(0s)).at(0), &g, at(0s));
+  l.settle(l.due(1, at(0s)).at(0), g, at(0s));
   allowed_of(l, user(1), 11, at(2s));
   const auto due = l.due(1, at(2s));
   REQUIRE(due.size() == 1);
@@ -147,7 +147,7 @@ TEST_CASE("when the others have used everything only what is leased passes, unti
   limit::limiter l{options_of("user:100/1s", true)};
   allowed_of(l, user(1), 20, at(0s));
   const limit::grant g = left(3, 500ms);
-  l.settle(l.due(1, at(0s)).at(0), &g, at(0s));
+  l.settle(l.due(1, at(0s)).at(0), g, at(0s));
   CHECK(allowed_of(l, user(1), 10, at(1ms)) == 3);
   const limit::verdict refused = l.take(user(1), at(1ms));
   CHECK(!refused.allowed);
@@ -159,7 +159,7 @@ TEST_CASE("without an answer the process limits by its own count and owes the re
   limit::limiter l{options_of("user:10/1s", true)};
   CHECK(allowed_of(l, user(1), 100, at(0s)) == 10);
   const auto due = l.due(1, at(0s));
-  l.settle(due.at(0), nullptr, at(0s));
+  l.settle(due.at(0), limit::unanswered::not_sent, at(0s));
   CHECK(allowed_of(l, user(1), 100, at(0s)) == 0);
   CHECK(allowed_of(l, user(1), 100, at(500ms)) == 5);
   const auto again = l.due(1, at(500ms));
@@ -173,7 +173,7 @@ TEST_CASE("what is used while a statement travels is due again") {
   const auto first = l.due(1, at(0s));
   allowed_of(l, user(1), 2, at(0s));
   const limit::grant g = left(0);
-  l.settle(first.at(0), &g, at(0s));
+  l.settle(first.at(0), g, at(0s));
   const auto second = l.due(1, at(0s));
   REQUIRE(second.size() == 1);
   CHECK(second[0].owed == 2);
@@ -189,7 +189,7 @@ TEST_CASE("what is used at the pace of the quota is told, although the bucket is
       told += s.owed;
       const limit::grant g = left(s.wanted);
       told += g.leased;
-      l.settle(s, &g, now);
+      l.settle(s, g, now);
     }
   }
   // All of it but what every process may use untold, and the lease that runs.
@@ -201,7 +201,7 @@ TEST_CASE("that a bucket is full again here alone gives back no lease and no sha
   limit::limiter l{options_of("user:80/1s", true)};
   allowed_of(l, user(1), 20, at(0s));
   const limit::grant g = left(10);
-  l.settle(l.due(1, at(0s)).at(0), &g, at(0s));
+  l.settle(l.due(1, at(0s)).at(0), g, at(0s));
   allowed_of(l, user(1), 10, at(900ms));  // the lease
   CHECK(l.due(1, at(900ms)).empty());
   allowed_of(l, user(1), 1, at(1800ms));
@@ -219,7 +219,43 @@ TEST_CASE("after a time without an answer no more is told than is owed here") {
     CHECK(l.take(user(1), now).allowed);
     for (const limit::statement& s : l.due(1, now)) {
       CHECK(s.owed <= 1);
-      l.settle(s, nullptr, now);
+      l.settle(s, limit::unanswered::not_sent, now);
     }
   }
+}
+
+TEST_CASE("what may have been told although nobody answered is never told again") {
+  limit::limiter l{options_of("user:80/1s", true)};
+  allowed_of(l, user(1), 20, at(0s));
+  const auto first = l.due(1, at(0s));
+  REQUIRE(first.size() == 1);
+  CHECK(first[0].owed == 20);
+  allowed_of(l, user(1), 3, at(0s));
+  l.settle(first[0], limit::unanswered::uncertain, at(0s));
+  // The lease that was asked for may be charged, so it is used first.
+  allowed_of(l, user(1), 7, at(0s));
+  CHECK(l.due(1, at(0s)).empty());
+  std::int64_t told = 0;
+  for (int i = 0; i < 22; ++i) {
+    CHECK(l.take(user(1), at(0s)).allowed);
+    for (const limit::statement& s : l.due(1, at(0s))) {
+      told += s.owed;
+      l.settle(s, limit::unanswered::uncertain, at(0s));
+    }
+  }
+  CHECK(told == 2);  // the first beyond each lease
+}
+
+TEST_CASE("what certainly nobody heard is told with the next use") {
+  limit::limiter l{options_of("user:80/1s", true)};
+  std::int64_t owed = 0;
+  for (int i = 1; i <= 30; ++i) {
+    CHECK(l.take(user(1), at(0s)).allowed);
+    for (const limit::statement& s : l.due(1, at(0s))) {
+      owed = s.owed;
+      CHECK(owed == i);
+      l.settle(s, limit::unanswered::not_sent, at(0s));
+    }
+  }
+  CHECK(owed == 30);
 }

@@ -1,6 +1,6 @@
 #include "coffer/limit/exchange.hpp"
 
-#include <optional>
+#include <expected>
 
 #include <fmt/format.h>
 
@@ -58,10 +58,29 @@ std::string key_of(const std::string& prefix, const bucket_id& bucket) {
                      bucket.of.low);
 }
 
-/// The grants of a reply; nullopt when it is not of this shape.
-std::optional<std::vector<grant>> read_grants(const redis::outcome& got, std::size_t count) {
+/// What became of statements when there are no grants. An error that Redis reports comes before anything is written: it
+/// is full, read-only or loading.
+unanswered why_unanswered(const redis::outcome& got) {
+  if (got) {
+    return got->is_error() ? unanswered::not_sent : unanswered::uncertain;
+  }
+  switch (got.error()) {
+    case redis::failure::unavailable:
+    case redis::failure::breaker_open:
+    case redis::failure::overloaded:
+      return unanswered::not_sent;
+    case redis::failure::lost:
+    case redis::failure::timeout:
+    case redis::failure::protocol:
+      break;
+  }
+  return unanswered::uncertain;
+}
+
+/// The grants of a reply.
+std::expected<std::vector<grant>, unanswered> read_grants(const redis::outcome& got, std::size_t count) {
   if (!got || got->is != redis::reply::kind::array || got->elements.size() != 2 * count) {
-    return std::nullopt;
+    return std::unexpected{why_unanswered(got)};
   }
   std::vector<grant> all(count);
   for (std::size_t i = 0; i < count; ++i) {
@@ -69,7 +88,7 @@ std::optional<std::vector<grant>> read_grants(const redis::outcome& got, std::si
     const redis::reply& wait = got->elements[2 * i + 1];
     if (!leased.is_integer() || !wait.is_integer() || leased.integer < 0 || leased.integer > policy::max_quota ||
         wait.integer < 0) {
-      return std::nullopt;
+      return std::unexpected{unanswered::uncertain};
     }
     all[i].leased = leased.integer;
     all[i].wait_in =
@@ -130,7 +149,11 @@ net::task<bool> exchange::round() {
   const auto grants = read_grants(got, all.size());
   rounds(grants.has_value()).add();
   for (std::size_t i = 0; i < all.size(); ++i) {
-    limiter_.settle(all[i], grants ? &(*grants)[i] : nullptr, sent);
+    if (grants) {
+      limiter_.settle(all[i], (*grants)[i], sent);
+    } else {
+      limiter_.settle(all[i], grants.error(), sent);
+    }
   }
   co_return all.size() == most;
 }

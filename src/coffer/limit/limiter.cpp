@@ -190,7 +190,7 @@ std::vector<statement> limiter::due(std::size_t most, clock::time_point now) {
   return all;
 }
 
-void limiter::settle(const statement& about, const grant* answer, clock::time_point now) {
+void limiter::settle(const statement& about, const grant& answer, clock::time_point now) {
   const std::uint64_t place = hash(about.bucket);
   bool became_due = false;
   {
@@ -200,23 +200,31 @@ void limiter::settle(const statement& about, const grant* answer, clock::time_po
       return;
     }
     slot& s = *found;
-    if (answer == nullptr) {
-      // Alone: this process lets pass what its own rule allows. What it owes then is told when somebody listens again.
-      s.closed_until = {};
-      s.spent -= std::min(s.spent, s.lease);
-      s.lease = 0;
-      s.is_known = false;
-      return;
-    }
     s.spent -= static_cast<std::uint32_t>(std::min<std::int64_t>(about.spent, s.spent));
-    s.lease = static_cast<std::uint32_t>(answer->leased);
+    s.lease = static_cast<std::uint32_t>(answer.leased);
     s.is_known = true;
-    s.closed_until = answer->wait_in > std::chrono::nanoseconds{0} ? now + answer->wait_in : clock::time_point{};
+    s.closed_until = answer.wait_in > std::chrono::nanoseconds{0} ? now + answer.wait_in : clock::time_point{};
     became_due = !s.is_due && s.has_news(about.rule);
     s.is_due = s.is_due || became_due;
   }
   if (became_due) {
     enqueue(about.bucket);
+  }
+}
+
+void limiter::settle(const statement& about, unanswered why, clock::time_point now) {
+  if (why == unanswered::uncertain) {
+    // As if it had been heard and had got what it asked for: should it be so, then the lease is charged.
+    settle(about, grant{.leased = about.wanted}, now);
+    return;
+  }
+  const std::uint64_t place = hash(about.bucket);
+  const std::lock_guard guard{lock_of(place)};
+  if (slot* const s = find(place, about.bucket)) {
+    s->closed_until = {};
+    s->spent -= std::min(s->spent, s->lease);
+    s->lease = 0;
+    s->is_known = false;
   }
 }
 

@@ -45,6 +45,12 @@ struct grant {
   std::chrono::nanoseconds wait_in{0};  ///< beyond those: nothing for so long
 };
 
+/// What became of a statement without an answer.
+enum class unanswered : std::uint8_t {
+  not_sent,   ///< nobody has heard it
+  uncertain,  ///< it may have been heard, or may be yet
+};
+
 struct limiter_options {
   std::array<policies, route_class_count> by_class{};
   std::size_t capacity = 131072;  ///< buckets, 56 bytes each, rounded up to a power of two
@@ -75,8 +81,11 @@ class limiter {
   [[nodiscard]] bool has_due();
   /// Up to `most` statements that are due at `now`, the oldest first; fewer, even none, when some have come to nothing.
   std::vector<statement> due(std::size_t most, clock::time_point now);
-  /// The answer to a statement that was sent at `now`; null: there was none, and it stays due for the next use.
-  void settle(const statement& about, const grant* answer, clock::time_point now);
+  /// The answer to a statement that was sent at `now`.
+  void settle(const statement& about, const grant& answer, clock::time_point now);
+  /// There was none, and each process is on its own. What nobody has heard is told with the next use; what may have
+  /// been heard, or may be yet, never again: better that a little is missing than that it is charged over and over.
+  void settle(const statement& about, unanswered why, clock::time_point now);
 
  private:
   struct slot;
