@@ -69,23 +69,6 @@ TEST_CASE("a refusal for the rate is not recorded: the key is free for the retry
   CHECK(!accepted.header("Idempotent-Replayed"));
 }
 
-TEST_CASE("each operation of a batch counts like the request for it alone") {
-  test::shop shop{{{"COFFER_LIMIT_PURCHASE", "user:5/1h"}, {"COFFER_LIMIT_USE", "user:1/1h"}}};
-  const auto batch = [&](int purchases, int uses) {
-    std::string operations;
-    for (int i = 0; i < purchases + uses; ++i) {
-      operations += fmt::format(R"({}{{"op":"{}","product_id":{}}})", i == 0 ? "" : ",",
-                                i < purchases ? "purchase" : "use", shop.product);
-    }
-    return shop.client.post("/batch", fmt::format(R"({{"user_id":{},"operations":[{}]}})", shop.user, operations));
-  };
-  CHECK(batch(4, 1).status == 200);
-  CHECK(batch(2, 0).status == 429);
-  CHECK(batch(0, 1).status == 429);
-  CHECK(test::balance_of(shop.client, shop.user) == 996);
-  CHECK(test::audit(shop.db).empty());
-}
-
 TEST_CASE("threads of a process share one count, exactly") {
   test::shop shop{{{"COFFER_LIMIT_PURCHASE", "user:100/1h"}, {"COFFER_THREADS", "2"}, {"REDIS_URL", "none"}}};
   counts all;

@@ -53,6 +53,54 @@ TEST_CASE("every user has a bucket of their own") {
   CHECK(!l.limits(route_class::use));
 }
 
+TEST_CASE("several requests are taken all at once or not at all") {
+  limit::limiter l{options_of("user:10/1s")};
+  CHECK(l.take(user(1), at(0s), 6).remaining == 4);
+  for (int i = 0; i < 3; ++i) {
+    const limit::verdict refused = l.take(user(1), at(0s), 6);
+    CHECK(!refused.allowed);
+    CHECK(refused.remaining == 4);
+    CHECK(refused.retry_in == 200ms);
+  }
+  CHECK(l.take(user(1), at(200ms), 6).allowed);
+  CHECK(l.take(user(1), at(1200ms), 10).allowed);
+}
+
+TEST_CASE("what is given back was never taken") {
+  limit::limiter l{options_of("user:10/1s")};
+  for (int i = 0; i < 100; ++i) {
+    CHECK(l.take(user(1), at(0s), 7).allowed);
+    l.give_back(user(1), 7);
+  }
+  CHECK(allowed_of(l, user(1), 20, at(0s)) == 10);
+  l.give_back(user(2));  // of which nothing is known
+  CHECK(allowed_of(l, user(2), 20, at(0s)) == 10);
+}
+
+TEST_CASE("threads that take several and give some back get the quota and not one more") {
+  limit::limiter l{options_of("user:1000/1d", true)};
+  std::atomic<int> kept = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < 1000; ++i) {
+          if (!l.take(user(7), at(0s), 7).allowed) {
+            continue;
+          }
+          if (i % 4 == 0) {
+            kept += 7;
+          } else {
+            l.give_back(user(7), 7);
+          }
+        }
+      });
+    }
+  }
+  CHECK(kept <= 1000);
+  CHECK(kept + allowed_of(l, user(7), 2000, at(0s)) == 1000);
+}
+
 TEST_CASE("threads together get the quota and not one more") {
   limit::limiter l{options_of("user:1000/1d")};
   std::atomic<int> allowed = 0;
@@ -258,4 +306,34 @@ TEST_CASE("what certainly nobody heard is told with the next use") {
     }
   }
   CHECK(owed == 30);
+}
+
+TEST_CASE("what is given back is not told, and what was told already is used by the next who come") {
+  limit::limiter l{options_of("user:80/1s", true)};
+  CHECK(l.take(user(1), at(0s), 30).allowed);
+  l.give_back(user(1), 30);
+  CHECK(l.due(1, at(0s)).empty());
+  CHECK(l.take(user(1), at(0s), 30).allowed);
+  const auto first = l.due(1, at(0s));
+  REQUIRE(first.size() == 1);
+  CHECK(first[0].owed == 30);
+  l.give_back(user(1), 5);  // while the statement travels
+  l.settle(first[0], left(10), at(0s));
+  l.give_back(user(1), 5);  // and after it
+  CHECK(allowed_of(l, user(1), 20, at(0s)) == 20);
+  CHECK(l.due(1, at(0s)).empty());
+  CHECK(l.take(user(1), at(0s)).allowed);
+  CHECK(l.due(1, at(0s)).at(0).owed == 1);
+}
+
+TEST_CASE("of a lease several pass together or none, and the wait is for all of them") {
+  limit::limiter l{options_of("user:100/1s", true)};
+  allowed_of(l, user(1), 20, at(0s));
+  l.settle(l.due(1, at(0s)).at(0), left(5, 100ms), at(0s));
+  const limit::verdict refused = l.take(user(1), at(1ms), 6);
+  CHECK(!refused.allowed);
+  CHECK(refused.remaining == 5);
+  CHECK(refused.retry_in == 99ms);
+  CHECK(l.take(user(1), at(1ms), 100).retry_in == 199ms);  // by its own count
+  CHECK(l.take(user(1), at(1ms), 5).allowed);
 }

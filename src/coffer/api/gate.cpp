@@ -1,5 +1,7 @@
 #include "coffer/api/gate.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "coffer/base/metrics.hpp"
@@ -62,6 +64,8 @@ error too_often(route_class what, dimension by, const limit::verdict& v) {
   return std::move(why).with("retry_after", std::max<std::int64_t>(seconds_up(v.retry_in), 1));
 }
 
+error another_user() { return {errc::forbidden, "This token belongs to another user."}; }
+
 }  // namespace
 
 gate::gate(auth::authenticator& credentials, limit::limiter& limits, service::keys& keys)
@@ -119,21 +123,66 @@ result<void> gate::admit(admission& a, const access& route, const http::request&
 
 result<void> gate::enter(admission& a, user_id user) {
   if (!a.who.may_touch(user)) {
-    return std::unexpected(error{errc::forbidden, "This token belongs to another user."});
+    return std::unexpected(another_user());
   }
-  return count(a, a.counted, dimension::user, numbered(user.value));
+  return count(a, {.what = a.counted, .by = dimension::user, .of = numbered(user.value)});
 }
 
-result<void> gate::enter(admission& a, const http::request& r, auth::scope needed, route_class counts_as,
-                         user_id user) {
-  if (auto allowed = need(a, needed); !allowed) {
-    return allowed;
+result<void> gate::enter(admission& a, const http::request& r, const operation_counts& wanted, user_id user) {
+  if (!a.who.may_touch(user)) {
+    return std::unexpected(another_user());
   }
-  a.counted = counts_as;
-  if (auto counted = count_sender(a, counts_as, r); !counted) {
-    return counted;
+  const std::vector<demand> all = demands(a, r, wanted, user);
+  if (auto possible = check_sizes(all); !possible) {
+    return possible;
   }
-  return enter(a, user);
+  for (auto each = all.begin(); each != all.end(); ++each) {
+    if (auto counted = count(a, each->from, each->count); !counted) {
+      std::for_each(all.begin(), each, [this](const demand& taken) { limits_.give_back(taken.from, taken.count); });
+      return counted;
+    }
+  }
+  return {};
+}
+
+std::vector<gate::demand> gate::demands(const admission& a, const http::request& r, const operation_counts& wanted,
+                                        user_id user) const {
+  std::vector<demand> all;
+  const auto add = [&](route_class what, dimension by, const limit::subject& of) {
+    if (limits_.rule(what, by).limits()) {
+      all.push_back({{.what = what, .by = by, .of = of}, wanted[static_cast<std::size_t>(what)]});
+    }
+  };
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const auto what = static_cast<route_class>(i);
+    if (wanted[i] == 0 || !limits_.limits(what)) {
+      continue;
+    }
+    add(what, dimension::user, numbered(user.value));
+    if (a.who.key != 0) {
+      add(what, dimension::key, numbered(a.who.key));
+    }
+    add(what, dimension::address, limit::address_subject(r.peer));
+  }
+  return all;
+}
+
+/// A demand beyond a quota would be refused for ever, so it is no matter of waiting.
+result<void> gate::check_sizes(const std::vector<demand>& all) const {
+  error why{errc::validation_failed};
+  for (const demand& each : all) {
+    const auto [what, by, of] = each.from;
+    const limit::policy& p = limits_.rule(what, by);
+    if (each.count > p.quota) {
+      why.fields.push_back({"#/operations",
+                            "exceeds_limit",
+                            fmt::format("must hold at most {0} operations that count as {1}: the limit {1}-{2} allows "
+                                        "{0} at once and no more",
+                                        p.quota, to_string(what), to_string(by)),
+                            {{"maximum", p.quota}, {"actual", each.count}, {"window", p.window.count()}}});
+    }
+  }
+  return why.fields.empty() ? result<void>{} : std::unexpected(std::move(why));
 }
 
 void gate::describe(const admission& a, http::response& answer) const {
@@ -165,21 +214,21 @@ result<void> gate::need(admission& a, auth::scope needed) {
                                fmt::format("This needs the scope {}, which the key lacks.", auth::to_string(needed))});
 }
 
-result<void> gate::count(admission& a, route_class what, dimension by, limit::subject of) {
-  const limit::policy& p = limits_.rule(what, by);
-  if (!p.limits()) {
+result<void> gate::count(admission& a, const limit::bucket_id& bucket, std::int64_t many) {
+  if (!limits_.rule(bucket.what, bucket.by).limits()) {
     return {};
   }
-  const limit::verdict v = limits_.take({.what = what, .by = by, .of = of}, limit::clock::now());
+  const limit::verdict v = limits_.take(bucket, limit::clock::now(), many);
   if (!a.limits || !v.allowed || v.remaining < a.limits->remaining) {
     a.limits = v;
-    a.nearest = by;
+    a.counted = bucket.what;
+    a.nearest = bucket.by;
   }
   if (v.allowed) {
     return {};
   }
-  note_refusal(what, by);
-  return std::unexpected(too_often(what, by, v));
+  note_refusal(bucket.what, bucket.by);
+  return std::unexpected(too_often(bucket.what, bucket.by, v));
 }
 
 result<void> gate::count_sender(admission& a, route_class what, const http::request& r) {
@@ -187,20 +236,20 @@ result<void> gate::count_sender(admission& a, route_class what, const http::requ
     return {};
   }
   if (a.who.key != 0) {
-    if (auto counted = count(a, what, dimension::key, numbered(a.who.key)); !counted) {
+    if (auto counted = count(a, {.what = what, .by = dimension::key, .of = numbered(a.who.key)}); !counted) {
       return counted;
     }
   }
   return limits_.rule(what, dimension::address).limits()
-             ? count(a, what, dimension::address, limit::address_subject(r.peer))
+             ? count(a, {.what = what, .by = dimension::address, .of = limit::address_subject(r.peer)})
              : result<void>{};
 }
 
 /// A credential that is wrong, or that only the database can tell.
 result<void> gate::count_attempt(admission& a, const http::request& r) {
   const route_class before = a.counted;
-  a.counted = route_class::credentials;
-  auto counted = count(a, route_class::credentials, dimension::address, limit::address_subject(r.peer));
+  auto counted =
+      count(a, {.what = route_class::credentials, .by = dimension::address, .of = limit::address_subject(r.peer)});
   if (counted) {
     a.counted = before;
     a.limits.reset();

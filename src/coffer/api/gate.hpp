@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "coffer/api/access.hpp"
 #include "coffer/auth/authenticator.hpp"
@@ -25,7 +26,11 @@ struct admission {
   std::optional<auth::scope> missing;                 ///< of a 403 insufficient_scope
 };
 
-/// Checks requests. Refusals: unauthenticated, forbidden, insufficient_scope, rate_limited.
+/// How many operations of each class a request asks for at once.
+using operation_counts = std::array<std::int64_t, limit::route_class_count>;
+
+/// Checks requests. Refusals: unauthenticated, forbidden, insufficient_scope, rate_limited, and validation_failed
+/// for more operations than a limit ever allows at once.
 class gate {
  public:
   /// The three outlive the gate; `limits` is shared by all threads.
@@ -39,19 +44,29 @@ class gate {
   /// Whether this sender may use this route now: its scope, and what is counted by key and by address.
   result<void> admit(admission& a, const access& route, const http::request& r);
 
-  /// Whether it may do this to this user now. With a class that was not counted by admit() that is done here too: for
-  /// the operations of a batch.
+  /// Whether it may do this to this user now.
   result<void> enter(admission& a, user_id user);
-  result<void> enter(admission& a, const http::request& r, auth::scope needed, limit::route_class counts_as,
-                     user_id user);
+
+  /// For the operations of a batch, which admit() has not counted: whether the credentials have this scope, and whether
+  /// so many may be done to this user now. All of them are taken from every limit, or nothing from any.
+  static result<void> need(admission& a, auth::scope needed);
+  result<void> enter(admission& a, const http::request& r, const operation_counts& wanted, user_id user);
 
   /// The headers that tell a client where it stands.
   void describe(const admission& a, http::response& answer) const;
 
  private:
+  /// What is to be taken from one bucket.
+  struct demand {
+    limit::bucket_id from;
+    std::int64_t count;
+  };
+
   static result<void> accept(admission& a, const auth::checked& found);
-  result<void> need(admission& a, auth::scope needed);
-  result<void> count(admission& a, limit::route_class what, limit::dimension by, limit::subject of);
+  [[nodiscard]] std::vector<demand> demands(const admission& a, const http::request& r, const operation_counts& wanted,
+                                            user_id user) const;
+  [[nodiscard]] result<void> check_sizes(const std::vector<demand>& all) const;
+  result<void> count(admission& a, const limit::bucket_id& bucket, std::int64_t many = 1);
   result<void> count_sender(admission& a, limit::route_class what, const http::request& r);
   result<void> count_attempt(admission& a, const http::request& r);
 

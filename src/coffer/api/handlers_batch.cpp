@@ -136,11 +136,16 @@ net::task<http::response> run_batch(context& with, call c) {
   if (!body) {
     co_return refuse(body.error(), c.request);
   }
+  operation_counts wanted{};
   for (const batch_operation& o : body->operations) {
     const rules_of_operation& needs = rules_of(o.kind);
-    if (const auto allowed = with.gate.enter(c.by, c.request, needs.scope, needs.counts_as, body->user); !allowed) {
+    if (const auto allowed = gate::need(c.by, needs.scope); !allowed) {
       co_return refuse(allowed.error(), c.request);
     }
+    ++wanted.at(static_cast<std::size_t>(needs.counts_as));
+  }
+  if (const auto allowed = with.gate.enter(c.by, c.request, wanted, body->user); !allowed) {
+    co_return refuse(allowed.error(), c.request);
   }
   std::vector<domain::command> commands;
   commands.reserve(body->operations.size());

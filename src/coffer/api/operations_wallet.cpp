@@ -97,7 +97,9 @@ operation run_batch(const document_facts& facts) {
           .text =
               "Decided in order, each like the single request; with `atomic` all of them happen or none. Refusals of "
               "single operations are in the body of a 200. When nothing was decided, for one reason, the request as a "
-              "whole is answered with it. The header Idempotency-Key is refused: keys belong to the operations.",
+              "whole is answered with it. All operations are taken from the limits at once, or none; more than a limit "
+              "ever allows at once are refused as `validation_failed`, with `exceeds_limit` at `#/operations` and the "
+              "`maximum`. The header Idempotency-Key is refused: keys belong to the operations.",
           .body = request_body{"Batch", batch_json_schema(facts.max_deposit),
                                R"({"user_id":1,"atomic":true,"operations":[)"
                                R"({"op":"add_funds","amount":50,"idempotency_key":"order-7-pay"},)"

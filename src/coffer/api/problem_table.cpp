@@ -161,7 +161,8 @@ constexpr std::array<row, errc_count> table = {{
      {422, "Validation failed", "The body breaks one or more rules; see errors.",
       "The body is JSON and is not what the operation takes: a member is missing, unknown, of another type or out of "
       "its "
-      "range. The list errors names each with the rule.",
+      "range. The list errors names each with the rule. A batch that breaks `exceeds_limit` has more operations of a "
+      "kind than one of the operator's limits ever allows at once: split it into batches of at most `maximum`.",
       corrected, true}},
     {errc::idempotency_key_reused,
      {422, "Idempotency key reused", "The key was used for another request of this user. Nothing was executed.",

@@ -11,12 +11,12 @@ namespace coffer::limit {
 
 using clock = std::chrono::steady_clock;
 
-/// What became of one request against one policy.
+/// What became of some requests, mostly one, against one policy.
 struct verdict {
   bool allowed = true;
   std::int64_t remaining = 0;            ///< requests that would be allowed at once now
   std::chrono::nanoseconds full_in{0};   ///< until the whole quota is there again
-  std::chrono::nanoseconds retry_in{0};  ///< until a request would be allowed; 0 when this one was
+  std::chrono::nanoseconds retry_in{0};  ///< until as many would be allowed; 0 when they were
 };
 
 /// The moment at which everything that was used will have been earned again; in the past: nothing is owed.
@@ -34,19 +34,27 @@ struct arrival {
     return std::max<std::int64_t>(p.quota - owed(p, now), 0);
   }
 
-  /// Takes one request if there is one.
-  verdict take(const policy& p, clock::time_point now) {
+  /// Until `count` requests, at most the quota, are allowed.
+  [[nodiscard]] std::chrono::nanoseconds retry_in(const policy& p, clock::time_point now, std::int64_t count) const {
+    return std::max<std::chrono::nanoseconds>(at - now - (p.quota - count) * p.interval(), clock::duration::zero());
+  }
+
+  /// Takes `count` requests, at most the quota, if there are so many.
+  verdict take(const policy& p, clock::time_point now, std::int64_t count = 1) {
     const std::int64_t had = available(p, now);
-    if (had > 0) {
-      at = std::max(at, now) + p.interval();
-    }
     verdict v;
-    v.allowed = had > 0;
-    v.remaining = std::max<std::int64_t>(had - 1, 0);
+    v.allowed = had >= count;
+    if (v.allowed) {
+      at = std::max(at, now) + count * p.interval();
+    }
+    v.remaining = v.allowed ? had - count : had;
     v.full_in = std::max(at - now, clock::duration::zero());
-    v.retry_in = v.allowed ? std::chrono::nanoseconds{0} : v.full_in - (p.quota - 1) * p.interval();
+    v.retry_in = v.allowed ? std::chrono::nanoseconds{0} : retry_in(p, now, count);
     return v;
   }
+
+  /// Gives back requests that were taken.
+  void give_back(const policy& p, std::int64_t count) { at -= count * p.interval(); }
 };
 
 }  // namespace coffer::limit

@@ -42,6 +42,7 @@ struct limiter::slot {
   std::uint32_t lease = 0;           ///< of that, covered by the last grant
   bool is_known = false;             ///< to the others, since it was last quiet
   bool is_due = false;
+  bool is_travelling = false;  ///< a statement about it has no answer yet
 
   /// Whether the others should hear of what was spent.
   [[nodiscard]] bool has_news(const policy& p) const { return spent > (is_known ? lease : share_of(p)); }
@@ -102,9 +103,9 @@ limiter::slot& limiter::claim(std::uint64_t hash, const bucket_id& bucket, clock
   return least;
 }
 
-verdict limiter::take(const bucket_id& bucket, clock::time_point now) {
+verdict limiter::take(const bucket_id& bucket, clock::time_point now, std::int64_t count) {
   const policy& p = rule(bucket.what, bucket.by);
-  COFFER_ASSERT(p.limits());
+  COFFER_ASSERT(p.limits() && count <= p.quota);
   const std::uint64_t place = hash(bucket);
   bool became_due = false;
   verdict v;
@@ -112,19 +113,20 @@ verdict limiter::take(const bucket_id& bucket, clock::time_point now) {
     const std::lock_guard guard{lock_of(place)};
     slot* const found = find(place, bucket);
     slot& s = found != nullptr ? *found : claim(place, bucket, now);
-    if (now < s.closed_until && s.spent >= s.lease) {
+    if (now < s.closed_until && s.spent + count > s.lease) {
       v.allowed = false;
+      v.remaining = std::max<std::int64_t>(std::int64_t{s.lease} - s.spent, 0);
       v.full_in = std::max<std::chrono::nanoseconds>(s.owed.at - now, s.closed_until - now);
-      v.retry_in = s.closed_until - now;
+      v.retry_in = std::max<std::chrono::nanoseconds>(s.owed.retry_in(p, now, count), s.closed_until - now);
     } else {
       const bool was_quiet = s.was_quiet(p, now);
-      v = s.owed.take(p, now);
+      v = s.owed.take(p, now, count);
       if (v.allowed && how_.shared) {
-        if (was_quiet) {
+        if (was_quiet && !s.is_travelling) {
           s.forget_telling();
         }
         // Nobody is told more than the quota, however long nobody listens.
-        s.spent = static_cast<std::uint32_t>(std::min<std::int64_t>(std::int64_t{s.spent} + 1, p.quota));
+        s.spent = static_cast<std::uint32_t>(std::min<std::int64_t>(s.spent + count, p.quota));
         became_due = !s.is_due && s.has_news(p);
         s.is_due = s.is_due || became_due;
       }
@@ -134,6 +136,23 @@ verdict limiter::take(const bucket_id& bucket, clock::time_point now) {
     enqueue(bucket);
   }
   return v;
+}
+
+void limiter::give_back(const bucket_id& bucket, std::int64_t count) {
+  const policy& p = rule(bucket.what, bucket.by);
+  const std::uint64_t place = hash(bucket);
+  const std::lock_guard guard{lock_of(place)};
+  slot* const s = find(place, bucket);
+  if (s == nullptr) {
+    return;  // forgotten meanwhile
+  }
+  s->owed.give_back(p, count);
+  const auto untold = static_cast<std::uint32_t>(std::min<std::int64_t>(count, s->spent));
+  s->spent -= untold;
+  if (s->is_known && !s->is_travelling) {
+    // The others have heard of the rest already: it is there for the next who come here.
+    s->lease += static_cast<std::uint32_t>(count) - untold;
+  }
 }
 
 /// A bucket stands here once; forgotten and come again it may stand here twice, so the list has an end of its own. What
@@ -185,6 +204,7 @@ std::vector<statement> limiter::due(std::size_t most, clock::time_point now) {
                      .wanted = share_of(p),
                      .spent = s.spent,
                      .full_in = s.owed.at - now});
+      s.is_travelling = true;
     }
   }
   return all;
@@ -200,8 +220,11 @@ void limiter::settle(const statement& about, const grant& answer, clock::time_po
       return;
     }
     slot& s = *found;
-    s.spent -= static_cast<std::uint32_t>(std::min<std::int64_t>(about.spent, s.spent));
-    s.lease = static_cast<std::uint32_t>(answer.leased);
+    // Not when the bucket was forgotten meanwhile, and has come again.
+    const std::int64_t told = std::exchange(s.is_travelling, false) ? about.spent : 0;
+    const std::int64_t given_back = std::max<std::int64_t>(told - s.spent, 0);
+    s.spent -= static_cast<std::uint32_t>(told - given_back);
+    s.lease = static_cast<std::uint32_t>(answer.leased + given_back);
     s.is_known = true;
     s.closed_until = answer.wait_in > std::chrono::nanoseconds{0} ? now + answer.wait_in : clock::time_point{};
     became_due = !s.is_due && s.has_news(about.rule);
@@ -221,6 +244,7 @@ void limiter::settle(const statement& about, unanswered why, clock::time_point n
   const std::uint64_t place = hash(about.bucket);
   const std::lock_guard guard{lock_of(place)};
   if (slot* const s = find(place, about.bucket)) {
+    s->is_travelling = false;
     s->closed_until = {};
     s->spent -= std::min(s->spent, s->lease);
     s->lease = 0;

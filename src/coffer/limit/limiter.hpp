@@ -74,8 +74,10 @@ class limiter {
   }
   [[nodiscard]] bool limits(route_class what) const { return how_.by_class[static_cast<std::size_t>(what)].any(); }
 
-  /// Takes one request out of a bucket whose rule limits.
-  verdict take(const bucket_id& bucket, clock::time_point now);
+  /// Takes `count` requests out of a bucket whose rule limits, and has a quota of so many: all of them or none.
+  verdict take(const bucket_id& bucket, clock::time_point now, std::int64_t count = 1);
+  /// Gives back what take() has allowed, as if it had not been asked for.
+  void give_back(const bucket_id& bucket, std::int64_t count = 1);
 
   /// Whether there may be statements.
   [[nodiscard]] bool has_due();
