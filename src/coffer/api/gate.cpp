@@ -64,6 +64,11 @@ error too_often(route_class what, dimension by, const limit::verdict& v) {
   return std::move(why).with("retry_after", std::max<std::int64_t>(seconds_up(v.retry_in), 1));
 }
 
+/// Where attempts with wrong credentials are counted.
+limit::bucket_id attempts_of(const http::request& r) {
+  return {.what = route_class::credentials, .by = dimension::address, .of = limit::address_subject(r.peer)};
+}
+
 error another_user() { return {errc::forbidden, "This token belongs to another user."}; }
 
 }  // namespace
@@ -81,23 +86,40 @@ std::variant<result<void>, auth::unknown_key> gate::identify(admission& a, const
   }
   const auth::checked found =
       credentials_.check(r.header("Authorization"), r.count("Authorization"), auth::key_ring::clock::now());
-  const auto* const unknown = std::get_if<auth::unknown_key>(&found);
+  if (const auto* const unknown = std::get_if<auth::unknown_key>(&found)) {
+    return *unknown;
+  }
   const auto* const refused = std::get_if<auth::refusal>(&found);
-  // Also before the database is asked: guesses cost the guesser.
-  if (unknown != nullptr || (refused != nullptr && refused->what == auth::refused_as::wrong)) {
+  if (refused != nullptr && refused->what == auth::refused_as::wrong) {
     if (auto counted = count_attempt(a, r); !counted) {
       return counted;
     }
-  }
-  if (unknown != nullptr) {
-    return *unknown;
   }
   return accept(a, found);
 }
 
 net::task<result<void>> gate::look_up(admission& a, const http::request& r, auth::unknown_key wanted) {
-  const std::optional<auth::key_record> known = co_await keys_.find(wanted.key.digest, r.deadline);
-  co_return accept(a, credentials_.learn(wanted, known, auth::key_ring::clock::now()));
+  // Before the database is asked, so that guesses cost the guesser; who waits for another's look-up costs nothing.
+  const bool begins = !keys_.looks_for(wanted.key.digest);
+  if (begins) {
+    if (auto counted = count_attempt(a, r); !counted) {
+      co_return counted;
+    }
+  }
+  std::optional<auth::key_record> known;
+  try {
+    known = co_await keys_.find(wanted.key.digest, r.deadline);
+  } catch (...) {
+    if (begins) {
+      forgive_attempt(r);  // the key may be good
+    }
+    throw;
+  }
+  result<void> accepted = accept(a, credentials_.learn(wanted, known, auth::key_ring::clock::now()));
+  if (begins && accepted) {
+    forgive_attempt(r);
+  }
+  co_return accepted;
 }
 
 /// Takes over who it is, or why that is not known.
@@ -248,13 +270,18 @@ result<void> gate::count_sender(admission& a, route_class what, const http::requ
 /// A credential that is wrong, or that only the database can tell.
 result<void> gate::count_attempt(admission& a, const http::request& r) {
   const route_class before = a.counted;
-  auto counted =
-      count(a, {.what = route_class::credentials, .by = dimension::address, .of = limit::address_subject(r.peer)});
+  auto counted = count(a, attempts_of(r));
   if (counted) {
     a.counted = before;
     a.limits.reset();
   }
   return counted;
+}
+
+void gate::forgive_attempt(const http::request& r) {
+  if (limits_.rule(route_class::credentials, dimension::address).limits()) {
+    limits_.give_back(attempts_of(r));
+  }
 }
 
 }  // namespace coffer::api

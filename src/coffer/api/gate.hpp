@@ -38,7 +38,8 @@ class gate {
 
   /// Who sends this; a key that is not known yet needs look_up().
   std::variant<result<void>, auth::unknown_key> identify(admission& a, const http::request& r);
-  /// Asks the database for a key. Throws pg::error.
+  /// Asks the database for a key; one look-up answers all who wait for the same key. Counts as an attempt until it is
+  /// known that the key is good. Throws pg::error.
   net::task<result<void>> look_up(admission& a, const http::request& r, auth::unknown_key wanted);
 
   /// Whether this sender may use this route now: its scope, and what is counted by key and by address.
@@ -69,6 +70,7 @@ class gate {
   result<void> count(admission& a, const limit::bucket_id& bucket, std::int64_t many = 1);
   result<void> count_sender(admission& a, limit::route_class what, const http::request& r);
   result<void> count_attempt(admission& a, const http::request& r);
+  void forgive_attempt(const http::request& r);
 
   auth::authenticator& credentials_;
   limit::limiter& limits_;

@@ -46,6 +46,15 @@ net::task<std::optional<store::key_row>> keys::revoke(std::int64_t id, net::dead
 }
 
 net::task<std::optional<auth::key_record>> keys::find(sha256_digest digest, net::deadline until) {
+  look_ups::loader load = [this, digest, until] { return look_up(digest, until); };
+  try {
+    co_return co_await look_ups_.run(digest, until, std::move(load));
+  } catch (const cache::wait_error& e) {
+    throw pg::error{pg::failure::exhausted, e.what()};
+  }
+}
+
+net::task<std::optional<auth::key_record>> keys::look_up(sha256_digest digest, net::deadline until) {
   const auto work = [digest, until](pg::connection& db) { return store::find_key(db, digest, until); };
   co_return co_await with_connection(db_, until, true, work);
 }

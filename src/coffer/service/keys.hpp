@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "coffer/auth/key_ring.hpp"
+#include "coffer/cache/shared_load.hpp"
 #include "coffer/service/database.hpp"
 #include "coffer/store/keys_store.hpp"
 
@@ -32,12 +34,21 @@ class keys {
   net::task<std::vector<store::key_row>> list(net::deadline until);
   /// Nullopt: there is no such key.
   net::task<std::optional<store::key_row>> revoke(std::int64_t id, net::deadline until);
-  /// The key with this digest if it is in force.
+  /// The key with this digest if it is in force. Who asks while it is looked for gets the outcome of that look-up.
   net::task<std::optional<auth::key_record>> find(sha256_digest digest, net::deadline until);
+  /// Whether it is looked for now.
+  [[nodiscard]] bool looks_for(const sha256_digest& digest) const { return look_ups_.loads(digest); }
 
  private:
+  using look_ups = cache::shared_load<sha256_digest, std::optional<auth::key_record>, auth::digest_hash>;
+  /// Waiting for one look-up, per thread: more than there are connections by default.
+  static constexpr std::size_t max_waiting = 4096;
+
+  net::task<std::optional<auth::key_record>> look_up(sha256_digest digest, net::deadline until);
+
   pg::pool& db_;
   std::function<void()> changed_;
+  look_ups look_ups_{max_waiting};
 };
 
 }  // namespace coffer::service
