@@ -1,9 +1,7 @@
-// Short texts from clients and operators: cursors, idempotency keys, escapes, addresses, limits, durations, times,
-// traces. The first byte says which.
+// Short texts from clients and operators: escapes, addresses, limits, durations, times, traces. The first byte says
+// which.
 #include <string>
 
-#include "coffer/api/cursor.hpp"
-#include "coffer/api/idempotency.hpp"
 #include "coffer/api/trace_context.hpp"
 #include "coffer/app/settings_values.hpp"
 #include "coffer/base/base64url.hpp"
@@ -16,25 +14,6 @@
 namespace {
 
 using namespace coffer;
-
-void cursor(std::string_view text) {
-  if (const auto position = api::read_cursor(text, "products?active=true")) {
-    fuzz::require(api::make_cursor(*position, "products?active=true") == text, "a cursor has one spelling");
-    fuzz::require(!api::read_cursor(text, "products?active=false"), "a cursor is bound to its list");
-  }
-}
-
-void idempotency_key(std::string_view text) {
-  const auto key = api::parse_idempotency_key(text);
-  if (!key) {
-    fuzz::require(key.error().code == errc::invalid_idempotency_key, "one code for all that is wrong with a key");
-    return;
-  }
-  fuzz::require(!key->empty() && key->size() <= 255, "a key has 1 to 255 characters");
-  for (const char c : *key) {
-    fuzz::require(c > ' ' && c < 0x7F, "a key has visible ASCII characters");
-  }
-}
 
 void escapes(std::string_view text) {
   if (const auto decoded = http::percent_decode(text, true)) {
@@ -77,7 +56,7 @@ void times_and_bytes(std::string_view text) {
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::decisions from{fuzz::text_of(data, size)};
-  constexpr void (*kinds[])(std::string_view) = {cursor, idempotency_key, escapes, settings, times_and_bytes};
+  constexpr void (*kinds[])(std::string_view) = {escapes, settings, times_and_bytes};
   const std::uint8_t kind = from.byte();
   kinds[kind % std::size(kinds)](from.rest());
   return 0;
