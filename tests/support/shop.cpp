@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <stdexcept>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -140,6 +141,31 @@ shop::shop(const environment& extra, std::int64_t funds)
       client{server.client()},
       user{make_user(client, funds)},
       product{make_product(client, "consumable", 1)} {}
+
+environment patient_settings() {
+  return {{"COFFER_REQUEST_TIMEOUT", "30s"},
+          {"COFFER_DRAIN_TIMEOUT", "30s"},
+          {"COFFER_DATABASE_STATEMENT_TIMEOUT", "20s"},
+          {"COFFER_DATABASE_LOCK_TIMEOUT", "20s"}};
+}
+
+held_row::held_row(const database& db, std::int64_t user) : session_{db.url()} {
+  session_.query("begin");
+  session_.query("select 1 from users where id = $1 for update", {std::to_string(user)});
+}
+
+bool held_row::is_waited_for(std::chrono::milliseconds limit) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  const char* const waiting =
+      "select count(*) from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))";
+  while (session_.integer(waiting) == 0) {
+    if (std::chrono::steady_clock::now() >= end) {
+      return false;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  }
+  return true;
+}
 
 std::string audit(database& db) {
   std::string violations;

@@ -1,6 +1,7 @@
 // What nearly every end-to-end test does first: users with funds, products, purchases; and the books checked after.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -52,6 +53,21 @@ class shop {
   http_client client;
   std::int64_t user;
   std::int64_t product;
+};
+
+/// Settings with which a request waits for a row as long as a test holds it.
+environment patient_settings();
+
+/// Holds a user's row: whatever changes the user waits in the database until release() or the end.
+class held_row {
+ public:
+  held_row(const database& db, std::int64_t user);
+  /// Whether somebody waits for it, or does so within `limit`.
+  [[nodiscard]] bool is_waited_for(std::chrono::milliseconds limit = std::chrono::seconds{10});
+  void release() { session_.query("rollback"); }
+
+ private:
+  sql_session session_;
 };
 
 /// Checks the books of a whole database in one snapshot: balances are the sum and each balance_after the running sum
