@@ -146,6 +146,38 @@ TEST_CASE("clients beyond the limit wait in the backlog until one goes") {
   CHECK(fourth.read_response().status == 200);
 }
 
+TEST_CASE("a server with few open files serves as many clients as those leave, and more wait until one goes") {
+  test::database db;
+  // 160 less 128, which are not for clients. The soft limit counts for nothing.
+  const test::server_process server{db, {}, {"prlimit", "--nofile=64:160"}};
+  std::vector<test::http_client> served;
+  for (int i = 0; i < 32; ++i) {
+    served.push_back(server.client());
+    REQUIRE(served.back().get("/livez").status == 200);
+  }
+  std::vector<test::http_client> waiting;
+  for (int i = 0; i < 3; ++i) {
+    waiting.push_back(server.client());
+    waiting.back().connect();
+    waiting.back().send_raw("GET /livez HTTP/1.1\r\nHost: h\r\n\r\n");
+    waiting.back().set_timeout(300ms);
+  }
+  // What is left is enough for whatever else the server needs.
+  CHECK(test::make_user(served.front(), 100) > 0);
+  for (auto& client : waiting) {
+    CHECK_THROWS_AS(client.read_response(), test::http_failure);
+  }
+  for (std::size_t gone = 1; gone <= waiting.size(); ++gone) {
+    served.pop_back();
+    waiting[gone - 1].set_timeout(10s);
+    CHECK(waiting[gone - 1].read_response().status == 200);
+    for (std::size_t i = gone; i < waiting.size(); ++i) {
+      CHECK_FALSE(waiting[i].closed_within(50ms));
+      CHECK_THROWS_AS(waiting[i].read_response(), test::http_failure);
+    }
+  }
+}
+
 TEST_CASE("a lane's queue is bounded: what does not fit is refused and was not done") {
   test::shop s{{{"COFFER_LANE_QUEUE", "4"}, {"COFFER_LANES", "1"}, {"COFFER_MAX_BATCH", "1"}}};
   // The user's row is held, so the lane's batch waits and the queue fills.

@@ -39,8 +39,10 @@ std::uint16_t port_of(const json_value& line, const char* member) {
 
 }  // namespace
 
-server_process::server_process(const database& db, const environment& extra)
-    : server_process{environment_for(db, extra)} {}
+server_process::server_process(const database& db, const environment& extra, std::vector<std::string> starter)
+    : env_{environment_for(db, extra)}, starter_{std::move(starter)} {
+  start();
+}
 
 server_process::server_process(environment env) : env_{std::move(env)} { start(); }
 
@@ -54,7 +56,9 @@ void server_process::check_log() const {
 
 void server_process::start() {
   check_log();
-  process_ = std::make_unique<process>(std::vector<std::string>{coffer_binary(), "serve"}, env_);
+  std::vector<std::string> arguments = starter_;
+  arguments.insert(arguments.end(), {coffer_binary(), "serve"});
+  process_ = std::make_unique<process>(std::move(arguments), env_);
   const auto line = wait_for_event("listening", std::chrono::seconds{20});
   if (!line) {
     throw std::runtime_error("the server does not listen; its output:\n" + log());

@@ -19,9 +19,10 @@ namespace coffer::test {
 class server_process {
  public:
   /// Serves `db` with REDIS_URL from the test's environment (if set) and key prefix of its own. `extra` overrides and
-  /// adds variables, e.g. {{"COFFER_MAX_BATCH", "1"}}. Throws std::runtime_error with the output when the server ends
-  /// or does not listen within 20 s. `db` must outlive it.
-  explicit server_process(const database& db, const environment& extra = {});
+  /// adds variables, e.g. {{"COFFER_MAX_BATCH", "1"}}. `starter` is a program, with arguments, that becomes the server,
+  /// e.g. {"prlimit", "--nofile=160"}. Throws std::runtime_error with the output when the server ends or does not
+  /// listen within 20 s. `db` must outlive it.
+  explicit server_process(const database& db, const environment& extra = {}, std::vector<std::string> starter = {});
   /// As above with the whole environment given, for servers without a fixture's database.
   explicit server_process(environment env);
   ~server_process();
@@ -72,6 +73,7 @@ class server_process {
   void check_log() const;
 
   environment env_;
+  std::vector<std::string> starter_;
   std::unique_ptr<process> process_;
   std::uint16_t port_ = 0;
   std::uint16_t admin_port_ = 0;
