@@ -11,6 +11,7 @@
 #include "support/catch.hpp"
 #include "support/http_client.hpp"
 #include "support/http_service.hpp"
+#include "support/read_ahead.hpp"
 
 using namespace coffer;
 using namespace std::chrono_literals;
@@ -194,23 +195,23 @@ TEST_CASE("clients that reset their connections leave nothing behind") {
 
 TEST_CASE("a pipelining client is not read ahead of without limit") {
   http::limits most;
-  most.write_time = 3s;
+  // Larger than what waits may be, so that a head can make the buffer grow as far as it ever does: to hold that head.
+  most.header_block = 66 * 1024;
+  const std::size_t largest_head = most.request_line + most.header_block + 2;
   const test::http_service service{most};
-  test::http_client client{service.port(), 1s};
+  test::http_client client{service.port()};
   client.connect();
-  client.send_raw("GET /wait?400 HTTP/1.1\r\nHost: h\r\n\r\n");
-  // While the first request runs, the socket's buffers fill up and the client cannot send on.
-  const std::string many = [] {
-    std::string text;
-    while (text.size() < 64 * 1024) {
-      text += get_echo;
-    }
-    return text;
-  }();
-  std::size_t taken = 0;
-  for (ssize_t size = 1; size > 0 && taken < 64'000'000;) {
-    size = ::send(client.native(), many.data(), many.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    taken += size > 0 ? static_cast<std::size_t>(size) : 0;
-  }
-  CHECK(taken < 64'000'000);
+  // While the first request runs the rest piles up, so that there is something to read behind the second's head.
+  const std::string first = "GET /wait?300 HTTP/1.1\r\nHost: h\r\n\r\n";
+  const std::string second = "GET /wait?2000 HTTP/1.1\r\nHost: h\r\nX: " + std::string(65'800, 'x') + "\r\n\r\n";
+  client.send_raw(first + second);
+  constexpr std::size_t everything = 64'000'000;
+  const std::size_t more = test::send_until_full(client, get_echo, everything);
+  CHECK(more < everything);
+  const std::size_t read = test::read_by_peer(client, first.size() + second.size() + more);
+  REQUIRE(service.handled() == 2);
+  CHECK(read >= first.size() + second.size());
+  CHECK(read <= first.size() + largest_head);
+  CHECK(client.read_response().body == "waited");
+  CHECK(client.read_response().body == "waited");
 }

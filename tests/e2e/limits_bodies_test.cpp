@@ -1,11 +1,13 @@
 // The limits that show in how a body is framed and in how a client takes its time, over real connections.
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "support/read_ahead.hpp"
 #include "support/server_process.hpp"
 #include "support/shop.hpp"
 
@@ -48,25 +50,12 @@ struct framing {
   const char* code;
 };
 
-/// What a purchase of a user whose row is held waits for.
-class held_row {
- public:
-  explicit held_row(const test::shop& s) : session_{s.db.url()} {
-    session_.query("begin");
-    session_.query("select 1 from users where id = $1 for update", {std::to_string(s.user)});
-  }
-  void release() { session_.query("rollback"); }
-
- private:
-  test::sql_session session_;
-};
-
-std::string purchase(const test::shop& s) {
-  const auto body = fmt::format(R"({{"user_id":{}}})", s.user);
-  return fmt::format(
-      "POST /products/{}/purchase HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: "
-      "{}\r\n\r\n{}",
-      s.product, body.size(), body);
+/// A purchase whose header block has that many bytes, or as many as it needs.
+std::string purchase(const test::shop& s, std::int64_t user, std::size_t block = 0) {
+  const auto body = fmt::format(R"({{"user_id":{}}})", user);
+  const auto begin = fmt::format("Host: h\r\nContent-Type: application/json\r\nContent-Length: {}\r\nX: ", body.size());
+  const std::string rest(std::max(block, begin.size() + 4) - begin.size() - 4, 'x');
+  return fmt::format("POST /products/{}/purchase HTTP/1.1\r\n{}{}\r\n\r\n{}", s.product, begin, rest, body);
 }
 
 }  // namespace
@@ -157,7 +146,7 @@ TEST_CASE("a batch may take as long as the statement timeout and the deadline al
 
 TEST_CASE("a request that waits for a row ends with 503 at its deadline") {
   test::shop s{{{"COFFER_REQUEST_TIMEOUT", "300ms"}}};
-  held_row row{s};
+  test::held_row row{s.db, s.user};
   const auto begin = std::chrono::steady_clock::now();
   const auto answer = s.buy();
   CHECK(std::chrono::steady_clock::now() - begin < 3s);
@@ -168,30 +157,41 @@ TEST_CASE("a request that waits for a row ends with 503 at its deadline") {
 }
 
 TEST_CASE("while one request runs a client cannot send ahead without limit, and what it sent is answered") {
-  test::shop s{{{"COFFER_REQUEST_TIMEOUT", "30s"},
-                {"COFFER_DATABASE_STATEMENT_TIMEOUT", "20s"},
-                {"COFFER_DATABASE_LOCK_TIMEOUT", "20s"}}};
-  held_row row{s};
+  test::shop s{test::patient_settings()};
+  const auto other = test::make_user(s.client, 100);
+  test::held_row row{s.db, s.user};
+  test::held_row other_row{s.db, other};
   auto client = s.server.client();
   client.connect();
-  client.send_raw(purchase(s));
+  // What waits in the client's kernel has to be answered in the end.
+  const int little = 64 * 1024;
+  ::setsockopt(client.native(), SOL_SOCKET, SO_SNDBUF, &little, sizeof little);
+  const std::string first = purchase(s, s.user);
+  client.send_raw(first);
+  REQUIRE(row.is_waited_for());
+  // While it runs, more piles up than is read at once. The second's head makes the buffer as large as it gets.
+  const std::string second = purchase(s, other, block_limit);
   const std::string head = "GET /livez HTTP/1.1\r\nHost: h\r\nX: ";
   const std::string one = head + std::string(8 * 1024 - head.size() - 4, 'x') + "\r\n\r\n";
+  client.send_raw(second);
   constexpr std::size_t most = 64 << 20;
-  std::size_t taken = 0;
-  for (ssize_t size = 1; size > 0 && taken < most;) {
-    const std::string_view rest = std::string_view{one}.substr(taken % one.size());
-    size = ::send(client.native(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    taken += size > 0 ? static_cast<std::size_t>(size) : 0;
-  }
-  CHECK(taken < most);
+  const std::size_t ahead = test::send_until_full(client, one, most);
+  CHECK(ahead < most);
+  const std::size_t sent = first.size() + second.size() + ahead;
+  CHECK(test::read_by_peer(client, sent) <= first.size() + 64 * 1024);
   row.release();
+  REQUIRE(other_row.is_waited_for());
+  const std::size_t read = test::read_by_peer(client, sent);
+  CHECK(read >= first.size() + second.size());
+  CHECK(read <= first.size() + 64 * 1024);
+  other_row.release();
+  CHECK(client.read_response().status == 201);
   CHECK(client.read_response().status == 201);
   std::size_t answered = 0;
-  for (; answered < taken / one.size(); ++answered) {
+  for (; answered < ahead / one.size(); ++answered) {
     if (client.read_response().status != 200) {
       break;
     }
   }
-  CHECK(answered == taken / one.size());
+  CHECK(answered == ahead / one.size());
 }
