@@ -150,6 +150,29 @@ TEST_CASE("an attempt that could not end before the deadline is not begun, so th
   CHECK(s.db.integer("select balance from users where id = $1", {std::to_string(user.value)}) == 100);
 }
 
+TEST_CASE("what is queued behind a batch that ran into a time limit is not begun when it could not end in time") {
+  session s;
+  books& b = s.open(1, 1);
+  const user_id user = s.user(100);
+  s.db.query(
+      "create function slow() returns trigger language plpgsql as"
+      " $$ begin perform pg_sleep(60); return null; end $$");
+  s.db.query("create trigger slow before insert on transactions for each statement execute function slow()");
+  // With one command in a batch: the first takes 2 s and has no time for another attempt, the second would have one of
+  // its three seconds left.
+  const auto started = std::chrono::steady_clock::now();
+  s.send(b, deposit(user, 5), net::deadline_in(3s));
+  s.send(b, deposit(user, 7), net::deadline_in(3s));
+  s.run();
+  CHECK(s.outcomes() == outcomes{{"unavailable", 2}});
+  CHECK(std::chrono::steady_clock::now() - started < 2900ms);
+  // Afterwards everything is tried again.
+  s.db.query("drop trigger slow on transactions");
+  s.send(b, deposit(user, 9), net::deadline_in(3s));
+  s.run();
+  CHECK(s.db.integer("select balance from users where id = $1", {std::to_string(user.value)}) == 109);
+}
+
 TEST_CASE("commands of unknown users leave nothing and do not disturb their batch") {
   session s;
   books& b = s.open();

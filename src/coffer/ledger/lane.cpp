@@ -202,6 +202,7 @@ net::task<lane::next_step> lane::attempt(batch& b) {
     b.committing = false;
     // A failed transaction answers COMMIT with success and the tag ROLLBACK.
     COFFER_ASSERT(applied.back().command_tag() == "COMMIT");
+    slow_until_ = {};
     publish(b);
     co_return next_step::done;
   } catch (const pg::error& e) {

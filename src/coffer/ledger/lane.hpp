@@ -114,6 +114,9 @@ class lane {
   /// Users whose rows somebody else was found to hold, until they are locked. A hint, bounded.
   std::set<user_id> stuck_;
   doubt_list doubts_;
+  /// How long the last attempt took that ran into a limit of time, and until when that is expected of the next one.
+  std::chrono::steady_clock::duration slow_{};
+  std::chrono::steady_clock::time_point slow_until_;
 };
 
 }  // namespace coffer::ledger

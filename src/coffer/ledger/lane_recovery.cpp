@@ -38,8 +38,10 @@ bool leaves_open(pg::sqlstate state) {
 
 }  // namespace
 
-/// Answers the commands whose deadline has passed. With an unresolved commit behind them, the whole batch is one
-/// fate: it is kept together until the last deadline, then answered outcome_unknown.
+/// Answers the commands whose deadline has passed, or would pass: what ran into a limit of time takes as long again, so
+/// what has less time left would be in flight at its deadline, and answered late or with its outcome unknown. That is
+/// remembered no longer than it took, so that a lane tries again in any case. With an unresolved commit behind them,
+/// the whole batch is one fate: it is kept together until the last deadline, then answered outcome_unknown.
 void lane::drop_expired(batch& b) {
   const auto now = clock::now();
   if (b.unresolved) {
@@ -52,8 +54,9 @@ void lane::drop_expired(batch& b) {
     }
     return;
   }
+  const auto ends = now < slow_until_ ? now + slow_ : now;
   const auto expired = std::stable_partition(b.commands.begin(), b.commands.end(),
-                                             [now](const pending* p) { return p->deadline > now; });
+                                             [ends](const pending* p) { return p->deadline > ends; });
   for (auto p = expired; p != b.commands.end(); ++p) {
     ledger_metrics::get().expired.add();
     (*p)->answer.set_from_any_thread(std::unexpected(error{errc::unavailable}));
@@ -159,12 +162,16 @@ net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
     refuse_all(b, errc::internal);
     co_return next_step::done;
   }
-  // What ran into a limit of time takes as long again: without that time it would be in flight at the deadline, and
-  // its outcome unknown.
-  const auto now = clock::now();
-  const bool too_late = pg::is_timeout(failure.state()) && now + (now - b.attempted) >= b.latest_deadline();
-  if (b.attempts >= options_.max_attempts || too_late) {
+  if (pg::is_timeout(failure.state())) {
+    const auto now = clock::now();
+    slow_ = now - b.attempted;
+    slow_until_ = now + slow_;
+    drop_expired(b);
+  }
+  if (b.attempts >= options_.max_attempts) {
     refuse_all(b, errc::unavailable);
+  }
+  if (b.commands.empty()) {
     co_return next_step::done;
   }
   ledger_metrics::count_retry(sqlstate);

@@ -25,7 +25,7 @@ ledger_metrics make() {
       .replays = metrics::make_counter("coffer_lane_replays_total", "Commands answered from the journal by their key"),
       .overloaded = metrics::make_counter("coffer_lane_overloaded_total", "Commands refused because a lane was full"),
       .expired =
-          metrics::make_counter("coffer_lane_expired_total", "Commands whose deadline passed before their batch"),
+          metrics::make_counter("coffer_lane_expired_total", "Commands whose deadline passed before their batch, or would have"),
       .held = metrics::make_counter("coffer_lane_held_total",
                                     "Commands refused because somebody else held the row of their user for too long"),
       .isolated = metrics::make_counter("coffer_lane_isolated_batches_total",
