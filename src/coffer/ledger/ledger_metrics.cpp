@@ -24,8 +24,8 @@ ledger_metrics make() {
       .commands = metrics::make_counter("coffer_lane_commands_total", "Commands committed by all lanes"),
       .replays = metrics::make_counter("coffer_lane_replays_total", "Commands answered from the journal by their key"),
       .overloaded = metrics::make_counter("coffer_lane_overloaded_total", "Commands refused because a lane was full"),
-      .expired =
-          metrics::make_counter("coffer_lane_expired_total", "Commands whose deadline passed before their batch, or would have"),
+      .expired = metrics::make_counter("coffer_lane_expired_total",
+                                       "Commands whose deadline passed before their batch, or would have"),
       .held = metrics::make_counter("coffer_lane_held_total",
                                     "Commands refused because somebody else held the row of their user for too long"),
       .isolated = metrics::make_counter("coffer_lane_isolated_batches_total",
