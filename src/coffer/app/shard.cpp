@@ -1,5 +1,7 @@
 #include "coffer/app/shard.hpp"
 
+#include <fmt/format.h>
+
 #include "coffer/api/render.hpp"
 #include "coffer/app/migrate_state.hpp"
 #include "coffer/base/log.hpp"
