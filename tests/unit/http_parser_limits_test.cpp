@@ -118,6 +118,21 @@ TEST_CASE("chunk extensions count as header block") {
   CHECK(parse_in_pieces({chunked_head, "1;" + std::string(room + 32, 'e')}) == too_many);
 }
 
+TEST_CASE("what chunk extensions may take is judged by the line, however its bytes are cut") {
+  const std::size_t room = 16384 - chunked_block;
+  for (const char* size : {"1", "3ff", "00000000000003ff"}) {
+    for (std::size_t extra = room - 30; extra < room + 30; ++extra) {
+      CAPTURE(size, extra);
+      const std::string bytes = chunked_head + (size + (";" + std::string(extra, 'e'))) + "\r\nx";
+      const std::string at_once = parse_in_pieces({bytes});
+      for (std::size_t cut = 1; cut < 12; ++cut) {
+        const std::string_view all{bytes};
+        REQUIRE(parse_in_pieces({all.substr(0, all.size() - cut), all.substr(all.size() - cut)}) == at_once);
+      }
+    }
+  }
+}
+
 TEST_CASE("needless zeros in chunk sizes count as header block") {
   const std::string start = chunked_head;
   CHECK(outcome(start + std::string(13, '0') + "1\r\nx\r\n0\r\n\r\n") == "POST");

@@ -87,3 +87,23 @@ TEST_CASE("parser: padded chunk sizes are paid for by what the chunks bring") {
   }
   CHECK(p.feed("0\r\n\r\n", r).result == status::complete);
 }
+
+TEST_CASE("parser: a chunk pays for its padding with what came before it, however the bytes are cut") {
+  limits most;
+  most.header_block = 256;
+  // The second line is longer than what the first chunk brought allows; what the second would bring is no help.
+  const std::string bytes =
+      "a\r\n0123456789\r\n200;" + std::string(300, 'e') + "\r\n" + std::string(0x200, 'x') + "\r\n0\r\n\r\n";
+  for (const std::size_t step : {std::size_t{1}, std::size_t{100}, bytes.size()}) {
+    CAPTURE(step);
+    parser p{most, posts_to_up};
+    request r;
+    REQUIRE(p.feed(chunked_head, r).result == status::streaming);
+    status last = status::need_more;
+    for (std::size_t at = 0; at < bytes.size() && last == status::need_more; at += step) {
+      last = p.feed(std::string_view{bytes}.substr(at, step), r).result;
+    }
+    REQUIRE(last == status::rejected);
+    CHECK(p.refusal().status == 431);
+  }
+}

@@ -18,7 +18,7 @@ void parser::machine::restart() noexcept {
   declared = 0;
   keep_alive = true;
   body_bytes = framing_bytes = trailer_lines = data_bytes = 0;
-  in_trailers = false;
+  after_chunk_line = in_trailers = false;
   at_line_begin = true;
 }
 

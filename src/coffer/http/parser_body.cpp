@@ -38,7 +38,8 @@ int parser::machine::on_chunk_header(llhttp_t* p) {
     return HPE_USER;
   }
   m.in_trailers = p->content_length == 0;
-  return m.in_trailers ? HPE_PAUSED : HPE_OK;
+  m.after_chunk_line = true;
+  return HPE_PAUSED;
 }
 
 parser::step parser::machine::feed_body(std::string_view unread, request& r) {
@@ -48,6 +49,7 @@ parser::step parser::machine::feed_body(std::string_view unread, request& r) {
   std::size_t consumed = 0;
   while (consumed < unread.size() && !message_complete) {
     const bool trailing = in_trailers;
+    after_chunk_line = false;
     std::size_t size = 0;
     const llhttp_errno_t outcome = execute(unread.substr(consumed), size);
     if (outcome != HPE_OK) {
@@ -85,17 +87,18 @@ bool parser::machine::valid_trailers(std::string_view bytes) {
   return true;
 }
 
-/// Chunk extensions, needless zeros and trailers are part of the header block, and trailers of the count.
+/// Chunk extensions, needless zeros and trailers are part of the header block, and trailers of the count. Judged at the
+/// end of each chunk's line and of the body; in between, only what would be refused there anyway is: how the bytes are
+/// cut changes nothing.
 bool parser::machine::chunk_overhead_too_large() const {
   if (!chunked) {
     return false;
   }
-  // The framing of a chunk is known at the end of its first line: until then that line may be all needed.
-  constexpr std::size_t longest_line = 16 + 2;
-  const std::size_t unknown = message_complete ? 0 : longest_line;
+  // What a chunk needs is known at the end of its line: until then, it may need the most.
+  const std::size_t unknown = after_chunk_line || message_complete ? 0 : framing_of(~std::uint64_t{0});
   const std::size_t needed = data_bytes + framing_bytes + unknown;
   const std::size_t spent = head_end - fields_begin + (body_bytes > needed ? body_bytes - needed : 0);
-  // A long stream may spend as much as it brings: some clients pad the sizes of their chunks.
+  // A long stream may spend as much as it brought: some clients pad the sizes of their chunks.
   const std::size_t earned = streamed ? data_bytes : 0;
   return spent > most.header_block + earned || lines + trailer_lines > most.header_count;
 }

@@ -108,6 +108,7 @@ struct parser::machine {
   // Of a chunked body.
   std::size_t body_bytes = 0;  ///< fed behind the head
   std::size_t framing_bytes = 0;
+  bool after_chunk_line = false;  ///< what was fed last ended with the line of a chunk
   bool in_trailers = false;
   bool at_line_begin = true;
   std::size_t trailer_lines = 0;
