@@ -277,11 +277,12 @@ void lane::publish(batch& b) {
   b.commands.clear();
 }
 
-void lane::refuse_all(batch& b, errc code) {
-  for (pending* p : b.commands) {
-    p->answer.set_from_any_thread(std::unexpected(error{code}));
-  }
-  b.commands.clear();
+void lane::refuse_all(batch& b, errc code) { refuse_from(b, b.commands.begin(), code); }
+
+void lane::refuse_from(batch& b, std::vector<pending*>::iterator first, errc code) {
+  std::for_each(first, b.commands.end(),
+                [code](pending* p) { p->answer.set_from_any_thread(std::unexpected(error{code})); });
+  b.commands.erase(first, b.commands.end());
 }
 
 }  // namespace coffer::ledger

@@ -99,6 +99,7 @@ class lane {
   void publish(batch& b);
   void announce(const batch& b, bool certain);
   void refuse_all(batch& b, errc code);
+  void refuse_from(batch& b, std::vector<pending*>::iterator first, errc code);
 
   net::executor executor_;
   lane_options options_;

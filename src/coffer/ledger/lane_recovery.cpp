@@ -57,11 +57,12 @@ void lane::drop_expired(batch& b) {
   const auto ends = now < slow_until_ ? now + slow_ : now;
   const auto expired = std::stable_partition(b.commands.begin(), b.commands.end(),
                                              [ends](const pending* p) { return p->deadline > ends; });
-  for (auto p = expired; p != b.commands.end(); ++p) {
-    ledger_metrics::get().expired.add();
-    (*p)->answer.set_from_any_thread(std::unexpected(error{errc::unavailable}));
+  const auto count = std::distance(expired, b.commands.end());
+  if (count == 0) {
+    return;
   }
-  b.commands.erase(expired, b.commands.end());
+  ledger_metrics::get().expired.add(static_cast<double>(count));
+  refuse_from(b, expired, errc::unavailable);
 }
 
 /// The users of a batch are locked: whatever held their rows, or may have written for them, has ended.
@@ -90,11 +91,7 @@ void lane::remember_doubts(const batch& b) {
 /// Settles an unresolved commit: true when it happened. Locking its users waits until the old transaction has ended,
 /// so that afterwards the journal holds either this batch's rows or none of them.
 net::task<bool> lane::was_committed(batch& b) {
-  std::vector<std::int64_t> users;
-  users.reserve(b.state.wallets.size());
-  for (const domain::wallet& w : b.state.wallets) {
-    users.push_back(w.user.value);
-  }
+  const std::vector<std::int64_t> users = b.users();
   const proof wanted = *b.unresolved;
   pg::pipeline question = store::find_committed(users, wanted.user, wanted.at);
   const std::vector<pg::rows> results = co_await connection_->run(std::move(question), next_deadline(b));
@@ -266,10 +263,7 @@ void lane::refuse_users(batch& b, std::span<const std::int64_t> held) {
   log::warn("somebody else holds the rows of users",
             {{"users", held.size()}, {"user_id", held.front()}, {"commands", count}});
   ledger_metrics::get().held.add(static_cast<double>(count));
-  for (auto p = refused; p != b.commands.end(); ++p) {
-    (*p)->answer.set_from_any_thread(std::unexpected(error{errc::unavailable}));
-  }
-  b.commands.erase(refused, b.commands.end());
+  refuse_from(b, refused, errc::unavailable);
 }
 
 void lane::remember_stuck(user_id user) {
