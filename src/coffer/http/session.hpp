@@ -43,6 +43,9 @@ class session final : private body_stream {
   void cut();
 
  private:
+  /// How much room for a body and for an answer a connection keeps between requests, in bytes.
+  static constexpr std::size_t kept_bytes = 32 * 1024;
+
   /// What is to be done next, as far as the bytes received tell.
   enum class step : std::uint8_t { read, say_continue, answer, refuse };
   /// How an attempt to write ended.

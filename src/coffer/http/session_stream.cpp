@@ -20,16 +20,6 @@ void append_chunk(std::string& out, std::string_view piece) {
 
 }  // namespace
 
-net::task<bool> session::send_all() {
-  sent outcome = send();
-  if (outcome == sent::some) {
-    outcome = co_await send_rest() ? sent::all : sent::failed;
-  }
-  out_.clear();
-  out_sent_ = 0;
-  co_return outcome == sent::all;
-}
-
 net::task<bool> session::stream(std::shared_ptr<body_source> source) {
   const bool chunked = request_.minor_version > 0;
   for (bool more = true; more;) {
