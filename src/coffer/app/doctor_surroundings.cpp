@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "coffer/app/descriptors.hpp"
 #include "coffer/app/doctor_looks.hpp"
 #include "coffer/app/healthcheck.hpp"
 #include "coffer/app/settings_values.hpp"
@@ -119,11 +120,7 @@ finding look_at_certificate(const settings& s) {
 }
 
 finding look_at_descriptors(const settings& s) {
-  // Standard streams, event loops, listeners and room for what libraries open.
-  constexpr std::size_t fixed = 64;
-  const std::size_t threads = static_cast<std::size_t>(s.threads);
-  const std::size_t wanted =
-      s.http.connections + static_cast<std::size_t>(s.lanes) + threads * (s.read_pool_size + 1) + fixed;
+  const std::size_t wanted = s.http.connections + reserved_descriptors(s);
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
   finding f{.subject = "descriptors",

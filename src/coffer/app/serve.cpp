@@ -11,6 +11,7 @@
 
 #include "coffer/app/admin.hpp"
 #include "coffer/app/daily_reset.hpp"
+#include "coffer/app/descriptors.hpp"
 #include "coffer/app/inherited_sockets.hpp"
 #include "coffer/app/key_refresh.hpp"
 #include "coffer/app/notify.hpp"
@@ -30,15 +31,6 @@
 namespace coffer::app {
 
 namespace {
-
-/// Descriptors kept free of client connections: those to the database and the cache, event loops, log, files,
-/// operators.
-std::size_t reserved_descriptors(const settings& s) {
-  constexpr std::size_t usual = 128;
-  constexpr std::size_t per_thread = 8;  // besides its pool: event loop, timers, cache, look-ups of names
-  return std::max(usual, usual / 2 + static_cast<std::size_t>(s.lanes) +
-                             static_cast<std::size_t>(s.threads) * (s.read_pool_size + per_thread));
-}
 
 /// Raises the soft limit of open files to the hard one and gives the number of client connections that leaves.
 std::size_t connection_limit(std::size_t wanted, std::size_t reserved) {

@@ -1,0 +1,20 @@
+// How many descriptors a server needs besides its clients'.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "coffer/app/settings.hpp"
+
+namespace coffer::app {
+
+/// Descriptors kept free of client connections: those to the database and the cache, event loops, log, files,
+/// operators.
+inline std::size_t reserved_descriptors(const settings& s) {
+  constexpr std::size_t usual = 128;
+  constexpr std::size_t per_thread = 8;  // besides its pool: event loop, timers, cache, look-ups of names
+  return std::max(usual, usual / 2 + static_cast<std::size_t>(s.lanes) +
+                             static_cast<std::size_t>(s.threads) * (s.read_pool_size + per_thread));
+}
+
+}  // namespace coffer::app
