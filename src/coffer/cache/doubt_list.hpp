@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstddef>
 #include <list>
-#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>

@@ -8,14 +8,11 @@
 #include <libpq-fe.h>
 
 #include "coffer/pg/error.hpp"
+#include "coffer/pg/handle.hpp"
 
 namespace coffer::pg {
 
 namespace {
-
-struct conninfo_deleter {
-  void operator()(PQconninfoOption* all) const noexcept { PQconninfoFree(all); }
-};
 
 std::vector<std::string> split(const std::string& list) {
   std::vector<std::string> parts;

@@ -25,6 +25,11 @@ server_message message_of(const PGresult* result);
 /// The first line of libpq's own message: the rest is advice.
 std::string first_line(const char* text);
 
+/// For the options of a connection string, a list that ends with a null keyword.
+struct conninfo_deleter {
+  void operator()(PQconninfoOption* all) const noexcept { PQconninfoFree(all); }
+};
+
 /// A PGconn. Its socket must not be watched any more when this dies.
 class handle {
  public:

@@ -3,13 +3,11 @@
 #include <memory>
 #include <string_view>
 
+#include "coffer/pg/handle.hpp"
+
 namespace coffer::pg {
 
 namespace {
-
-struct conninfo_deleter {
-  void operator()(PQconninfoOption* all) const noexcept { PQconninfoFree(all); }
-};
 
 bool is_on(const PGconn* session, const char* parameter) noexcept {
   const char* value = PQparameterStatus(session, parameter);
