@@ -134,10 +134,7 @@ TEST_CASE("a client that takes no answers is reset, and others are served meanwh
 
 TEST_CASE("a batch may take as long as the statement timeout and the deadline allow") {
   test::shop s{{{"COFFER_DATABASE_STATEMENT_TIMEOUT", "8s"}, {"COFFER_REQUEST_TIMEOUT", "15s"}}};
-  s.db.query(
-      "create function slow() returns trigger language plpgsql as"
-      " $$ begin perform pg_sleep(3.5); return null; end $$");
-  s.db.query("create trigger slow before insert on transactions for each statement execute function slow()");
+  test::make_journal_slow(s.db, 3.5);
   s.client.set_timeout(20s);
   CHECK(test::buy(s.client, s.user, s.product, 1, "slow").status == 201);
   CHECK(s.db.integer("select count(*) from transactions where idempotency_key = 'slow'") == 1);

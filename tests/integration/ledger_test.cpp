@@ -137,10 +137,7 @@ TEST_CASE("an attempt that could not end before the deadline is not begun, so th
   session s;
   books& b = s.open();
   const user_id user = s.user(100);
-  s.db.query(
-      "create function slow() returns trigger language plpgsql as"
-      " $$ begin perform pg_sleep(60); return null; end $$");
-  s.db.query("create trigger slow before insert on transactions for each statement execute function slow()");
+  test::make_journal_slow(s.db, 60);
   // The server ends a statement after 2 s: one attempt fits into 3 s, the second would be cut off by the deadline.
   const auto started = std::chrono::steady_clock::now();
   s.send(b, deposit(user, 5), net::deadline_in(3s));
@@ -154,10 +151,7 @@ TEST_CASE("what is queued behind a batch that ran into a time limit is not begun
   session s;
   books& b = s.open(1, 1);
   const user_id user = s.user(100);
-  s.db.query(
-      "create function slow() returns trigger language plpgsql as"
-      " $$ begin perform pg_sleep(60); return null; end $$");
-  s.db.query("create trigger slow before insert on transactions for each statement execute function slow()");
+  test::make_journal_slow(s.db, 60);
   // With one command in a batch: the first takes 2 s and has no time for another attempt, the second would have one of
   // its three seconds left.
   const auto started = std::chrono::steady_clock::now();

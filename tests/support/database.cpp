@@ -221,6 +221,14 @@ std::int64_t database::terminate_sessions() {
       " where datname = current_database() and pid <> pg_backend_pid()");
 }
 
+void make_journal_slow(database& db, double seconds) {
+  db.query(
+      fmt::format("create function slow() returns trigger language plpgsql as"
+                  " $$ begin perform pg_sleep({}); return null; end $$",
+                  seconds));
+  db.query("create trigger slow before insert on transactions for each statement execute function slow()");
+}
+
 serving_role::serving_role(database& of) : of_{of}, name_{unique_name()} {
   of_.query("create role " + name_);
   of_.query(script_for(name_, COFFER_SOURCE_ROOT "/deploy/postgresql/serve_role.sql"));

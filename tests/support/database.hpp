@@ -103,6 +103,9 @@ class database {
   std::unique_ptr<sql_session> session_;
 };
 
+/// From now on every insertion into the journal takes so many seconds longer: by the trigger "slow" on transactions.
+void make_journal_slow(database& db, double seconds);
+
 /// A role of its own with the rights that deploy/postgresql/serve_role.sql gives for one database; dropped with them.
 class serving_role {
  public:
