@@ -80,10 +80,17 @@ TEST_CASE("a good key that a crowd uses for the first time is looked up once per
   test::sql_session holder{db.url()};
   holder.query("begin; select * from api_keys for update");
   auto asking = std::async(std::launch::async, [&] { return ask_at_once(server, bearer(key)); });
-  std::this_thread::sleep_for(std::chrono::seconds{1});
-  const std::int64_t look_ups = db.integer(
-      "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-      " and query like 'update api_keys%'");
+  const auto waiting = [&] {
+    return db.integer(
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        " and query like 'update api_keys%'");
+  };
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+  while (waiting() == 0 && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds{500});  // more would come now
+  const std::int64_t look_ups = waiting();
   holder.query("commit");
   const std::vector<int> statuses = asking.get();
   CHECK(count(statuses, 200) == crowd);

@@ -76,14 +76,14 @@ TEST_CASE("a daily reset is done also when it never learns that it is noted") {
                                      {"DATABASE_URL", test::url_with(db.url(), proxy.keywords())},
                                      {"COFFER_REDIS_PREFIX", "one:"},
                                      {"COFFER_CACHE_RESET_AT", time_of_day(3s)}}};
-  test::fault_point when = test::fault_point::after_statement;
-  std::int64_t notes = 1;
-  SECTION("because the answer is lost") {}
-  SECTION("because it never arrives") {
-    when = test::fault_point::before_statement;
-    notes = 0;
+  std::int64_t notes = 0;
+  SECTION("because the answer is lost") {
+    proxy.inject(test::fault_point::before_completion, "INSERT 0 1", test::fault_action::cut);
+    notes = 1;
   }
-  proxy.inject(when, "insert into job_runs", test::fault_action::cut);
+  SECTION("because it never arrives") {
+    proxy.inject(test::fault_point::before_statement, "insert into job_runs", test::fault_action::cut);
+  }
   REQUIRE(proxy.wait_injected(1, 20s));
   const auto end = std::chrono::steady_clock::now() + 5s;
   const auto reset = [&] { return redis.command({"GET", "one:epoch"}).text.starts_with("daily-"); };
