@@ -31,6 +31,15 @@ test::environment hears_nothing_of_new_keys(const char* attempts) {
                     {"COFFER_THREADS", "2"}});
 }
 
+/// Whether the server has read the keys that there are, which it does beside its first requests.
+bool has_read_keys(const test::server_process& server) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+  while (!server.metric("coffer_auth_keys") && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  }
+  return server.metric("coffer_auth_keys").has_value();
+}
+
 /// The statuses of that many first requests at once, each on a connection of its own.
 std::vector<int> ask_at_once(const test::server_process& server, const test::header_list& headers) {
   return test::parallel_map(crowd, [&](std::size_t) {
@@ -75,6 +84,7 @@ struct game {
 TEST_CASE("a good key that a crowd uses for the first time is looked up once per thread, and is no attempt") {
   test::database db;
   const test::server_process server{db, hears_nothing_of_new_keys("address:60/1h")};
+  REQUIRE(has_read_keys(server));
   const std::string key = make_key(db, "catalog:read");
   // The look-up notes the use of the key, and so waits for whoever holds its row.
   test::sql_session holder{db.url()};
@@ -104,6 +114,7 @@ TEST_CASE("a good key that a crowd uses for the first time is looked up once per
 TEST_CASE("a look-up that fails is no attempt, and everybody who waited for it hears of the failure") {
   test::database db;
   const test::server_process server{db, hears_nothing_of_new_keys("address:60/1h")};
+  REQUIRE(has_read_keys(server));
   const std::string key = make_key(db, "catalog:read");
   db.query("alter table api_keys rename to api_keys_away");
   const std::vector<int> statuses = ask_at_once(server, bearer(key));
