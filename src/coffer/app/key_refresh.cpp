@@ -9,7 +9,7 @@ namespace coffer::app {
 
 namespace {
 
-constexpr std::chrono::seconds step_time{2};
+constexpr std::chrono::seconds refresh_step_time{2};
 
 }  // namespace
 
@@ -47,7 +47,7 @@ net::task<> key_refresh::run() {
 }
 
 net::task<> key_refresh::read() {
-  const net::deadline until = net::deadline_in(step_time);
+  const net::deadline until = net::deadline_in(refresh_step_time);
   const auto load = [until](pg::connection& db) { return store::load_keys(db, until); };
   try {
     const std::vector<auth::key_record> records = co_await service::with_connection(db_, until, true, load);
@@ -73,7 +73,7 @@ net::task<> key_refresh::note_uses() {
   if (uses.empty()) {
     co_return;
   }
-  const net::deadline until = net::deadline_in(step_time);
+  const net::deadline until = net::deadline_in(refresh_step_time);
   const auto note = [&uses, until](pg::connection& db) { return store::note_key_uses(db, uses, until); };
   try {
     co_await service::with_connection(db_, until, true, note);

@@ -17,7 +17,7 @@ namespace coffer::app {
 namespace {
 
 constexpr std::string_view space = " \t\r";
-constexpr std::string_view digits = "0123456789";
+constexpr std::string_view decimal_digits = "0123456789";
 
 std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(" \t\r\n");
@@ -115,7 +115,7 @@ std::expected<migration, std::string> parse_migration(std::string_view file_name
   migration parsed;
   parsed.file_name = file_name;
   parsed.sha256 = to_hex(coffer::sha256(text));
-  parsed.version = file_name.substr(0, std::min(file_name.find_first_not_of(digits), file_name.size()));
+  parsed.version = file_name.substr(0, std::min(file_name.find_first_not_of(decimal_digits), file_name.size()));
   if (parsed.version.empty() || !file_name.ends_with(".sql")) {
     return fail("is not a migration's name: it must be <timestamp>_<name>.sql");
   }
@@ -150,7 +150,7 @@ std::expected<std::vector<migration>, std::string> read_migrations(const std::st
   std::vector<std::filesystem::path> paths;
   for (std::filesystem::directory_iterator it{folder, failed}, end; !failed && it != end; it.increment(failed)) {
     const std::string name = it->path().filename().string();
-    if (digits.contains(name.front()) && name.ends_with(".sql")) {
+    if (decimal_digits.contains(name.front()) && name.ends_with(".sql")) {
       paths.push_back(it->path());
     }
   }

@@ -11,14 +11,14 @@ constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno
 constexpr std::uint8_t no_digit = 0xFF;
 
 constexpr std::array<std::uint8_t, 256> make_digits() {
-  std::array<std::uint8_t, 256> digits{};
-  digits.fill(no_digit);
+  std::array<std::uint8_t, 256> values{};
+  values.fill(no_digit);
   for (std::size_t i = 0; i < alphabet.size(); ++i) {
-    digits[static_cast<unsigned char>(alphabet[i])] = static_cast<std::uint8_t>(i);
+    values[static_cast<unsigned char>(alphabet[i])] = static_cast<std::uint8_t>(i);
   }
-  return digits;
+  return values;
 }
-constexpr std::array<std::uint8_t, 256> digits = make_digits();
+constexpr std::array<std::uint8_t, 256> digit_values = make_digits();
 
 }  // namespace
 
@@ -31,7 +31,7 @@ std::optional<std::string> from_base64url(std::string_view text) {
   std::uint32_t held = 0;
   unsigned bits = 0;
   for (const char c : text) {
-    const std::uint8_t digit = digits[static_cast<unsigned char>(c)];
+    const std::uint8_t digit = digit_values[static_cast<unsigned char>(c)];
     if (digit == no_digit) {
       return std::nullopt;
     }

@@ -9,7 +9,7 @@ namespace coffer::http {
 
 namespace {
 
-constexpr std::size_t digits = 11;  // of 6 bits each hold 64 bits
+constexpr std::size_t half_length = 11;  // digits of 6 bits each hold 64 bits
 
 /// A permutation of 64-bit integers (the finaliser of MurmurHash3): neighbours in, strangers out.
 constexpr std::uint64_t scramble(std::uint64_t x) {
@@ -18,9 +18,9 @@ constexpr std::uint64_t scramble(std::uint64_t x) {
   return x ^ (x >> 33);
 }
 
-std::array<char, digits> encode(std::uint64_t value) {
+std::array<char, half_length> encode(std::uint64_t value) {
   constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  std::array<char, digits> text;
+  std::array<char, half_length> text;
   for (char& c : text) {
     c = alphabet[value & 63U];
     value >>= 6;
@@ -36,7 +36,7 @@ struct generator {
     counter = draw();
   }
 
-  std::array<char, digits> prefix;
+  std::array<char, half_length> prefix;
   std::uint64_t counter;
 };
 
@@ -45,7 +45,7 @@ struct generator {
 void append_request_id(std::string& out) {
   thread_local generator mine;
   const auto suffix = encode(scramble(mine.counter++));
-  out.append(mine.prefix.data(), digits).append(suffix.data(), digits);
+  out.append(mine.prefix.data(), half_length).append(suffix.data(), half_length);
 }
 
 }  // namespace coffer::http

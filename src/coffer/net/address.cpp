@@ -9,7 +9,7 @@ namespace coffer::net {
 
 namespace {
 
-constexpr std::array<std::uint8_t, 12> mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+constexpr std::array<std::uint8_t, 12> v4_in_v6{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 constexpr unsigned mapped_bits = 96;
 
 std::string_view trim(std::string_view text) {
@@ -56,8 +56,8 @@ std::optional<address> address::parse(std::string_view text) {
   }
   std::ranges::copy(text, terminated.begin());
   address read;
-  if (::inet_pton(AF_INET, terminated.data(), read.bytes_.data() + mapped.size()) == 1) {
-    std::ranges::copy(mapped, read.bytes_.begin());
+  if (::inet_pton(AF_INET, terminated.data(), read.bytes_.data() + v4_in_v6.size()) == 1) {
+    std::ranges::copy(v4_in_v6, read.bytes_.begin());
     return read;
   }
   if (::inet_pton(AF_INET6, terminated.data(), read.bytes_.data()) == 1) {
@@ -66,7 +66,7 @@ std::optional<address> address::parse(std::string_view text) {
   return std::nullopt;
 }
 
-bool address::is_v4() const noexcept { return std::equal(mapped.begin(), mapped.end(), bytes_.begin()); }
+bool address::is_v4() const noexcept { return std::equal(v4_in_v6.begin(), v4_in_v6.end(), bytes_.begin()); }
 
 address address::subscriber() const noexcept {
   address made = *this;
@@ -79,7 +79,7 @@ address address::subscriber() const noexcept {
 std::string address::text() const {
   std::array<char, INET6_ADDRSTRLEN> written{};
   if (is_v4()) {
-    ::inet_ntop(AF_INET, bytes_.data() + mapped.size(), written.data(), written.size());
+    ::inet_ntop(AF_INET, bytes_.data() + v4_in_v6.size(), written.data(), written.size());
   } else {
     ::inet_ntop(AF_INET6, bytes_.data(), written.data(), written.size());
   }

@@ -18,11 +18,6 @@ namespace coffer::pg {
 
 namespace {
 
-struct result_deleter {
-  void operator()(PGresult* result) const noexcept { PQclear(result); }
-};
-using owned_result = std::unique_ptr<PGresult, result_deleter>;
-
 /// After these a new connection is the cure: the server's and our idea of what is prepared differ for good ("cached
 /// plan must not change result type" after a migration, a pooler in between), or the server has become read-only, and
 /// another may have taken over.

@@ -10,10 +10,6 @@ namespace coffer::pg {
 
 namespace {
 
-struct result_deleter {
-  void operator()(PGresult* result) const noexcept { PQclear(result); }
-};
-
 /// The parameters as libpq wants them. Points into `from`.
 struct parameter_arrays {
   explicit parameter_arrays(const params& from) {
@@ -151,7 +147,7 @@ progress exchange::take() {
 }
 
 progress exchange::take_one(PGresult* raw) {
-  std::unique_ptr<PGresult, result_deleter> result{raw};
+  owned_result result{raw};
   answered_ = true;
   const bool due = at_ < steps_.size();
   switch (PQresultStatus(raw)) {

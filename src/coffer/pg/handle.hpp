@@ -25,6 +25,12 @@ server_message message_of(const PGresult* result);
 /// The first line of libpq's own message: the rest is advice.
 std::string first_line(const char* text);
 
+/// For what a statement gave back.
+struct result_deleter {
+  void operator()(PGresult* result) const noexcept { PQclear(result); }
+};
+using owned_result = std::unique_ptr<PGresult, result_deleter>;
+
 /// For the options of a connection string, a list that ends with a null keyword.
 struct conninfo_deleter {
   void operator()(PQconninfoOption* all) const noexcept { PQconninfoFree(all); }

@@ -14,7 +14,7 @@ constexpr pg::statement select_row{
     "and version = $2"};
 
 // The outer join leaves one row of NULLs for a user without matching history, and none for an unknown user.
-constexpr pg::statement select_page{
+constexpr pg::statement select_transaction_page{
     "journal_list",
     "select t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"
     " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at,"
@@ -91,7 +91,7 @@ net::task<std::optional<std::vector<domain::transaction>>> list_transactions(pg:
                                                                              net::deadline until) {
   pg::params with;
   with.add(query.user).add(query.before).add(stored(query.kind)).add(stored(query.status)).add(query.limit);
-  const pg::rows found = co_await db.query(select_page, std::move(with), until);
+  const pg::rows found = co_await db.query(select_transaction_page, std::move(with), until);
   if (found.empty()) {
     co_return std::nullopt;
   }

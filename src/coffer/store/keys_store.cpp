@@ -11,7 +11,7 @@ namespace {
 // Two insertions at once would both find room.
 constexpr pg::statement begin_insert{"key_begin", "begin"};
 constexpr pg::statement take_turn{"key_take_turn", "select pg_advisory_xact_lock(hashtextextended('coffer keys', 0))"};
-constexpr pg::statement insert_row{
+constexpr pg::statement insert_key_row{
     "key_insert",
     "insert into api_keys (id, name, digest, hint, scopes, is_test, created_at, expires_at)"
     " select nextval('api_key_ids'), $1, $2, $3, $4, $5, now(), $6"
@@ -19,7 +19,7 @@ constexpr pg::statement insert_row{
     " < $7"
     " returning id, name, is_test, scopes, hint, created_at, expires_at, revoked_at, last_used_at"};
 constexpr pg::statement commit_insert{"key_commit", "commit"};
-constexpr pg::statement select_rows{
+constexpr pg::statement select_key_rows{
     "key_list",
     "select id, name, is_test, scopes, hint, created_at, expires_at, revoked_at, last_used_at from api_keys"
     " order by id desc limit $1"};
@@ -79,7 +79,7 @@ net::task<result<key_row>> insert_key(pg::connection& db, new_key wanted, net::d
   pg::pipeline p;
   p.add(begin_insert);
   p.add(take_turn);
-  p.add(insert_row, std::move(row));
+  p.add(insert_key_row, std::move(row));
   p.add(commit_insert);
   const std::vector<pg::rows> results = co_await db.run(std::move(p), until);
   if (results.at(2).empty()) {
@@ -90,7 +90,7 @@ net::task<result<key_row>> insert_key(pg::connection& db, new_key wanted, net::d
 }
 
 net::task<std::vector<key_row>> list_keys(pg::connection& db, net::deadline until) {
-  const pg::rows found = co_await db.query(select_rows, pg::params::of(listed_keys), until);
+  const pg::rows found = co_await db.query(select_key_rows, pg::params::of(listed_keys), until);
   std::vector<key_row> all;
   all.reserve(static_cast<std::size_t>(found.size()));
   for (int i = 0; i < found.size(); ++i) {

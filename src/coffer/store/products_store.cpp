@@ -6,7 +6,7 @@ namespace {
 
 constexpr pg::statement begin_product{"product_begin", "begin"};
 constexpr pg::statement commit_product{"product_commit", "commit"};
-constexpr pg::statement insert_row{
+constexpr pg::statement insert_product_row{
     "product_insert",
     "insert into products (id, name, description, price, type, is_active, is_limited, per_user_limit,"
     " sale_starts_at, sale_ends_at, created_at, updated_at)"
@@ -39,7 +39,7 @@ constexpr pg::statement select_product{
     " p.sale_starts_at, p.sale_ends_at, s.supply - s.sold"
     " from products p left join product_stock s on s.product_id = p.id"
     " where p.id = $1"};
-constexpr pg::statement select_page{
+constexpr pg::statement select_product_page{
     "product_list",
     "select p.id, p.name, p.description, p.price, p.type, p.is_active, p.is_limited, p.per_user_limit,"
     " p.sale_starts_at, p.sale_ends_at, s.supply - s.sold"
@@ -111,7 +111,7 @@ net::task<result<domain::product>> insert_product(pg::connection& db, domain::pr
   with.add(p.terms.per_user_limit).add(p.terms.sale_starts_at).add(p.terms.sale_ends_at);
   pg::pipeline statements;
   statements.add(begin_product);
-  statements.add(insert_row, std::move(with));
+  statements.add(insert_product_row, std::move(with));
   if (p.stock) {
     statements.add(insert_stock, pg::params::of(*p.stock));
   }
@@ -153,7 +153,7 @@ net::task<std::vector<domain::product>> list_products(pg::connection& db, produc
                                                       std::int64_t limit, net::deadline until) {
   pg::params with;
   with.add(after).add(active).add(limit);
-  const pg::rows found = co_await db.query(select_page, std::move(with), until);
+  const pg::rows found = co_await db.query(select_product_page, std::move(with), until);
   std::vector<domain::product> page;
   page.reserve(static_cast<std::size_t>(found.size()));
   for (int row = 0; row < found.size(); ++row) {

@@ -27,7 +27,7 @@ constexpr pg::statement select_balance{"statement_balance",
                                        "select balance_after from transactions where user_id = $1 and version = $2"};
 
 // The name comes last: read_transaction() knows the columns before it.
-constexpr pg::statement select_rows{
+constexpr pg::statement select_statement_rows{
     "statement_rows",
     "select t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"
     " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at,"
@@ -56,7 +56,7 @@ net::task<domain::credits> balance_at(pg::connection& db, user_id user, version 
 
 net::task<std::vector<statement_row>> read_statement(pg::connection& db, user_id user, version_range range,
                                                      net::deadline until) {
-  const pg::rows found = co_await db.query(select_rows, pg::params::of(user, range.first, range.last), until);
+  const pg::rows found = co_await db.query(select_statement_rows, pg::params::of(user, range.first, range.last), until);
   std::vector<statement_row> page;
   page.reserve(static_cast<std::size_t>(found.size()));
   const int name = found.columns() - 1;

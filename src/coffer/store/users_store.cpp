@@ -8,7 +8,7 @@ namespace {
 
 constexpr pg::statement begin_user{"user_begin", "begin"};
 constexpr pg::statement commit_user{"user_commit", "commit"};
-constexpr pg::statement insert_row{
+constexpr pg::statement insert_user_row{
     "user_insert",
     "insert into users (id, username, email, balance, version, created_at)"
     " values (nextval('user_ids'), $1, $2, 0, 0, now()) returning id, username, email, balance, version, created_at"};
@@ -45,7 +45,7 @@ net::task<result<user_row>> insert_user(pg::connection& db, std::string username
                                         net::deadline until) {
   pg::pipeline p;
   p.add(begin_user);
-  p.add(insert_row, std::move(pg::params{}.add(username).add(email)));
+  p.add(insert_user_row, std::move(pg::params{}.add(username).add(email)));
   p.add(insert_username, std::move(pg::params{}.add(directory_key(username))));
   p.add(insert_email, std::move(pg::params{}.add(directory_key(email))));
   p.add(commit_user);
