@@ -266,6 +266,11 @@ TEST_CASE("falsified refunds are found") {
   SECTION("counted twice") { s.db.query("update refunds set units = 2"); }
   SECTION("not counted") { s.db.query("delete from refunds"); }
   SECTION("of another version") { s.db.query("update transactions set detail_1 = 1 where kind = 4"); }
+  SECTION("taken off the sales of another hour") {
+    rule = "refunded_sales_are_journal_sum";
+    REQUIRE(broken() == 0);
+    s.db.query("update refunded_sales set hour = hour - interval '1 hour', units = 2");
+  }
   SECTION("at another price") { s.db.query("update transactions set amount = 2 where kind = 4"); }
   SECTION("more than was bought") {
     s.db.query("update transactions set quantity = 4, amount = 4 where kind = 4");

@@ -1,10 +1,13 @@
 // The best sellers of the last seven days.
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
 #include <fmt/format.h>
 
+#include "coffer/base/ids.hpp"
 #include "support/catch.hpp"
+#include "support/process.hpp"
 #include "support/server_process.hpp"
 #include "support/shop.hpp"
 
@@ -68,6 +71,62 @@ TEST_CASE("purchases count once each with their units and revenue, refused ones 
   CHECK(best["products"][1]["product_id"] == dear);
   CHECK(best["products"][1]["type"] == "permanent");
   CHECK(best["products"][1]["revenue"] == 60);
+}
+
+TEST_CASE("what was refunded is no best seller") {
+  test::shop s{{{"REDIS_URL", "none"}}, 100};
+  const auto other = test::make_product(s.client, "consumable", 10);
+  const auto refund = [&s](const test::http_response& bought, const std::string& members) {
+    const auto path = fmt::format("/users/{}/transactions/{}/refund", s.user, bought.json()["version"].integer());
+    REQUIRE(s.client.post(path, fmt::format(R"({{{}"reason":"by accident"}})", members)).status == 201);
+  };
+  const auto kept = s.buy(5);
+  refund(kept, R"("quantity":2,)");
+  refund(s.buy(3), "");
+  const auto returned = test::buy(s.client, s.user, other, 2);
+  refund(returned, R"("quantity":1,)");
+  refund(returned, "");
+  // An hour on, a sale of another hour.
+  s.db.query("update transactions set created_at = created_at - interval '3 hours' where version = $1",
+             {std::to_string(kept.json()["version"].integer())});
+  s.db.query("update sales_counters set hour = hour - interval '3 hours' where product_id = $1",
+             {std::to_string(s.product)});
+  const auto best = s.client.get(path).json()["products"];
+  REQUIRE(best.size() == 1);
+  CHECK(best[0]["product_id"] == s.product);
+  CHECK(best[0]["purchases"] == 1);
+  CHECK(best[0]["units"] == 3);
+  CHECK(best[0]["revenue"] == 3);
+}
+
+TEST_CASE("sales are counted in full up to 64 bits, and no sale is refused beyond") {
+  test::shop s{{{"REDIS_URL", "none"}}};
+  constexpr std::int64_t most = max_json_integer;
+  constexpr int sales = 1025;
+  const auto dear = test::make_product(s.client, "consumable", most);
+  REQUIRE(s.client.post(fmt::format("/users/{}/grants", s.user), R"({"credits":-1000,"reason":"an empty wallet"})")
+              .status == 201);
+  const std::string pair = fmt::format(
+      R"({{"op":"grant","credits":{},"reason":"to buy it"}},{{"op":"purchase","product_id":{}}})", most, dear);
+  for (int done = 0; done < sales;) {
+    const int now = std::min(50, sales - done);
+    std::string operations = pair;
+    for (int i = 1; i < now; ++i) {
+      operations += "," + pair;
+    }
+    const auto sold =
+        s.client.post("/batch", fmt::format(R"({{"user_id":{},"atomic":true,"operations":[{}]}})", s.user, operations));
+    REQUIRE(sold.status == 200);
+    done += now;
+  }
+  CHECK(test::balance_of(s.client, s.user) == 0);
+  const auto best = s.client.get(path).json()["products"];
+  REQUIRE(best.size() == 1);
+  CHECK(best[0]["purchases"] == sales);
+  CHECK(best[0]["units"] == sales);
+  CHECK(best[0]["revenue"] == most);
+  CHECK(test::run_coffer({"verify"}, {{"DATABASE_URL", s.db.url()}}).exit_code == 0);
+  CHECK(test::audit(s.db) == "");
 }
 
 TEST_CASE("the list is computed once an hour, whoever asks") {

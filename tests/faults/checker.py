@@ -231,8 +231,10 @@ class Checker:
     def i12(self):
         """The best sellers are those of the instant that they say they were read at, which was not long ago: everything
         that was acknowledged before it is counted, and nothing that was booked after it."""
-        least = RunningSales(self._acknowledged_sales())
-        most = RunningSales((row.created_at, row) for row in self._sales())
+        told = self._told()
+        sales, refunds = list(self._sales()), list(self._refunded_sales())
+        least, most = RunningSales(sales, told), RunningSales(sales)
+        given_back = RunningSales(refunds, told), RunningSales(refunds)
         for a in self.popular:
             lines = a.answer["products"]
             shown = {line["product_id"]: tuple(line[name] for name in COUNTED) for line in lines}
@@ -241,37 +243,58 @@ class Checker:
             read = datetime.datetime.fromisoformat(a.answer["to"].replace("Z", "+00:00")).timestamp()
             if not a.wall - self.cached_at_most <= read <= a.wall_completed + CLOCK_STEP:
                 yield f"{a.request_id}, sent at {a.wall:.3f}, was answered with what was read at {read:.3f}"
+            early, late = read - CLOCK_STEP, read + STATEMENT_LIMIT
             for product, counted in shown.items():
-                low, high = least.until(product, read - CLOCK_STEP), most.until(product, read + STATEMENT_LIMIT)
+                low = less(least.until(product, early), given_back[1].until(product, late))
+                high = less(most.until(product, late), given_back[0].until(product, early))
                 if not all(one <= told <= other for one, told, other in zip(low, counted, high)):
                     yield f"product {product}: {counted} shown, {low} to {high} is right"
             floor = lines[-1]["purchases"] if len(lines) >= SHOWN_PRODUCTS else 0
             for product in least.products - shown.keys():
-                if (missed := least.until(product, read - CLOCK_STEP)[0]) > floor:
+                missed, _, _ = less(least.until(product, early), given_back[1].until(product, late))
+                if missed > floor:
                     yield f"product {product} with {missed} purchases is not shown"
 
     def _sales(self):
-        return (row for row in self.snapshot.rows if row.completed and row.kind == KINDS["purchase"])
+        """Rows of completed purchases, with the number of purchases that each stands for."""
+        return ((row, 1) for row in self.snapshot.rows if row.completed and row.kind == KINDS["purchase"])
 
-    def _acknowledged_sales(self):
-        """Sales with the first instant at which somebody had been told of them."""
+    def _refunded_sales(self):
+        """Rows of completed refunds; the one that takes the last units of a purchase stands for that purchase."""
+        left = {(row.user_id, row.version): row.quantity for row, _ in self._sales()}
+        for row in self.snapshot.rows:
+            purchase = row.user_id, row.detail_1
+            if row.completed and row.kind == KINDS["refund"] and purchase in left:
+                left[purchase] -= row.quantity
+                yield row, 1 if left[purchase] == 0 else 0
+
+    def _told(self):
+        """The first instant at which somebody had been told of a purchase or refund, by user and version."""
         told = {}
         for a in self.history.writes():
-            if a.kind == "purchase" and a.outcome == OK:
+            if a.kind in ("purchase", "refund") and a.outcome == OK:
                 sale = a.user, a.answer["version"]
                 told[sale] = min(a.wall_completed, told.get(sale, a.wall_completed))
-        return ((told[row.user_id, row.version], row) for row in self._sales() if (row.user_id, row.version) in told)
+        return told
+
+
+def less(sums, given_back):
+    """What is left of sums of purchases, units and revenue."""
+    return tuple(total - back for total, back in zip(sums, given_back))
 
 
 class RunningSales:
-    """What was sold of each product up to an instant: purchases, units, revenue."""
+    """What was sold, or refunded, of each product up to an instant: purchases, units, revenue. With `told`: from when
+    it had been told on, and only of what had been."""
 
-    def __init__(self, sales):
+    def __init__(self, sales, told=None):
         self.times, self.sums = collections.defaultdict(list), collections.defaultdict(lambda: [(0, 0, 0)])
-        for at, row in sorted(sales, key=lambda sale: sale[0]):
+        timed = ((row.created_at if told is None else told.get((row.user_id, row.version)), row, count)
+                 for row, count in sales)
+        for at, row, count in sorted((sale for sale in timed if sale[0] is not None), key=lambda sale: sale[0]):
             purchases, units, revenue = self.sums[row.product_id][-1]
             self.times[row.product_id].append(at)
-            self.sums[row.product_id].append((purchases + 1, units + row.quantity, revenue + row.amount))
+            self.sums[row.product_id].append((purchases + count, units + row.quantity, revenue + row.amount))
 
     @property
     def products(self):

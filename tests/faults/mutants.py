@@ -80,6 +80,8 @@ CATALOGUE = (
     Mutant("I12", "a sale counts three times",
            trigger("sales_counters", "update", "new.purchases := new.purchases + 200;")),
     Mutant("I12", "a sale is not counted", trigger("sales_counters", "update", "new := old;")),
+    Mutant("I12", "a refund takes too much off the sales",
+           trigger("refunded_sales", "insert", "new.purchases := new.purchases + 200;")),
     Mutant("I12", "nothing is counted", trigger("sales_counters", "insert", "return null;")),
     Mutant("I12", "units are forgotten", trigger("sales_counters", "update", "new.units := old.units;")),
     Mutant("I13", "a row stays pending",

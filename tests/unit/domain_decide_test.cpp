@@ -1,6 +1,7 @@
 #include "coffer/domain/decide.hpp"
 
 #include <deque>
+#include <limits>
 
 #include "support/catch.hpp"
 
@@ -99,6 +100,21 @@ TEST_CASE("a purchase takes the price, adds the item and takes the next version"
   REQUIRE(w.effects.sales.size() == 1);
   CHECK(w.effects.sales[0].units == 3);
   CHECK(w.effects.sales[0].revenue == 300);
+}
+
+TEST_CASE("a batch that sells for more than 64 bits hold is sold, and its revenue ends there") {
+  world w;
+  w.state.wallets.clear();
+  w.state.products[0].price = max_credits;
+  for (std::int64_t user = 1; user <= 1025; ++user) {
+    w.state.wallets.push_back({.user = user_id{user}, .balance = max_credits, .at = {}});
+    w.buy(user_id{user}, potion);
+  }
+  w.decide_all();
+  CHECK(w.row(1024).status == transaction_status::completed);
+  REQUIRE(w.effects.sales.size() == 1);
+  CHECK(w.effects.sales[0].purchases == 1025);
+  CHECK(w.effects.sales[0].revenue == std::numeric_limits<std::int64_t>::max());
 }
 
 TEST_CASE("purchases in one batch see each other's spending") {

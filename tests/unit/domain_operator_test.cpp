@@ -162,6 +162,28 @@ TEST_CASE("a refund gives back the price that was paid, unit by unit and once") 
   CHECK(c.state.refund_of(alice, version{4}).units == 3);
 }
 
+TEST_CASE("a refund is taken off the hour of its sale, and the purchase when nothing is left of it") {
+  counter c;
+  const auto counted = [&c](command refund) {
+    refund.purchase.bought_at = timestamp{std::chrono::hours{5} + std::chrono::minutes{59}};
+    const command* list[] = {&c.commands.emplace_back(std::move(refund))};
+    return decide(list, c.state).refunded_sales;
+  };
+  const std::vector<refunded_sale> part = counted(c.refund(2));
+  REQUIRE(part.size() == 1);
+  CHECK(part[0].hour == std::chrono::sys_time<std::chrono::hours>{std::chrono::hours{5}});
+  CHECK(part[0].product == potion);
+  CHECK(part[0].purchases == 0);
+  CHECK(part[0].units == 2);
+  CHECK(part[0].revenue == 14);
+  CHECK(counted(c.refund(1)).empty());  // used up
+  const std::vector<refunded_sale> rest = counted(c.refund(1, true));
+  REQUIRE(rest.size() == 1);
+  CHECK(rest[0].purchases == 1);
+  CHECK(rest[0].units == 1);
+  CHECK(rest[0].revenue == 7);
+}
+
 TEST_CASE("more units than a purchase had are never refunded") {
   counter c;
   const transaction many = c.row(c.refund(4, true));

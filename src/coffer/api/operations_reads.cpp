@@ -74,11 +74,14 @@ operation get_statement(const document_facts&) {
 }
 
 operation popular_products(const document_facts&) {
-  return {.id = "listPopularProducts",
-          .tag = "Analytics",
-          .summary = "List the best sellers",
-          .text = "The top 5 by completed purchases of the last 7 days, at most an hour old.",
-          .replies = {{.text = "The best sellers.", .shape = "PopularProducts"}}};
+  return {
+      .id = "listPopularProducts",
+      .tag = "Analytics",
+      .summary = "List the best sellers",
+      .text =
+          "The top 5 by completed purchases of the last 7 days, at most an hour old. What was refunded does not "
+          "count: a purchase counts as long as a unit of it is left, its units and revenue are those that are left.",
+      .replies = {{.text = "The best sellers.", .shape = "PopularProducts"}}};
 }
 
 operation livez(const document_facts&) {

@@ -156,7 +156,8 @@ static void members_of(Sink& out, const store::product_sales& sales) {
   out.member("type", to_string(sales.type), any_type);
   out.member("purchases", sales.purchases, any_count);
   out.member("units", sales.units, any_count);
-  out.member("revenue", sales.revenue, {.text = "Whole credits.", .minimum = 0});
+  out.member("revenue", sales.revenue,
+             {.text = "Whole credits, up to 2^53-1.", .minimum = 0, .maximum = max_json_integer});
 }
 
 template <typename Sink>

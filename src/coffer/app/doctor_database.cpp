@@ -42,6 +42,7 @@ constexpr pg::statement read_privileges{
     " ('emails', 'insert,select'), ('users', 'insert,select,update'), ('inventory', 'insert,select,update'),"
     " ('products', 'insert,select,update'), ('product_stock', 'insert,select,update'),"
     " ('refunds', 'insert,select,update'), ('sales_counters', 'insert,select,update'),"
+    " ('refunded_sales', 'insert,select,update'),"
     " ('api_keys', 'insert,select,update'), ('job_runs', 'delete,insert,select'), ('schema_migrations', 'select')),"
     " missing (what) as (select need || ' on ' || name from tables, lateral regexp_split_to_table(needs, ',') need"
     " where has_table_privilege(to_regclass(name), need) is false"

@@ -1,6 +1,7 @@
 // The part of the world that a batch of commands can read or change, as loaded under the users' locks.
 #pragma once
 
+#include <chrono>
 #include <string_view>
 #include <vector>
 
@@ -28,8 +29,18 @@ struct holding {
   bool changed = false;
 };
 
-/// What one batch sold of one product.
+/// What one batch sold of one product. Of a product at the highest price the revenue may be more than 64 bits hold: it
+/// ends there.
 struct sale {
+  product_id product;
+  std::int64_t purchases = 0;
+  std::int64_t units = 0;
+  std::int64_t revenue = 0;
+};
+
+/// What one batch refunded of one product's sales of one hour. A purchase counts when nothing is left of it.
+struct refunded_sale {
+  std::chrono::sys_time<std::chrono::hours> hour;  ///< of the purchase
   product_id product;
   std::int64_t purchases = 0;
   std::int64_t units = 0;
@@ -72,9 +83,10 @@ struct batch_state {
 
 /// What a decided batch writes.
 struct batch_effects {
-  std::vector<verdict> verdicts;      ///< one per command, in order
-  std::vector<std::size_t> new_rows;  ///< indexes of the verdicts that are new journal rows, in order
-  std::vector<sale> sales;            ///< by product
+  std::vector<verdict> verdicts;              ///< one per command, in order
+  std::vector<std::size_t> new_rows;          ///< indexes of the verdicts that are new journal rows, in order
+  std::vector<sale> sales;                    ///< by product
+  std::vector<refunded_sale> refunded_sales;  ///< by hour, product
 };
 
 }  // namespace coffer::domain

@@ -15,13 +15,17 @@ struct purchase_to_refund {
   std::int64_t quantity = 0;  ///< units bought; 0: the row is no completed purchase
   credits amount;             ///< paid for all of them
   bool from_stock = false;    ///< the units were taken from a stock
+  timestamp bought_at = {};
 };
 
 /// What a refund of `row` can give back.
 inline purchase_to_refund to_refund(const transaction& row) {
   const bool bought = row.kind == transaction_kind::purchase && row.status == transaction_status::completed;
-  return {
-      .at = row.at, .quantity = bought ? row.quantity : 0, .amount = row.amount, .from_stock = bought && row.detail_1};
+  return {.at = row.at,
+          .quantity = bought ? row.quantity : 0,
+          .amount = row.amount,
+          .from_stock = bought && row.detail_1,
+          .bought_at = row.created_at};
 }
 
 /// A wish, not yet decided. Everything that decide() needs to know of the request.

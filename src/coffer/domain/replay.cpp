@@ -1,20 +1,11 @@
 #include "coffer/domain/replay.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 namespace coffer::domain {
 
 namespace {
-
-std::int64_t saturating_add(std::int64_t a, std::int64_t b) noexcept {
-  std::int64_t sum = 0;
-  if (!__builtin_add_overflow(a, b, &sum)) {
-    return sum;
-  }
-  return b > 0 ? std::numeric_limits<std::int64_t>::max() : std::numeric_limits<std::int64_t>::min();
-}
 
 /// -1, 0 or 1: what a completed row of this kind does to the balance and to the units owned.
 struct direction {

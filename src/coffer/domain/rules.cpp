@@ -212,6 +212,7 @@ verdict walk::refund(const command& c, wallet& purse) {
   owned.changed = true;
   before.units += wanted;
   before.changed = true;
+  count_refunded_sale(*c.product, bought.bought_at, before.units == bought.quantity, wanted, numbers.amount);
   if (terms->is_limited && bought.from_stock) {
     product_stock* stock = state_.find_stock(*c.product);
     COFFER_ASSERT(stock != nullptr);
@@ -231,7 +232,21 @@ void walk::count_sale(product_id product, std::int64_t units, credits total) {
   }
   at->purchases += 1;
   at->units += units;
-  at->revenue += total.value;
+  at->revenue = saturating_add(at->revenue, total.value);
+}
+
+void walk::count_refunded_sale(product_id product, timestamp bought_at, bool all_of_it, std::int64_t units,
+                               credits total) {
+  const std::pair key{std::chrono::floor<std::chrono::hours>(bought_at), product};
+  const auto before = [](const refunded_sale& s, const auto& k) { return std::pair{s.hour, s.product} < k; };
+  auto& all = effects_.refunded_sales;
+  auto at = std::lower_bound(all.begin(), all.end(), key, before);
+  if (at == all.end() || std::pair{at->hour, at->product} != key) {
+    at = all.insert(at, refunded_sale{.hour = key.first, .product = product});
+  }
+  at->purchases += all_of_it ? 1 : 0;
+  at->units += units;
+  at->revenue = saturating_add(at->revenue, total.value);
 }
 
 }  // namespace coffer::domain

@@ -66,6 +66,7 @@ class walk {
   verdict grant_items(const command& c, wallet& purse);
   verdict refund(const command& c, wallet& purse);
   void count_sale(product_id product, std::int64_t units, credits total);
+  void count_refunded_sale(product_id product, timestamp bought_at, bool all_of_it, std::int64_t units, credits total);
 
   batch_state& state_;
   batch_effects effects_;

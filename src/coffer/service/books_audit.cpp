@@ -161,6 +161,7 @@ net::task<audit_report> audit_books(pg::connection& db, store::user_range users,
   // Counters and stocks do not tell whose purchases they count.
   if (users == store::user_range{}) {
     tables.push_back(store::rule::sales_counters);
+    tables.push_back(store::rule::refunded_sales);
     tables.push_back(store::rule::stocks);
   }
   for (const std::string_view which : tables) {

@@ -69,12 +69,23 @@ constexpr pg::statement count_refunds{"batch_count_refunds",
                                       " select unnest($1), unnest($2), unnest($3)"
                                       " on conflict (user_id, version) do update set units = excluded.units"};
 
+// The revenue of dear products may exceed 64 bits: it ends there, because no statistic refuses a sale. Purchases and
+// units cannot.
 constexpr pg::statement count_sales{
     "batch_count_sales",
     "insert into sales_counters as c (hour, product_id, lane, purchases, units, revenue)"
     " select $1, unnest($3), $2, unnest($4), unnest($5), unnest($6)"
     " on conflict (hour, product_id, lane) do update set purchases = c.purchases + excluded.purchases,"
-    " units = c.units + excluded.units, revenue = c.revenue + excluded.revenue"};
+    " units = c.units + excluded.units, revenue = case when c.revenue > 9223372036854775807 - excluded.revenue"
+    " then 9223372036854775807 else c.revenue + excluded.revenue end"};
+
+constexpr pg::statement count_refunded_sales{
+    "batch_count_refunded_sales",
+    "insert into refunded_sales as c (hour, product_id, lane, purchases, units, revenue)"
+    " select unnest($2), unnest($3), $1, unnest($4), unnest($5), unnest($6)"
+    " on conflict (hour, product_id, lane) do update set purchases = c.purchases + excluded.purchases,"
+    " units = c.units + excluded.units, revenue = case when c.revenue > 9223372036854775807 - excluded.revenue"
+    " then 9223372036854775807 else c.revenue + excluded.revenue end"};
 
 // A batch that wrote nothing commits for the sake of standbys; without any, its commit need not be on the disk either.
 constexpr pg::statement commit_for_standbys{
@@ -259,6 +270,22 @@ pg::params sales_params(const domain::batch_state& state, const domain::batch_ef
   return p;
 }
 
+pg::params refunded_sales_params(const domain::batch_effects& effects, std::int16_t lane_key) {
+  std::vector<timestamp> hours;
+  std::vector<std::int64_t> products, purchases, units, revenue;
+  for (const domain::refunded_sale& s : effects.refunded_sales) {
+    hours.emplace_back(s.hour);
+    products.push_back(s.product.value);
+    purchases.push_back(s.purchases);
+    units.push_back(s.units);
+    revenue.push_back(s.revenue);
+  }
+  pg::params p;
+  p.add(lane_key).add(std::span<const timestamp>{hours}).add(int64s{products});
+  p.add(int64s{purchases}).add(int64s{units}).add(int64s{revenue});
+  return p;
+}
+
 void add_changes(pg::pipeline& p, const domain::batch_state& state, const domain::batch_effects& effects,
                  std::int16_t lane_key) {
   // The rows that refer to users come before the users' update: their foreign-key checks find the lock that is already
@@ -279,6 +306,9 @@ void add_changes(pg::pipeline& p, const domain::batch_state& state, const domain
   }
   if (!effects.sales.empty()) {
     p.add(count_sales, sales_params(state, effects, lane_key));
+  }
+  if (!effects.refunded_sales.empty()) {
+    p.add(count_refunded_sales, refunded_sales_params(effects, lane_key));
   }
 }
 

@@ -50,6 +50,7 @@ namespace rule {
 inline constexpr std::string_view usernames = "usernames_match_users";
 inline constexpr std::string_view emails = "emails_match_users";
 inline constexpr std::string_view sales_counters = "sales_counters_are_journal_sum";
+inline constexpr std::string_view refunded_sales = "refunded_sales_are_journal_sum";
 inline constexpr std::string_view bought = "bought_is_journal_sum";
 inline constexpr std::string_view refunds = "refunds_are_of_purchases";
 inline constexpr std::string_view stocks = "stocks_are_journal_sum";

@@ -4,14 +4,19 @@ namespace coffer::store {
 
 namespace {
 
+// What was refunded is taken off the hour of its sale. A sum of counters may be more than the wire carries (2^53-1).
 // The outer join keeps the period when nothing was sold.
 constexpr pg::statement select_best_sellers{
     "sales_best_sellers",
     "select w.period_start, w.period_end, s.product_id, s.name, s.type, s.purchases, s.units, s.revenue"
     " from (select date_trunc('hour', now() - make_interval(days => $1)) as period_start, now() as period_end) w"
     " left join lateral (select p.id as product_id, p.name, p.type, c.purchases, c.units, c.revenue from"
-    " (select product_id, sum(purchases)::bigint as purchases, sum(units)::bigint as units,"
-    " sum(revenue)::bigint as revenue from sales_counters where hour >= w.period_start group by product_id) c"
+    " (select product_id, least(sum(purchases), 9007199254740991)::bigint as purchases,"
+    " least(sum(units), 9007199254740991)::bigint as units,"
+    " least(greatest(sum(revenue), 0), 9007199254740991)::bigint as revenue from"
+    " (select product_id, purchases, units, revenue from sales_counters where hour >= w.period_start"
+    " union all select product_id, -purchases, -units, -revenue from refunded_sales where hour >= w.period_start) k"
+    " group by product_id having sum(purchases) > 0) c"
     " join products p on p.id = c.product_id order by c.purchases desc, p.id limit $2) s on true"
     " order by s.purchases desc, s.product_id"};
 
