@@ -135,3 +135,27 @@ TEST_CASE("the health check fails where nobody answers, within its deadline") {
   CHECK(says(hung.err, "no answer within 2s"));
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds{10});
 }
+
+TEST_CASE("bash completes commands, options, their values and files") {
+  // What bash itself does at the Tab key, with the script that the program prints.
+  const std::string press_tab =
+      "source <(\"$0\" completion) || exit 1; COMP_WORDS=(coffer \"$@\"); COMP_CWORD=$#; _coffer; "
+      "echo \"${COMPREPLY[*]}\"";
+  const auto completed = [&](const std::vector<std::string>& words) {
+    std::vector<std::string> arguments{"bash", "-c", press_tab, test::coffer_binary()};
+    arguments.insert(arguments.end(), words.begin(), words.end());
+    const auto run = test::run(std::move(arguments));
+    CHECK(run.exit_code == 0);
+    CHECK(run.err.empty());
+    return run.out;
+  };
+  CHECK(completed({"mig"}) == "migrate\n");
+  CHECK(completed({"migrate", ""}) == "up down status new --help\n");
+  CHECK(completed({"key", "create", "--s"}) == "--scopes\n");
+  CHECK(completed({"migrate", "down", "--st"}) == "--steps\n");
+  CHECK(completed({"serve", "--auth", ""}) == "off required\n");
+  CHECK(completed({"serve", "--auth", "=", "re"}) == "required\n");
+  CHECK(completed({"doctor", "--threads", "2", "--format", "j"}) == "json\n");
+  CHECK(completed({"verify", "--user", ""}) == "\n");
+  CHECK(completed({"nonsense", "mig"}) == "migrate\n");
+}

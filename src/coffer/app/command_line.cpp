@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include "coffer/app/command_line_completion.hpp"
 #include "coffer/app/command_line_key.hpp"
 #include "coffer/app/command_line_suggest.hpp"
 #include "coffer/app/settings_values.hpp"
@@ -77,6 +78,7 @@ class parser {
     add_healthcheck();
     key_.emplace(app_, exit_codes, [this](CLI::App& where) { offer(where, find_setting("--database-url"), given_); });
     version_ = app_.add_subcommand("version", "Print the version");
+    add_completion();
     app_.set_version_flag("--version", fmt::format("coffer {}\n", version_text));
   }
   parser(const parser&) = delete;
@@ -106,6 +108,7 @@ class parser {
   void add_verify();
   void add_doctor();
   void add_healthcheck();
+  void add_completion();
 
   /// The innermost command that was named.
   [[nodiscard]] const CLI::App* chosen() const;
@@ -147,6 +150,7 @@ class parser {
   CLI::App* doctor_ = nullptr;
   CLI::App* healthcheck_ = nullptr;
   CLI::App* version_ = nullptr;
+  CLI::App* completion_ = nullptr;
   std::optional<key_arguments> key_;
 
   given_flags given_;
@@ -293,6 +297,13 @@ void parser::add_healthcheck() {
   healthcheck_->footer(fmt::format("It waits for 2 s at most.\n\n{}", exit_codes));
 }
 
+void parser::add_completion() {
+  completion_ = app_.add_subcommand("completion", "Print a script by which bash completes this command line");
+  completion_->footer(
+      "Examples:\n  source <(coffer completion)\n"
+      "  coffer completion > /usr/share/bash-completion/completions/coffer");
+}
+
 migrate_command parser::build_migrate() {
   migrate_command how = migrate_how_;
   if (migrate_new_->parsed()) {
@@ -373,6 +384,9 @@ command parser::build() {
       throw usage_error{std::move(built.error())};
     }
     return *std::move(built);
+  }
+  if (completion_->parsed()) {
+    return print_and_exit{.exit_code = exit_ok, .out = bash_completion(app_), .err = {}};
   }
   return version_command{};
 }
