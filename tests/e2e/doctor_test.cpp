@@ -33,8 +33,10 @@ struct examined {
 examined doctor(const test::environment& env, std::initializer_list<std::string> flags = {}) {
   std::vector<std::string> arguments{"doctor", "--format", "json"};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
-  if (std::find(flags.begin(), flags.end(), "--listen") == flags.end()) {
-    arguments.insert(arguments.end(), {"--listen", "127.0.0.1:0"});
+  for (const char* flag : {"--listen", "--admin-listen"}) {
+    if (std::find(flags.begin(), flags.end(), flag) == flags.end()) {
+      arguments.insert(arguments.end(), {flag, "127.0.0.1:0"});
+    }
   }
   const auto run = test::run_coffer(std::move(arguments), env);
   INFO(run.out << run.err);
@@ -63,8 +65,11 @@ TEST_CASE("doctor finds nothing wrong where a server would serve") {
   CHECK(found.of("cache") == "ok: Redis answers and takes writes");
   CHECK(found.of("access") == "ok: everybody who reaches it: --auth is off");
   CHECK(found.of("address") == "ok: 127.0.0.1:0 is free");
-  const auto text =
-      test::run_coffer({"doctor", "--listen", "127.0.0.1:0"}, {{"DATABASE_URL", db.url()}, {"REDIS_URL", cache.url()}});
+  CHECK(found.of("admin") == "ok: 127.0.0.1:0 is free");
+  CHECK(doctor({{"DATABASE_URL", db.url()}, {"REDIS_URL", "none"}}, {"--admin-listen", "none"}).of("admin") ==
+        "ok: off: there is no /metrics");
+  const auto text = test::run_coffer({"doctor", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"},
+                                     {{"DATABASE_URL", db.url()}, {"REDIS_URL", cache.url()}});
   CHECK(text.exit_code == expected);
   CHECK(text.out.find(expected == 0 ? "would serve" : "would not be ready") != std::string::npos);
 }
@@ -77,6 +82,7 @@ TEST_CASE("doctor names what would keep a server from being ready, and looks at 
     CHECK(found.of("database").starts_with("failed: "));
     CHECK(found.of("schema").empty());
     CHECK(found.of("cache") == "ok: off: inventories come from the database");
+    CHECK(found.of("access") == "ok: everybody who reaches it: --auth is off");
   }
   SECTION("a password in the URL is not told") {
     const auto run = test::run_coffer({"doctor", "--database-url", "postgresql://nobody:s3cr3t@127.0.0.1:1/none"});
@@ -160,17 +166,48 @@ TEST_CASE("doctor warns of what makes a server slower or confuses its operator")
     CHECK(found.of("descriptors").find("1000") != std::string::npos);
     CHECK(found.of("descriptors").starts_with("warning: "));
   }
-  SECTION("an address that is taken") {
-    const test::server_process server{db};
-    const auto found = doctor(env, {"--listen", "127.0.0.1:" + std::to_string(server.port())});
-    CHECK(found.exit_code == expected);
-    CHECK(found.of("address").find("a server answers on") != std::string::npos);
-  }
   SECTION("an address of another machine") {
     const auto found = doctor(env, {"--listen", "192.0.2.1:8080", "--allow-insecure-listen"});
     CHECK(found.exit_code == 1);
     CHECK(found.of("address").starts_with("failed: 192.0.2.1:8080 cannot be listened on"));
   }
+}
+
+TEST_CASE("doctor fails on an address that is in use, of the API and of /metrics") {
+  const test::database db;
+  const test::server_process server{db};
+  const test::environment env{{"DATABASE_URL", db.url()}, {"REDIS_URL", "none"}};
+  const std::string api = "127.0.0.1:" + std::to_string(server.port());
+  const std::string admin = "127.0.0.1:" + std::to_string(server.admin_port());
+  const auto same = doctor(env, {"--listen", api});
+  CHECK(same.exit_code == 1);
+  CHECK(same.of("address") == "failed: " + api + " is in use: a server answers there");
+  CHECK(same.of("admin").starts_with("ok: "));
+  const auto metrics = doctor(env, {"--admin-listen", admin});
+  CHECK(metrics.exit_code == 1);
+  CHECK(metrics.of("address").starts_with("ok: "));
+  CHECK(metrics.of("admin") == "failed: " + admin + " is in use: a server answers there");
+  CHECK(doctor(env, {"--listen", "0.0.0.0:" + std::to_string(server.port()), "--auth", "required"})
+            .of("address")
+            .find("is in use") != std::string::npos);
+  const std::string one = "127.0.0.1:" + std::to_string(test::free_port());
+  CHECK(doctor(env, {"--listen", one, "--admin-listen", one}).of("admin") ==
+        "failed: " + one + " is in use by another program");
+}
+
+TEST_CASE("doctor warns where a server without credentials could be reached from other machines") {
+  const test::database db;
+  const test::environment env{{"DATABASE_URL", db.url()}, {"REDIS_URL", "none"}};
+  for (const std::string listen : {"0.0.0.0:0", "[::]:0"}) {
+    CAPTURE(listen);
+    const auto open = doctor(env, {"--listen", listen, "--allow-insecure-listen", "--admin-listen", listen});
+    CHECK(open.of("access") ==
+          "warning: everybody who reaches " + listen + " (every address of this machine): --auth is off");
+    CHECK(open.of("admin").starts_with("warning: " + listen + " is free, and shows /metrics"));
+    CHECK(doctor(env, {"--listen", listen, "--auth", "required"}).of("access") == "warning: 0 server keys in force");
+  }
+  const test::environment nowhere{{"DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none"}, {"REDIS_URL", "none"}};
+  CHECK(doctor(nowhere, {"--listen", "0.0.0.0:0", "--allow-insecure-listen"}).of("access").starts_with("warning: "));
 }
 
 TEST_CASE("doctor refuses settings that serve would refuse") {

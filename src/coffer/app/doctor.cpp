@@ -84,10 +84,11 @@ diagnosis examine(const settings& s) {
   };
   take(run_blocking(look_at_database(s)));
   take(run_blocking(look_at_cache(s)));
+  take(look_at_access(s));
   take(look_at_tokens(s));
   all.findings.push_back(look_at_certificate(s));
   all.findings.push_back(look_at_descriptors(s));
-  all.findings.push_back(look_at_address(s));
+  take(look_at_addresses(s));
   return all;
 }
 

@@ -39,8 +39,9 @@ struct diagnosis {
   [[nodiscard]] std::string to_json() const;
 };
 
-/// Looks at what `s` names: database, durability, connections, clock, privileges, schema, cache, descriptors, address.
-/// Blocks; each look has the deadline that the server itself would have, or 2 s. Does not throw for what it finds.
+/// Looks at what `s` names: database, durability, connections, clock, privileges, schema, access, cache, descriptors,
+/// addresses. Blocks; each look has the deadline that the server itself would have, or 2 s. Does not throw for what it
+/// finds.
 diagnosis examine(const settings& s);
 
 }  // namespace coffer::app

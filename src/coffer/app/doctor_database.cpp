@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <memory>
@@ -155,12 +156,9 @@ net::task<finding> clock_found(pg::connection& db, std::chrono::microseconds rou
   co_return f;
 }
 
-/// Who gets in. `s` is a pointer because a coroutine holds it.
-net::task<finding> access_found(pg::connection& db, const settings* s, net::deadline until) {
+/// Who gets in where credentials are asked for.
+net::task<finding> access_found(pg::connection& db, net::deadline until) {
   const std::vector<auth::key_record> keys = co_await store::load_keys(db, until);
-  if (s->auth == auth_mode::off) {
-    co_return finding{.subject = "access", .detail = "everybody who reaches it: --auth is off", .remedy = {}};
-  }
   finding f{.subject = "access", .detail = fmt::format("{} server keys in force", keys.size()), .remedy = {}};
   if (keys.empty()) {
     f.grade = health_grade::doubtful;
@@ -179,8 +177,12 @@ net::task<std::vector<finding>> look_at_database(const settings& s) {
     how.application_name = "coffer doctor";
     const net::deadline until = net::deadline_in(s.database_connect_timeout + s.database_statement_timeout);
     const auto db = co_await pg::connection::open(co_await asio::this_coro::executor, std::move(how), until);
-    co_await round_trip_of(*db, until);  // the first one also prepares the statement
-    const auto round_trip = co_await round_trip_of(*db, until);
+    // The best of three: the first one also prepares the statement, and any may meet a busy moment.
+    auto round_trip = co_await round_trip_of(*db, until);
+    for (int again = 0; again < 2; ++again) {
+      const auto another = co_await round_trip_of(*db, until);
+      round_trip = std::min(round_trip, another);
+    }
     all.push_back(version_found(*db, round_trip));
     const pg::rows state = co_await db->query(read_state, pg::params{}, until);
     all.push_back(role_found(state));
@@ -195,7 +197,9 @@ net::task<std::vector<finding>> look_at_database(const settings& s) {
     schema_report schema = co_await check_schema(*db, until);
     if (schema.state == schema_state::ready) {
       all.push_back({.subject = "schema", .detail = "the one this program was built for", .remedy = {}});
-      all.push_back(co_await access_found(*db, &s, until));
+      if (s.auth == auth_mode::required) {
+        all.push_back(co_await access_found(*db, until));
+      }
     } else {
       all.push_back({.subject = "schema",
                      .grade = health_grade::bad,

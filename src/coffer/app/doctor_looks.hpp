@@ -9,7 +9,7 @@
 namespace coffer::app {
 
 /// Database, its durability, the connections it has to offer, its clock beside ours, the role's privileges, the schema,
-/// and whether anybody has a key. Without a connection there is the first of them only.
+/// and with --auth required whether anybody has a key. Without a connection there is the first of them only.
 net::task<std::vector<finding>> look_at_database(const settings& s);
 
 /// The file with the keys of players' tokens. Nothing when there is none.
@@ -24,7 +24,10 @@ net::task<std::vector<finding>> look_at_cache(const settings& s);
 /// Whether the process may have as many descriptors as the settings can need.
 finding look_at_descriptors(const settings& s);
 
-/// Whether the API's address can be listened on, or a server answers there already.
-finding look_at_address(const settings& s);
+/// Whether the API's address and that of /metrics can be listened on, both at once.
+std::vector<finding> look_at_addresses(const settings& s);
+
+/// Whom a server without credentials would let in. Nothing when it asks for credentials.
+std::vector<finding> look_at_access(const settings& s);
 
 }  // namespace coffer::app

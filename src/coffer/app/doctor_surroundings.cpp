@@ -44,6 +44,43 @@ finding judged(const redis::outcome& said) {
                                                 : "name a primary that may be written in --redis-url (REDIS_URL)"};
 }
 
+bool is_everywhere(const std::string& listen) {
+  const auto address = parse_listen_address(listen);
+  return address && (address->host == "0.0.0.0" || address->host == "::");
+}
+
+/// Listens on it with `probe`, as a server would. `flag` names the setting.
+finding try_address(const char* subject, const std::string& listen, const char* flag, const char* scheme,
+                    asio::ip::tcp::acceptor& probe) {
+  const auto address = parse_listen_address(listen);
+  finding f{.subject = subject, .detail = fmt::format("{} is free", listen), .remedy = {}};
+  asio::error_code failed;
+  const asio::ip::tcp::endpoint where{asio::ip::make_address(address->host, failed), address->port};
+  if (!failed) {
+    probe.open(where.protocol(), failed);
+  }
+  if (!failed) {
+    probe.set_option(asio::socket_base::reuse_address{true}, failed);
+    probe.bind(where, failed);
+  }
+  if (!failed) {
+    probe.listen(1, failed);
+  }
+  if (!failed) {
+    return f;
+  }
+  f.grade = health_grade::bad;
+  if (failed == asio::error::address_in_use) {
+    const health answer = check_health(fmt::format("{}://{}/livez", scheme, address->text()));
+    f.detail = fmt::format("{} is in use{}", listen, answer.ok ? ": a server answers there" : " by another program");
+    f.remedy = fmt::format("stop what listens there (`ss -ltnp`), or choose another {}", flag);
+    return f;
+  }
+  f.detail = fmt::format("{} cannot be listened on: {}", listen, failed.message());
+  f.remedy = fmt::format("choose an address of this machine with {}", flag);
+  return f;
+}
+
 }  // namespace
 
 net::task<std::vector<finding>> look_at_cache(const settings& s) {
@@ -134,40 +171,42 @@ finding look_at_descriptors(const settings& s) {
   return f;
 }
 
-finding look_at_address(const settings& s) {
-  const auto address = parse_listen_address(s.listen);
-  finding f{.subject = "address", .detail = fmt::format("{} is free", s.listen), .remedy = {}};
+std::vector<finding> look_at_addresses(const settings& s) {
   asio::io_context context{1};
-  asio::ip::tcp::acceptor probe{context};
-  asio::error_code failed;
-  const asio::ip::tcp::endpoint where{asio::ip::make_address(address->host, failed), address->port};
-  if (!failed) {
-    probe.open(where.protocol(), failed);
+  // The first is held while the second is tried: the two may be one.
+  asio::ip::tcp::acceptor api{context};
+  asio::ip::tcp::acceptor admin{context};
+  std::vector<finding> all;
+  const char* scheme = s.tls_certificate.empty() ? "http" : "https";
+  all.push_back(try_address("address", s.listen, "--listen (COFFER_LISTEN)", scheme, api));
+  if (s.admin_listen.empty()) {
+    all.push_back({.subject = "admin", .detail = "off: there is no /metrics", .remedy = {}});
+    return all;
   }
-  if (!failed) {
-    probe.set_option(asio::socket_base::reuse_address{true}, failed);
-    probe.bind(where, failed);
+  all.push_back(try_address("admin", s.admin_listen, "--admin-listen (COFFER_ADMIN_LISTEN)", "http", admin));
+  if (all.back().grade == health_grade::good && is_everywhere(s.admin_listen)) {
+    all.back().grade = health_grade::doubtful;
+    all.back().detail += ", and shows /metrics to whoever reaches this machine";
+    all.back().remedy = "give --admin-listen (COFFER_ADMIN_LISTEN) the address that Prometheus comes to";
   }
-  if (!failed) {
-    probe.listen(1, failed);
+  return all;
+}
+
+std::vector<finding> look_at_access(const settings& s) {
+  std::vector<finding> all;
+  if (s.auth == auth_mode::required) {
+    return all;  // who has a key is in the database
   }
-  if (!failed) {
-    return f;
+  const auto address = parse_listen_address(s.listen);
+  finding f{.subject = "access", .detail = "everybody who reaches it: --auth is off", .remedy = {}};
+  if (address && !address->is_loopback()) {
+    f.grade = health_grade::doubtful;
+    f.detail = fmt::format("everybody who reaches {}{}: --auth is off", s.listen,
+                           is_everywhere(s.listen) ? " (every address of this machine)" : "");
+    f.remedy = "--auth required (COFFER_AUTH=required) and `coffer key create`, unless the network itself is closed";
   }
-  f.grade = health_grade::doubtful;
-  if (failed == asio::error::address_in_use) {
-    const health answer =
-        check_health(fmt::format("{}://{}/livez", s.tls_certificate.empty() ? "http" : "https", address->text()));
-    f.detail = answer.ok ? fmt::format("a server answers on {} already", s.listen)
-                         : fmt::format("{} is in use by another program", s.listen);
-    f.remedy = answer.ok ? "nothing, if it is the one you mean; else choose another --listen (COFFER_LISTEN)"
-                         : "stop it, or choose another --listen (COFFER_LISTEN)";
-    return f;
-  }
-  f.grade = health_grade::bad;
-  f.detail = fmt::format("{} cannot be listened on: {}", s.listen, failed.message());
-  f.remedy = "choose an address of this machine with --listen (COFFER_LISTEN)";
-  return f;
+  all.push_back(std::move(f));
+  return all;
 }
 
 }  // namespace coffer::app
