@@ -1,7 +1,13 @@
 // What the server says about itself to people and programs: /docs, /problems, and that no link leads nowhere.
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
 #include "support/catch.hpp"
+#include "support/process.hpp"
 #include "support/server_process.hpp"
 #include "support/shop.hpp"
+#include "support/source_root.hpp"
 
 using namespace coffer;
 
@@ -9,7 +15,49 @@ namespace {
 
 const test::header_list browser = {{"Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}};
 
+/// The second column of a report of `coffer doctor`: what was looked at.
+std::vector<std::string> subjects(const std::string& report) {
+  std::vector<std::string> all;
+  std::istringstream lines{report};
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words{line};
+    std::string grade;
+    std::string subject;
+    words >> grade >> subject;
+    if (grade == "ok" || grade == "warning" || grade == "failed") {
+      all.push_back(subject);
+    }
+  }
+  return all;
+}
+
 }  // namespace
+
+TEST_CASE("the README's requests and replies are one session with a server that was just seeded") {
+  const test::database db;
+  REQUIRE(test::run_coffer({"seed"}, {{"DATABASE_URL", db.url()}}).exit_code == 0);
+  const test::server_process server{db};
+  std::vector<std::string> play{"python3", "-B", (test::source_root() / "script/lib/session.py").string(),
+                                (test::source_root() / "README.md").string()};
+  if (std::getenv("COFFER_TEST_WRITE_README") != nullptr) {  // NOLINT(concurrency-mt-unsafe): one thread
+    play.emplace_back("--write");
+  }
+  const auto played = test::run(std::move(play), {{"COFFER_API", "http://127.0.0.1:" + std::to_string(server.port())}});
+  INFO(played.out << played.err << "The replies that came are written into the README by\n"
+                  << "  COFFER_TEST_WRITE_README=1 script/test --filter \"the README's requests*\" e2e");
+  CHECK(played.exit_code == 0);
+}
+
+TEST_CASE("the README shows what doctor looks at") {
+  const test::database db;
+  const auto run = test::run_coffer({"doctor", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"},
+                                    {{"DATABASE_URL", db.url()}, {"REDIS_URL", "none"}});
+  std::ostringstream readme;
+  readme << std::ifstream{test::source_root() / "README.md"}.rdbuf();
+  const std::string text = readme.str();
+  const std::size_t begin = text.find("coffer doctor  ");
+  CHECK(subjects(text.substr(begin, text.find("A server with these settings", begin) - begin)) == subjects(run.out));
+}
 
 TEST_CASE("the page of the description comes with its files and may load nothing else") {
   test::shop s;
