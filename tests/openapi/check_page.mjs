@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 const [documentFile, domFile, netlogFile, logFile, origin] = process.argv.slice(2);
 const read = (file) => readFileSync(file, 'utf8');
 const document = JSON.parse(read(documentFile));
-const dom = read(domFile);
+const dom = read(domFile).replaceAll('<wbr>', '');
 const problems = [];
 
 const operations = Object.entries(document.paths).flatMap(([path, item]) => Object.values(item).map((o) => ({ path, ...o })));

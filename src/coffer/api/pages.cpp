@@ -141,7 +141,7 @@ std::string problems_html() {
   }
   return page("Problems",
               fmt::format("<h1>Problems</h1>\n<p>Every error is a problem document (RFC 9457). Its <code>code</code> "
-                          "never changes.</p>\n<table>\n<tr><th>Status</th><th>Code</th><th>Meaning</th></tr>\n{}"
+                          "never changes.</p>\n<table>\n<tr class=\"head\"><th>Status</th><th>Code</th><th>Meaning</th></tr>\n{}"
                           "</table>\n",
                           rows));
 }

@@ -10,6 +10,11 @@ const make = (tag, attributes = {}, ...children) => {
 const code = (text) => make('code', {}, text);
 const pretty = (value) => JSON.stringify(value, null, 2);
 const methods = ['get', 'post', 'put', 'patch', 'delete'];
+// What most readers come for; the other groups follow as the description has them.
+const foremost = ['Wallet', 'Users', 'Products'];
+
+// A path may go on in the next line where a segment ends.
+const breakable = (path) => path.split(/(?<=.)(?=\/)/).flatMap((segment, i) => (i === 0 ? [segment] : [make('wbr'), segment]));
 
 // Back-quoted words become code, [text](/path) becomes a link; both are all that descriptions use.
 const words = (text) => String(text ?? '').split(/(`[^`]+`|\[[^\]]+\]\(\/[^)]*\))/).map((part) => {
@@ -55,7 +60,7 @@ function describe(api) {
   const row = (name, needed, schema, text) => make('tr', {},
     make('td', {}, code(name), needed ? make('span', { class: 'needed' }, ' required') : null),
     make('td', {}, typeOf(schema)),
-    make('td', {}, words(text ?? resolve(schema).description), ' ', make('span', { class: 'soft' }, boundsOf(schema))));
+    make('td', {}, words(text ?? resolve(schema).description), ' ', make('span', { class: 'soft facts' }, boundsOf(schema))));
   const table = (rows) => make('table', {},
     make('thead', {}, make('tr', {}, ['Name', 'Type', 'Meaning'].map((title) => make('th', { scope: 'col' }, title)))),
     make('tbody', {}, rows));
@@ -141,14 +146,36 @@ function describe(api) {
     headers.length > 0 ? make('details', { class: 'nested' }, make('summary', {}, 'Headers'), table(headers)) : null);
   };
 
+  // What a search looks at besides the operation itself: the names of everything that is sent or answered.
+  const namesIn = (node, found = new Set(), seen = new Set()) => {
+    const s = resolve(node);
+    if (s === null || typeof s !== 'object' || seen.has(s)) return found;
+    seen.add(s);
+    Object.keys(s.properties ?? {}).forEach((name) => found.add(name));
+    if (s.properties?.code?.const) found.add(s.properties.code.const);
+    for (const inner of [...Object.values(s.properties ?? {}), ...(s.oneOf ?? []), ...(s.anyOf ?? []), ...(s.allOf ?? []), s.items]) {
+      namesIn(inner, found, seen);
+    }
+    return found;
+  };
+  const searchedIn = (o, parameters) => {
+    const given = Object.values(o.responses).map(resolve);
+    const contents = [resolve(o.requestBody), ...given].flatMap((each) => Object.values(each?.content ?? {}));
+    return [o.operationId, o.method, o.path, o.summary, o.description, ...Object.keys(o.responses), ...parameters.map((p) => p.name),
+      ...given.flatMap((each) => Object.keys(each.headers ?? {})), ...contents.flatMap((each) => [...namesIn(each.schema)])]
+      .join(' ').toLowerCase();
+  };
+
   const operations = Object.entries(api.paths).flatMap(([path, item]) =>
     methods.filter((method) => item[method]).map((method) => ({ path, method, ...item[method] })));
   const sections = new Map();
+  const searched = new Map();
   for (const o of operations) {
     const parameters = (o.parameters ?? []).map(resolve);
-    sections.set(o, make('section', { class: 'operation', id: o.operationId, 'aria-labelledby': `${o.operationId}-name` },
-      make('h3', { id: `${o.operationId}-name` }, o.summary),
-      make('p', {}, make('span', { class: `method ${o.method}` }, o.method.toUpperCase()), ' ', make('span', { class: 'path' }, o.path)),
+    searched.set(o, searchedIn(o, parameters));
+    sections.set(o, make('details', { class: 'operation', id: o.operationId },
+      make('summary', {}, make('h3', {}, o.summary), make('span', { class: 'route' },
+        make('span', { class: `method ${o.method}` }, o.method.toUpperCase()), ' ', make('span', { class: 'path' }, breakable(o.path)))),
       paragraphs(o.description),
       parameters.length > 0 ? [make('h4', {}, 'Parameters'),
         table(parameters.map((p) => row(p.name, p.required, p.schema, `In the ${p.in}. ${p.description ?? ''}`)))] : null,
@@ -157,31 +184,40 @@ function describe(api) {
       make('h4', {}, 'Answers'), Object.entries(o.responses).map(response)));
   }
 
-  const groups = api.tags.map((tag) => ({ tag, of: operations.filter((o) => o.tags.includes(tag.name)) }));
+  const rank = (tag) => (foremost.includes(tag.name) ? foremost.indexOf(tag.name) : foremost.length);
+  const groups = api.tags.toSorted((a, b) => rank(a) - rank(b)).map((tag) => ({ tag, of: operations.filter((o) => o.tags.includes(tag.name)) }));
   document.title = `${api.info.title} API ${api.info.version}`;
   document.getElementById('content').replaceChildren(
     make('h1', {}, `${api.info.title} `, make('span', { class: 'soft' }, api.info.version)), ...paragraphs(api.info.description),
     make('p', {}, make('a', { href: '/openapi.json' }, 'openapi.json'), ' · ', make('a', { href: '/problems' }, 'All problems')),
     ...groups.flatMap(({ tag, of }) => [make('h2', {}, tag.name), make('p', { class: 'soft' }, tag.description), ...of.map((o) => sections.get(o))]));
 
+  const codes = Object.keys(api.components.schemas.Problem.discriminator.mapping);
   const list = document.getElementById('list');
   const search = document.getElementById('search');
   const show = () => {
     const wanted = search.value.trim().toLowerCase().split(/\s+/);
-    const fits = (o) => {
-      const text = `${o.operationId} ${o.method} ${o.path} ${o.summary} ${o.description} ${Object.keys(o.responses).join(' ')}`.toLowerCase();
-      return wanted.every((word) => text.includes(word));
-    };
+    const fits = (o) => wanted.every((word) => searched.get(o).includes(word));
     for (const [o, section] of sections) section.hidden = !fits(o);
+    const named = codes.filter((each) => search.value.trim() !== '' && wanted.every((word) => each.includes(word)));
     list.replaceChildren(...groups.flatMap(({ tag, of }) => {
       const left = of.filter(fits);
       return left.length === 0 ? [] : [make('h2', {}, tag.name), make('ul', {}, left.map((o) => make('li', {},
         make('a', { href: `#${o.operationId}` }, make('span', { class: `method ${o.method}` }, o.method.toUpperCase()), o.summary))))];
-    }));
+    }), ...named.length === 0 ? [] : [make('h2', {}, 'Problems'),
+      make('ul', {}, named.map((each) => make('li', {}, make('a', { href: `/problems/${each}` }, code(each)))))]);
   };
+  // A link opens what it leads to, also the one that leads there already.
+  const open = (id) => {
+    const section = document.getElementById(id);
+    if (section?.matches('details')) section.open = true;
+    return section;
+  };
+  list.addEventListener('click', (event) => open(event.target.closest('a')?.hash.slice(1)));
+  addEventListener('hashchange', () => open(location.hash.slice(1)));
   search.addEventListener('input', show);
   show();
-  if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView({ behavior: 'instant' });
+  if (location.hash) open(location.hash.slice(1))?.scrollIntoView({ behavior: 'instant' });
 }
 
 fetch('/openapi.json').then((answer) => {
