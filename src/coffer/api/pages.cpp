@@ -139,11 +139,13 @@ std::string problems_html() {
     rows += fmt::format("<tr><td>{0}</td><td><a href=\"/problems/{1}\"><code>{1}</code></a></td><td>{2}</td></tr>\n",
                         kind_of(code).status, to_string(code), escaped(kind_of(code).detail));
   }
-  return page("Problems",
-              fmt::format("<h1>Problems</h1>\n<p>Every error is a problem document (RFC 9457). Its <code>code</code> "
-                          "never changes.</p>\n<table>\n<tr class=\"head\"><th>Status</th><th>Code</th><th>Meaning</th></tr>\n{}"
-                          "</table>\n",
-                          rows));
+  return page(
+      "Problems",
+      fmt::format(
+          "<h1>Problems</h1>\n<p>Every error is a problem document (RFC 9457). Its <code>code</code> "
+          "never changes.</p>\n<table>\n<tr class=\"head\"><th>Status</th><th>Code</th><th>Meaning</th></tr>\n{}"
+          "</table>\n",
+          rows));
 }
 
 std::string problems_json() {
