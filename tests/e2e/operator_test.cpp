@@ -243,9 +243,9 @@ TEST_CASE("the statement shows what was granted and refunded, and why") {
   CHECK(further[4]["change"] == 0);
   CHECK(further[5]["missing"] == 1);
   const auto csv = s.client.get(fmt::format("/users/{}/statement?format=csv", s.user)).body;
-  CHECK(csv.find(",2,by accident,,0\r\n") != std::string::npos);
-  CHECK(csv.find(",,a gift,take,\r\n") != std::string::npos);
-  CHECK(csv.find(",4,by accident,,1\r\n") != std::string::npos);
+  CHECK(csv.find(",2,by accident,,0,\r\n") != std::string::npos);
+  CHECK(csv.find(",,a gift,take,,\r\n") != std::string::npos);
+  CHECK(csv.find(",4,by accident,,1,\r\n") != std::string::npos);
 }
 
 TEST_CASE("falsified refunds are found") {

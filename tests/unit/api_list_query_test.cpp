@@ -1,6 +1,8 @@
 #include "coffer/api/list_query.hpp"
 
+#include "coffer/api/actor.hpp"
 #include "coffer/api/problem.hpp"
+#include "coffer/api/statement_body.hpp"
 #include "coffer/json/schema.hpp"
 #include "support/catch.hpp"
 #include "support/json_value.hpp"
@@ -40,9 +42,8 @@ TEST_CASE("a page has 50 items unless asked otherwise, and 1 to 100") {
   CHECK(query_of("limit=1").limit() == 1);
   CHECK(query_of("limit=100").limit() == 100);
   CHECK(query_of("limit=%31%30").limit() == 10);
-  for (const char* query :
-       {"limit=0", "limit=101", "limit=-1", "limit=", "limit", "limit=1.0", "limit=1e1", "limit=%2B5", "limit=+5",
-        "limit=5%20", "limit=0x5", "limit=abc", "limit=99999999999999999999"}) {
+  for (const char* query : {"limit=0", "limit=101", "limit=-1", "limit=1.0", "limit=1e1", "limit=%2B5", "limit=+5",
+                            "limit=5%20", "limit=0x5", "limit=abc", "limit=99999999999999999999"}) {
     CAPTURE(query);
     CHECK(violations_of(query) == "limit range");
   }
@@ -74,6 +75,27 @@ TEST_CASE("a parameter that is given twice is one violation") {
   CHECK(violations_of("limit=5&limit=5") == "limit repeated");
   CHECK(violations_of("limit=5&limit=6&limit=7") == "limit repeated");
   CHECK(violations_of("cursor=a&limit=5&cursor=a") == "cursor repeated");
+}
+
+TEST_CASE("an empty parameter is one that was not given, whatever it is") {
+  for (const auto* each : {&api::limit_parameter, &api::cursor_parameter, &api::active_parameter, &api::kind_parameter,
+                           &api::status_parameter, &api::as_of_parameter, &api::actor_parameter, &api::from_parameter,
+                           &api::to_parameter, &api::rows_parameter, &api::format_parameter}) {
+    const std::string name{each->name};
+    CAPTURE(name);
+    for (const std::string& query : {name + "=", name, name + "=&" + name + "="}) {
+      auto q = query_of(query);
+      CHECK(!q.text(*each));
+      CHECK(!q.integer(*each));
+      CHECK(!q.boolean(*each));
+      CHECK(!q.time(*each));
+      CHECK(q.finish());
+    }
+  }
+  CHECK(query_of("limit=&limit=5&limit=").limit() == 5);
+  CHECK(violations_of("limit=5&limit=&limit=6") == "limit repeated");
+  // A name that is not known is a mistake whatever its value.
+  CHECK(violations_of("sort=") == "sort unknown_parameter");
 }
 
 TEST_CASE("unknown parameters cannot make a huge or invalid answer") {

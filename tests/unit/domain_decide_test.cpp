@@ -323,3 +323,31 @@ TEST_CASE("every kind and status is spelled as the contract does") {
   }
   CHECK(!transaction_kind_from_string("gift"));
 }
+
+TEST_CASE("a key of the player and the same key of a server are two, in the journal and within a batch") {
+  world w;
+  transaction earlier;
+  earlier.user = alice;
+  earlier.at = {4};
+  earlier.idempotency_key = "k";
+  earlier.print = fingerprint{};
+  earlier.by = actor::player();
+  w.state.keyed = {earlier};
+  for (const actor by : {actor::server_key(7), actor::player(), actor{}, actor::server_key(8)}) {
+    command& c = w.deposit(alice, 10);
+    c.idempotency_key = "k";
+    c.by = by;
+  }
+  w.decide_all();
+  const auto& verdicts = w.effects.verdicts;
+  REQUIRE(verdicts.size() == 4);
+  CHECK(!verdicts[0]->replayed);
+  CHECK(verdicts[0]->row.by == actor::server_key(7));
+  CHECK(verdicts[1]->replayed);
+  CHECK(verdicts[1]->row.at == version{4});
+  // All servers share their keys, whether they are known or not.
+  for (const std::size_t again : {2, 3}) {
+    CHECK(verdicts[again]->replayed);
+    CHECK(verdicts[again]->row.at == verdicts[0]->row.at);
+  }
+}

@@ -77,15 +77,15 @@ TEST_CASE("who comes when the queue is full is let in as soon as there is room, 
     f.come(id);
   }
   CHECK(f.answers.empty());
-  CHECK(f.queue.holds(user_id{6}, "k"));
-  CHECK_FALSE(f.queue.holds(user_id{6}, "other"));
+  CHECK(f.queue.holds({.user = user_id{6}, .key = "k"}));
+  CHECK_FALSE(f.queue.holds({.user = user_id{6}, .key = "other"}));
   CHECK(f.take(2) == ids{1, 2});
   // Room for one; 6 still waits, and 7 behind it.
   f.come(7);
   CHECK(f.take(10) == ids{3, 4, 5});
   CHECK(f.take(10) == ids{6, 7});
   CHECK(f.queue.empty());
-  CHECK_FALSE(f.queue.holds(user_id{6}, "k"));
+  CHECK_FALSE(f.queue.holds({.user = user_id{6}, .key = "k"}));
   f.come(8);
   CHECK(f.take(1) == ids{8});
 }

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "coffer/api/actor.hpp"
 #include "coffer/api/context.hpp"
 #include "coffer/api/problem.hpp"
 #include "coffer/api/render.hpp"
@@ -26,9 +27,10 @@ result<Body> read_body(const json::object<Body>& schema, http::request& r) {
 
 /// The request's identity for the journal; `make_print` is called only when there is a key.
 template <typename MakePrint>
-service::request_identity identify(const http::request& r, std::string key, MakePrint make_print) {
+service::request_identity identify(const call& c, std::string key, MakePrint make_print) {
   service::request_identity who;
-  who.request_id = r.request_id;
+  who.request_id = c.request.request_id;
+  who.by = actor_of(c.by.who);
   if (!key.empty()) {
     who.print = make_print();
     who.idempotency_key = std::move(key);

@@ -41,11 +41,12 @@ struct bulk_grants::entry {
 
 /// Outlives the source while lines are being decided: a client may go away in between.
 struct bulk_grants::state {
-  state(service::wallet& w, std::string id, std::shared_ptr<void> s, const net::executor& ex)
-      : wallet{w}, request_id{std::move(id)}, slot{std::move(s)}, changed{ex, 1} {}
+  state(service::wallet& w, std::string id, domain::actor who, std::shared_ptr<void> s, const net::executor& ex)
+      : wallet{w}, request_id{std::move(id)}, by{who}, slot{std::move(s)}, changed{ex, 1} {}
 
   service::wallet& wallet;
   std::string request_id;
+  domain::actor by;  ///< who sends the upload
   std::shared_ptr<void> slot;
   std::deque<entry> entries;  ///< in the order of the upload; only its ends change, so that entries stay in place
   net::wait_queue changed;    ///< the first entry has got its answer
@@ -53,13 +54,13 @@ struct bulk_grants::state {
 };
 
 bulk_grants::bulk_grants(service::wallet& with, net::task_group& tasks, http::body_stream* from, std::string request_id,
-                         std::shared_ptr<void> slot, permission allowed, const net::executor& ex)
+                         domain::actor by, std::shared_ptr<void> slot, permission allowed, const net::executor& ex)
     : tasks_{tasks},
       from_{from},
       allowed_{std::move(allowed)},
       body_ended_{from == nullptr},
       input_over_{from == nullptr},
-      state_{std::make_shared<state>(with, std::move(request_id), std::move(slot), ex)} {
+      state_{std::make_shared<state>(with, std::move(request_id), by, std::move(slot), ex)} {
   state_->total.complete = from == nullptr;
 }
 
@@ -177,8 +178,11 @@ net::task<> bulk_grants::decide(std::shared_ptr<state> s, entry& e, bulk_line li
   domain::verdict v = std::unexpected(error{errc::internal});
   try {
     grant_body what{line.credits, line.product, line.quantity, std::move(line.reason)};
-    v = co_await decide_grant(s->wallet, line.user, std::move(what), std::move(line.idempotency_key), s->request_id,
-                              until);
+    service::request_identity who;
+    who.request_id = s->request_id;
+    who.by = s->by;
+    who.idempotency_key = std::move(line.idempotency_key);
+    v = co_await decide_grant(s->wallet, line.user, std::move(what), std::move(who), until);
   } catch (const std::exception& failure) {
     log::error("bulk grant failed", {{"request_id", std::string_view{s->request_id}},
                                      {"line", static_cast<std::int64_t>(e.number)},

@@ -26,7 +26,7 @@ class bulk_grants final : public http::body_source {
 
   /// `from` is null for an upload without lines. `slot` is kept until the last line has been decided.
   bulk_grants(service::wallet& with, net::task_group& tasks, http::body_stream* from, std::string request_id,
-              std::shared_ptr<void> slot, permission allowed, const net::executor& ex);
+              domain::actor by, std::shared_ptr<void> slot, permission allowed, const net::executor& ex);
   ~bulk_grants() override;
 
   net::task<std::string> next(net::deadline until) override;

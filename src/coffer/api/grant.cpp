@@ -4,12 +4,9 @@
 
 namespace coffer::api {
 
-net::task<domain::verdict> decide_grant(service::wallet& with, user_id user, grant_body what, std::string key,
-                                        std::string request_id, net::deadline until) {
-  service::request_identity who;
-  who.request_id = std::move(request_id);
-  const bool keyed = !key.empty();
-  who.idempotency_key = std::move(key);
+net::task<domain::verdict> decide_grant(service::wallet& with, user_id user, grant_body what,
+                                        service::request_identity who, net::deadline until) {
+  const bool keyed = !who.idempotency_key.empty();
   if (what.product) {
     const std::int64_t units = what.quantity.value_or(0);
     if (keyed) {

@@ -22,8 +22,8 @@ json::object<Body> with_grant_members(json::object<Body> schema) {
   return schema;
 }
 
-/// Has a grant decided. `key` empty: none.
-net::task<domain::verdict> decide_grant(service::wallet& with, user_id user, grant_body what, std::string key,
-                                        std::string request_id, net::deadline until);
+/// Has a grant decided. The fingerprint is made here.
+net::task<domain::verdict> decide_grant(service::wallet& with, user_id user, grant_body what,
+                                        service::request_identity who, net::deadline until);
 
 }  // namespace coffer::api

@@ -30,11 +30,12 @@ const rules_of_operation& rules_of(operation_kind kind) {
 }
 
 /// `purchase` is the row that a refund is about.
-domain::command to_command(const batch_operation& o, user_id user, const std::string& request_id,
+domain::command to_command(const batch_operation& o, user_id user, const call& from,
                            const domain::transaction* purchase) {
   domain::command c;
   c.user = user;
-  c.request_id = request_id;
+  c.request_id = from.request.request_id;
+  c.by = actor_of(from.by.who);
   c.idempotency_key = o.idempotency_key;
   c.note = o.reason;
   switch (o.kind) {
@@ -159,7 +160,7 @@ net::task<http::response> run_batch(context& with, call c) {
       }
       purchase = *std::move(found);
     }
-    commands.push_back(to_command(o, body->user, c.request.request_id, purchase ? &*purchase : nullptr));
+    commands.push_back(to_command(o, body->user, c, purchase ? &*purchase : nullptr));
   }
   const std::vector<domain::verdict> verdicts =
       co_await with.wallet.run(std::move(commands), body->atomic, c.request.deadline);

@@ -36,7 +36,7 @@ net::task<http::response> grant_in_bulk(context& with, call c) {
   bulk_grants::permission allowed = [by = &with.gate, r = &c.request] { return identify_again(*by, *r); };
   const net::executor ex = co_await asio::this_coro::executor;
   answer.source = std::make_shared<bulk_grants>(with.wallet, with.tasks, c.request.stream, c.request.request_id,
-                                                std::move(slot), std::move(allowed), ex);
+                                                actor_of(c.by.who), std::move(slot), std::move(allowed), ex);
   co_return answer;
 }
 

@@ -15,8 +15,9 @@ net::task<http::response> grant(context& with, call c) {
   if (!body) {
     co_return refuse(body.error(), c.request);
   }
-  const domain::verdict v = co_await decide_grant(with.wallet, user_id{c.params[0]}, *std::move(body), *std::move(key),
-                                                  c.request.request_id, c.request.deadline);
+  service::request_identity who = identify(c, *std::move(key), [] { return domain::fingerprint{}; });
+  const domain::verdict v =
+      co_await decide_grant(with.wallet, user_id{c.params[0]}, *std::move(body), std::move(who), c.request.deadline);
   co_return answer_verdict(v, c.request);
 }
 
@@ -35,8 +36,8 @@ net::task<http::response> refund(context& with, call c) {
     co_return refuse(purchase.error(), c.request);
   }
   const std::int64_t units = body->quantity.value_or(0);
-  auto who = identify(c.request, *std::move(key),
-                      [&] { return refund_print(user, purchase->at, units, body->force, body->reason); });
+  auto who =
+      identify(c, *std::move(key), [&] { return refund_print(user, purchase->at, units, body->force, body->reason); });
   const domain::verdict v = co_await with.wallet.refund(*std::move(purchase), units, body->force, body->reason,
                                                         std::move(who), c.request.deadline);
   co_return answer_verdict(v, c.request);

@@ -12,7 +12,8 @@ net::task<http::response> get_operation(context& with, call c) {
   if (!key) {
     co_return refuse(key.error(), c.request);
   }
-  auto found = co_await with.outcomes.find(user_id{c.params[0]}, *std::move(key), c.request.deadline);
+  auto found =
+      co_await with.outcomes.find(user_id{c.params[0]}, c.by.who.only.has_value(), *std::move(key), c.request.deadline);
   if (!found) {
     co_return refuse(found.error(), c.request);
   }

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "coffer/api/actor.hpp"
 #include "coffer/api/answers.hpp"
 #include "coffer/api/cursor.hpp"
 #include "coffer/api/etag.hpp"
@@ -103,12 +104,18 @@ net::task<http::response> list_transactions(context& with, call c) {
   const auto cursor = query.text(cursor_parameter);
   wanted.kind = query.parsed(kind_parameter, domain::transaction_kind_from_string);
   wanted.status = query.parsed(status_parameter, domain::transaction_status_from_string);
+  if (const auto actor = query.text(actor_parameter)) {
+    wanted.by = actor_from_string(*actor);
+    if (!wanted.by) {
+      query.add(actor_parameter, "format", "must be key:<id of a server key>, player or none");
+    }
+  }
   if (const auto valid = query.finish(); !valid) {
     co_return refuse(valid.error(), c.request);
   }
   const std::string scope =
-      fmt::format("transactions {} {} {}", wanted.user.value, wanted.kind ? to_string(*wanted.kind) : "any",
-                  wanted.status ? to_string(*wanted.status) : "any");
+      fmt::format("transactions {} {} {} {}", wanted.user.value, wanted.kind ? to_string(*wanted.kind) : "any",
+                  wanted.status ? to_string(*wanted.status) : "any", wanted.by ? spell(*wanted.by) : "any");
   if (cursor) {
     const auto before = read_cursor(*cursor, scope);
     if (!before) {

@@ -17,7 +17,7 @@ net::task<http::response> add_funds(context& with, call c) {
     co_return refuse(body.error(), c.request);
   }
   const user_id user{c.params[0]};
-  auto who = identify(c.request, *std::move(key), [&] { return deposit_print(user, body->amount); });
+  auto who = identify(c, *std::move(key), [&] { return deposit_print(user, body->amount); });
   const domain::verdict v = co_await with.wallet.deposit(user, body->amount, std::move(who), c.request.deadline);
   co_return answer_verdict(v, c.request);
 }
@@ -35,7 +35,7 @@ net::task<http::response> purchase(context& with, call c) {
     co_return refuse(allowed.error(), c.request);
   }
   const product_id product{c.params[0]};
-  auto who = identify(c.request, *std::move(key),
+  auto who = identify(c, *std::move(key),
                       [&] { return purchase_print(product, body->user, body->quantity, body->expected_price); });
   const domain::verdict v = co_await with.wallet.purchase(body->user, product, body->quantity, body->expected_price,
                                                           std::move(who), c.request.deadline);
@@ -55,7 +55,7 @@ net::task<http::response> use(context& with, call c) {
     co_return refuse(allowed.error(), c.request);
   }
   const product_id product{c.params[0]};
-  auto who = identify(c.request, *std::move(key), [&] { return use_print(product, body->user, body->quantity); });
+  auto who = identify(c, *std::move(key), [&] { return use_print(product, body->user, body->quantity); });
   const domain::verdict v =
       co_await with.wallet.use(body->user, product, body->quantity, std::move(who), c.request.deadline);
   co_return answer_verdict(v, c.request);

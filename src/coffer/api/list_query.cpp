@@ -31,6 +31,7 @@ parameter documented(const query_parameter& of) {
   made.info.description = of.text;
   made.info.names.assign(of.names.begin(), of.names.end());
   made.info.format = of.format;
+  made.info.pattern = of.pattern;
   if (of.type == "integer") {
     made.info.minimum = of.minimum;
     made.info.maximum = of.maximum;
@@ -65,8 +66,10 @@ std::optional<std::string> list_query::text(const query_parameter& wanted) {
   for (given& p : parameters_) {
     if (p.name == wanted.name) {
       p.asked = true;
-      repeated = found.has_value();
-      found = p.value;
+      if (!p.value.empty()) {
+        repeated = repeated || found.has_value();
+        found = p.value;
+      }
     }
   }
   if (repeated) {

@@ -31,6 +31,7 @@ struct query_parameter {
   std::int64_t minimum = 1;                   ///< of an integer
   std::int64_t maximum = max_json_integer;
   std::string_view format{};              ///< "date-time": a time
+  std::string_view pattern{};             ///< of a string, for documents
   std::optional<std::int64_t> initial{};  ///< what an absent integer means
 };
 
@@ -50,14 +51,14 @@ inline constexpr query_parameter as_of_parameter{
 parameter documented(const query_parameter& of);
 
 /// Reads the query string of one request. Parameters are asked for one after the other; what is malformed, repeated
-/// or was never asked for is collected and refused at the end.
+/// or was never asked for is collected and refused at the end. An empty parameter is one that was not given.
 class list_query {
  public:
   explicit list_query(const http::request& r);
 
   /// `limit`, default_page when it is absent.
   std::int64_t limit();
-  /// The value as sent, nullopt when absent.
+  /// The value as sent, nullopt when absent or empty.
   std::optional<std::string> text(const query_parameter& wanted);
   /// "true" or "false".
   std::optional<bool> boolean(const query_parameter& wanted);

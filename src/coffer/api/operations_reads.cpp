@@ -1,4 +1,5 @@
 // Reads and probes.
+#include "coffer/api/actor.hpp"
 #include "coffer/api/etag.hpp"
 #include "coffer/api/list_query.hpp"
 #include "coffer/api/operations.hpp"
@@ -32,7 +33,7 @@ operation list_transactions(const document_facts&) {
           .summary = "List a user's transactions",
           .text = "Newest first, failed ones too.",
           .parameters = {documented(limit_parameter), documented(cursor_parameter), documented(kind_parameter),
-                         documented(status_parameter)},
+                         documented(status_parameter), documented(actor_parameter)},
           .replies = {{.text = "A page.", .shape = "TransactionPage"}},
           .errors = {invalid_cursor, user_not_found}};
 }
@@ -47,15 +48,17 @@ operation get_transaction(const document_facts&) {
 }
 
 operation get_operation(const document_facts&) {
-  return {.id = "getOperation",
-          .tag = "Users",
-          .summary = "What became of a key",
-          .text =
-              "After a timeout: the answer that the request with this key was given, or would be on a retry. 404 "
-              "transaction_not_found: nothing has been decided under the key so far; sending the request again with "
-              "the same key settles it.",
-          .replies = {{.text = "The outcome.", .shape = "Outcome"}},
-          .errors = {invalid_idempotency_key, user_not_found, transaction_not_found, idempotency_in_progress}};
+  return {
+      .id = "getOperation",
+      .tag = "Users",
+      .summary = "What became of a key",
+      .text =
+          "After a timeout: the answer that the request with this key was given, or would be on a retry. 404 "
+          "transaction_not_found: nothing has been decided under the key so far; sending the request again with "
+          "the same key settles it. A player's token asks about keys that the player sent, any other credentials about "
+          "those that servers sent.",
+      .replies = {{.text = "The outcome.", .shape = "Outcome"}},
+      .errors = {invalid_idempotency_key, user_not_found, transaction_not_found, idempotency_in_progress}};
 }
 
 operation get_statement(const document_facts&) {

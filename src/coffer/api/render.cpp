@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "coffer/api/actor.hpp"
 #include "coffer/api/list_query.hpp"
 #include "coffer/api/samples.hpp"
 #include "coffer/api/vocabulary.hpp"
@@ -96,6 +97,7 @@ static void members_of(Sink& out, const domain::transaction& row) {
   out.nullable("idempotency_key", row.idempotency_key, {.text = "The key of the request, without quotes."});
   out.member("request_id", row.request_id, {.text = "X-Request-Id of the request that was decided."});
   out.member("created_at", to_rfc3339(row.created_at), any_time);
+  out.nested_or_null("actor", shown_actor_of(row), actor_note);
   out.if_any("direction", grant_direction(row),
              {.text = "Of a grant: whether it gives or takes.", .names = grant_directions});
   out.if_any("refunded_version", refunded_version(row),

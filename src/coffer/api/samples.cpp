@@ -13,6 +13,7 @@ domain::transaction row(domain::transaction_kind kind, std::int64_t at) {
   made.kind = kind;
   made.request_id = request_id;
   made.created_at = some_time;
+  made.by = domain::actor::server_key(1);
   return made;
 }
 

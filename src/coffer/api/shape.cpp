@@ -10,12 +10,14 @@ std::string schema_sink::schema() const {
   out.value("object");
   out.key("properties");
   out.raw("{" + properties_ + "}");
-  out.key("required");
-  out.begin_array();
-  for (const std::string_view name : names_) {
-    out.value(name);
+  if (!names_.empty()) {
+    out.key("required");
+    out.begin_array();
+    for (const std::string_view name : names_) {
+      out.value(name);
+    }
+    out.end_array();
   }
-  out.end_array();
   out.key("additionalProperties");
   out.value(false);
   out.end_object();

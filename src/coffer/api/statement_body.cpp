@@ -1,6 +1,7 @@
 #include "coffer/api/statement_body.hpp"
 
 #include "coffer/api/accept.hpp"
+#include "coffer/api/actor.hpp"
 #include "coffer/api/csv.hpp"
 #include "coffer/api/samples.hpp"
 #include "coffer/json/writer.hpp"
@@ -36,6 +37,7 @@ static void members_of(Sink& out, const statement_line& of) {
                {.text = "Error code of a failed row."});
   out.nullable("idempotency_key", row.idempotency_key, {.text = "The key of the request, without quotes."});
   out.member("request_id", row.request_id, {.text = "X-Request-Id of the request that was decided."});
+  out.nested_or_null("actor", shown_actor_of(row), actor_note);
   out.nullable("refunded_version", refunded_version(row), {.text = "Of a refund: the version of the purchase."});
   out.nullable("note", row.note, {.text = "Of a grant or refund: the operator's reason."});
   out.if_any("direction", grant_direction(row),
@@ -48,7 +50,7 @@ namespace {
 
 constexpr std::string_view csv_header =
     "version,created_at,kind,status,product_id,product_name,quantity,amount,change,balance_after,reason,"
-    "idempotency_key,request_id,refunded_version,note,direction,missing\r\n";
+    "idempotency_key,request_id,refunded_version,note,direction,missing,actor\r\n";
 
 void append_any(csv_writer& out, std::optional<std::int64_t> number) {
   if (number) {
@@ -78,6 +80,7 @@ void append_csv(std::string& to, const store::statement_row& line, std::int64_t 
   out.text(row.note);
   out.text(grant_direction(row).value_or(""));
   append_any(out, missing_units(row));
+  out.text(row.by.is_known() ? spell(row.by) : std::string{});
   out.end_record();
 }
 

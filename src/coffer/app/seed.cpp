@@ -52,7 +52,8 @@ constexpr pg::statement insert_email{"seed_insert_email", "insert into emails (e
 constexpr pg::statement lock_user{"seed_lock_user",
                                   "select balance, version from users where id = $1 for no key update"};
 constexpr pg::statement find_deposit{"seed_find_deposit",
-                                     "select 1 from transactions where user_id = $1 and idempotency_key = $2"};
+                                     "select 1 from transactions where user_id = $1 and idempotency_key = $2"
+                                     " and (actor is not distinct from 0) = false"};
 constexpr pg::statement insert_deposit{
     "seed_insert_deposit",
     "insert into transactions (user_id, version, kind, status, quantity, amount, balance_after, idempotency_key,"

@@ -12,7 +12,7 @@ auto order(const product_terms& p) { return p.id; }
 auto order(const product_stock& s) { return s.product; }
 auto order(const holding& h) { return std::tuple{h.user, h.product}; }
 auto order(const refund_count& r) { return std::tuple{r.user, r.purchase}; }
-auto order(const transaction& t) { return std::tuple{t.user, std::string_view{t.idempotency_key}}; }
+auto order(const transaction& t) { return place_of(t); }
 
 template <typename Row, typename Key>
 auto find_sorted(std::vector<Row>& rows, const Key& key) {
@@ -45,9 +45,7 @@ product_stock* batch_state::find_stock(product_id product) {
   return at != stocks.end() && at->product == product ? &*at : nullptr;
 }
 
-const transaction* batch_state::find_keyed(user_id user, std::string_view key) const {
-  return find_exact(keyed, std::tuple{user, key});
-}
+const transaction* batch_state::find_keyed(const key_place& place) const { return find_exact(keyed, place); }
 
 holding& batch_state::holding_of(user_id user, product_id product) {
   const auto key = std::tuple{user, product};

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <string_view>
 #include <vector>
 
 #include "coffer/domain/command.hpp"
@@ -62,7 +61,7 @@ struct batch_state {
   std::vector<product_terms> products;  ///< by id
   std::vector<product_stock> stocks;    ///< locked stocks of limited products, by product
   std::vector<refund_count> refunds;    ///< by user, version; only of purchases that the batch refunds
-  std::vector<transaction> keyed;       ///< journal rows of the batch's keys, by user, key
+  std::vector<transaction> keyed;       ///< journal rows of the batch's keys, by place
   timestamp time;                       ///< the database's clock, read after the locks were granted
 
   /// The wallet of `user`, or nullptr when there is no such user.
@@ -71,8 +70,8 @@ struct batch_state {
   const product_terms* find_product(product_id product) const;
   /// The locked stock of `product`, or nullptr.
   product_stock* find_stock(product_id product);
-  /// The journal row that holds `key` for `user`, or nullptr.
-  const transaction* find_keyed(user_id user, std::string_view key) const;
+  /// The journal row that holds the key of this place, or nullptr.
+  const transaction* find_keyed(const key_place& place) const;
   /// The holding of `product` by `user`; an empty one is added when there is none.
   holding& holding_of(user_id user, product_id product);
   /// The refunds of `user`'s purchase so far; a count of none is added when there is none.

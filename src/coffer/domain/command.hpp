@@ -43,10 +43,16 @@ struct command {
   std::string idempotency_key;            ///< empty: none
   fingerprint print{};                    ///< meaningful only with a key
   std::string request_id;
+  actor by;  ///< who asks
   /// On the first command of an atomic group: how many commands, this one included, happen together or not at all. They
   /// follow each other and belong to one user. 1 for every other command.
   std::size_t together = 1;
 };
+
+/// Where the command's key counts; it has one.
+inline key_place place_of(const command& c) {
+  return {.user = c.user, .by_player = c.by.is_player(), .key = c.idempotency_key};
+}
 
 /// Whether the command changes the stock of its product, if that is limited.
 constexpr bool needs_stock(const command& c) {

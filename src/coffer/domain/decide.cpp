@@ -70,7 +70,7 @@ void walk::record_refusal(const command& c, transaction& row, std::size_t place,
     row.item_quantity_after = state_.holding_of(c.user, *row.product).quantity;
   }
   if (!c.idempotency_key.empty()) {
-    keyed_now_.emplace(std::pair{c.user, std::string_view{c.idempotency_key}}, place);
+    keyed_now_.emplace(place_of(c), place);
   }
   effects_.new_rows.push_back(place);
 }
@@ -165,19 +165,20 @@ verdict walk::append(const command& c, wallet& purse, std::optional<errc> reason
   row.idempotency_key = c.idempotency_key;
   if (!c.idempotency_key.empty()) {
     row.print = c.print;
-    keyed_now_.emplace(std::pair{c.user, std::string_view{c.idempotency_key}}, effects_.verdicts.size());
+    keyed_now_.emplace(place_of(c), effects_.verdicts.size());
   }
   row.request_id = c.request_id;
+  row.by = c.by;
   row.created_at = state_.time;
   effects_.new_rows.push_back(effects_.verdicts.size());
   return made;
 }
 
 const transaction* walk::find_earlier(const command& c) const {
-  if (const transaction* in_journal = state_.find_keyed(c.user, c.idempotency_key)) {
+  if (const transaction* in_journal = state_.find_keyed(place_of(c))) {
     return in_journal;
   }
-  const auto in_batch = keyed_now_.find({c.user, std::string_view{c.idempotency_key}});
+  const auto in_batch = keyed_now_.find(place_of(c));
   return in_batch == keyed_now_.end() ? nullptr : &effects_.verdicts[in_batch->second]->row;
 }
 

@@ -9,7 +9,7 @@ namespace coffer::domain {
 
 /// Walks `commands` in order over `state`, which it changes, and says what became of each.
 /// - A key that is already in the journal (or earlier in the batch) replays that row, or is refused with
-///   idempotency_key_reused when the fingerprint differs.
+///   idempotency_key_reused when the fingerprint differs. Keys of players and of servers do not meet (key_place).
 /// - A business refusal (402, 409) is a journal row with status failed: it takes a version and changes nothing else.
 /// - Unknown user or product and a quantity that the product's type forbids leave no row.
 /// - A group (command::together) is decided in order as well, but when one of its commands is refused, or has a key

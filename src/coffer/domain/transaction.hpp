@@ -11,7 +11,9 @@
 #include "coffer/base/clock.hpp"
 #include "coffer/base/error.hpp"
 #include "coffer/base/ids.hpp"
+#include "coffer/domain/actor.hpp"
 #include "coffer/domain/credits.hpp"
+#include "coffer/domain/key_place.hpp"
 
 namespace coffer::domain {
 
@@ -58,7 +60,13 @@ struct transaction {
   std::optional<fingerprint> print;  ///< present exactly when there is a key
   std::string request_id;
   timestamp created_at;
+  actor by;  ///< who asked for it
 };
+
+/// Where the row's key counts; it has one.
+inline key_place place_of(const transaction& row) {
+  return {.user = row.user, .by_player = row.by.is_player(), .key = row.idempotency_key};
+}
 
 /// Of a refund: the version of the purchase.
 std::optional<std::int64_t> refunded_version(const transaction& row) noexcept;

@@ -4,7 +4,6 @@
 #include <map>
 #include <optional>
 #include <span>
-#include <string_view>
 #include <utility>
 
 #include "coffer/domain/batch_state.hpp"
@@ -71,7 +70,7 @@ class walk {
   batch_state& state_;
   batch_effects effects_;
   /// Keys first seen in this batch; the views point into the commands, which outlive the walk.
-  std::map<std::pair<user_id, std::string_view>, std::size_t> keyed_now_;
+  std::map<key_place, std::size_t> keyed_now_;
 };
 
 }  // namespace coffer::domain

@@ -91,8 +91,8 @@ void command_queue::watch() {
   }
 }
 
-bool command_queue::holds(user_id user, std::string_view key) const {
-  const auto matches = [user, key](const pending* p) { return p->is(user, key); };
+bool command_queue::holds(const domain::key_place& place) const {
+  const auto matches = [&place](const pending* p) { return p->is(place); };
   return std::ranges::any_of(queue_, matches) || std::ranges::any_of(waiting_, matches);
 }
 

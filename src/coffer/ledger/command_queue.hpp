@@ -4,7 +4,6 @@
 #include <chrono>
 #include <deque>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include "coffer/ledger/pending.hpp"
@@ -34,8 +33,8 @@ class command_queue {
   /// When it is empty nobody waits for room either.
   [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
 
-  /// Whether a command of `user` with this idempotency key is here.
-  [[nodiscard]] bool holds(user_id user, std::string_view key) const;
+  /// Whether a command with the key of this place is here.
+  [[nodiscard]] bool holds(const domain::key_place& place) const;
 
  private:
   [[nodiscard]] bool has_room(std::size_t size) const noexcept { return queue_.size() + size <= limit_; }

@@ -4,8 +4,8 @@
 
 namespace coffer::ledger {
 
-bool doubt_list::add(user_id user, std::string_view key) {
-  since_.insert_or_assign(place{user, key}, next_++);
+bool doubt_list::add(const domain::key_place& place) {
+  since_.insert_or_assign(own(place), next_++);
   if (since_.size() <= limit_) {
     return true;
   }
@@ -14,14 +14,12 @@ bool doubt_list::add(user_id user, std::string_view key) {
 }
 
 void doubt_list::settle(user_id user) {
-  auto at = since_.lower_bound(place{user, std::string{}});
-  while (at != since_.end() && at->first.first == user) {
+  auto at = since_.lower_bound(owned_place{user, false, std::string{}});
+  while (at != since_.end() && std::get<user_id>(at->first) == user) {
     at = since_.erase(at);
   }
 }
 
-bool doubt_list::holds(user_id user, std::string_view key) const {
-  return !since_.empty() && since_.contains(place{user, key});
-}
+bool doubt_list::holds(const domain::key_place& place) const { return !since_.empty() && since_.contains(own(place)); }
 
 }  // namespace coffer::ledger

@@ -5,10 +5,9 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <string_view>
-#include <utility>
+#include <tuple>
 
-#include "coffer/base/ids.hpp"
+#include "coffer/domain/key_place.hpp"
 
 namespace coffer::ledger {
 
@@ -20,20 +19,25 @@ class doubt_list {
   explicit doubt_list(std::size_t limit) : limit_{limit} {}
 
   /// Adds a key; false when an older one was forgotten for it.
-  bool add(user_id user, std::string_view key);
+  bool add(const domain::key_place& place);
 
   /// Whoever has locked the user's row knows from the journal what became of all the keys.
   void settle(user_id user);
 
-  [[nodiscard]] bool holds(user_id user, std::string_view key) const;
+  [[nodiscard]] bool holds(const domain::key_place& place) const;
   [[nodiscard]] std::size_t size() const noexcept { return since_.size(); }
 
  private:
-  using place = std::pair<user_id, std::string>;
+  /// A key_place that owns its text.
+  using owned_place = std::tuple<user_id, bool, std::string>;
+
+  static owned_place own(const domain::key_place& place) {
+    return {place.user, place.by_player, std::string{place.key}};
+  }
 
   std::size_t limit_;
   std::uint64_t next_ = 0;
-  std::map<place, std::uint64_t> since_;  ///< when they were added, counted
+  std::map<owned_place, std::uint64_t> since_;  ///< when they were added, counted
 };
 
 }  // namespace coffer::ledger

@@ -85,15 +85,15 @@ void lane::wake() {
   }
 }
 
-key_state lane::state_of(user_id user, std::string_view key) const {
-  const auto matches = [user, key](const pending* p) { return p->is(user, key); };
-  const bool here = queue_.holds(user, key) || std::any_of(running_.begin(), running_.end(), [&](const batch* b) {
+key_state lane::state_of(const domain::key_place& place) const {
+  const auto matches = [&place](const pending* p) { return p->is(place); };
+  const bool here = queue_.holds(place) || std::any_of(running_.begin(), running_.end(), [&](const batch* b) {
                       return std::any_of(b->commands.begin(), b->commands.end(), matches);
                     });
   if (here) {
     return key_state::in_progress;
   }
-  return doubts_.holds(user, key) ? key_state::in_doubt : key_state::decided;
+  return doubts_.holds(place) ? key_state::in_doubt : key_state::decided;
 }
 
 void lane::stop() {

@@ -8,7 +8,6 @@
 #include <optional>
 #include <set>
 #include <span>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -62,8 +61,8 @@ class lane {
   /// order, or none. They stay in one transaction, also when a batch is run again piece by piece.
   void push_group(std::span<pending* const> group);
 
-  /// What is known of this idempotency key of `user`. On the lane's thread.
-  [[nodiscard]] key_state state_of(user_id user, std::string_view key) const;
+  /// What is known of the key of this place. On the lane's thread.
+  [[nodiscard]] key_state state_of(const domain::key_place& place) const;
 
   /// Works until stop() was called and the queue is empty. Spawn once.
   net::task<> run();

@@ -81,7 +81,7 @@ void lane::forget_troubles(const batch& b) {
 void lane::remember_doubts(const batch& b) {
   const std::size_t doubts = doubts_.size();
   for (const pending* p : b.commands) {
-    if (!p->command.idempotency_key.empty() && !doubts_.add(p->command.user, p->command.idempotency_key)) {
+    if (!p->command.idempotency_key.empty() && !doubts_.add(domain::place_of(p->command))) {
       ledger_metrics::get().doubts_forgotten.add();
     }
   }

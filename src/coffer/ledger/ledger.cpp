@@ -14,16 +14,15 @@ const ledger::owned_lane& ledger::lane_for(user_id user) const {
   return lanes_[lane_index(lane_of(user), lanes_.size())];
 }
 
-net::task<key_state> ledger::state_of(user_id user, std::string key) const {
-  const owned_lane& target = lane_for(user);
+net::task<key_state> ledger::state_of(domain::key_place place) const {
+  const owned_lane& target = lane_for(place.user);
   const net::executor home = co_await asio::this_coro::executor;
   if (home == target.executor) {
-    co_return target.writer->state_of(user, key);
+    co_return target.writer->state_of(place);
   }
   net::oneshot<key_state> answer{home};
-  asio::post(target.executor, [&answer, &key, user, writer = target.writer.get()] {
-    answer.set_from_any_thread(writer->state_of(user, key));
-  });
+  asio::post(target.executor,
+             [&answer, place, writer = target.writer.get()] { answer.set_from_any_thread(writer->state_of(place)); });
   co_return co_await answer.wait();
 }
 

@@ -32,8 +32,8 @@ class ledger {
   net::task<std::vector<domain::verdict>> submit_all(std::vector<domain::command> commands, bool atomic,
                                                      net::deadline until);
 
-  /// What this process knows of an idempotency key of `user`.
-  net::task<key_state> state_of(user_id user, std::string key) const;
+  /// What this process knows of the key of this place, whose text must outlive the task.
+  net::task<key_state> state_of(domain::key_place place) const;
 
   /// The lane that writes `user`.
   const owned_lane& lane_for(user_id user) const;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <string_view>
 
 #include "coffer/domain/command.hpp"
 #include "coffer/net/oneshot.hpp"
@@ -15,10 +14,8 @@ struct pending {
   pending(domain::command c, net::deadline d, net::executor home)
       : command{std::move(c)}, deadline{d}, answer{std::move(home)} {}
 
-  /// Whether it is a command of that user with that idempotency key.
-  [[nodiscard]] bool is(user_id user, std::string_view key) const {
-    return command.user == user && command.idempotency_key == key;
-  }
+  /// Whether it is a command with the key of this place.
+  [[nodiscard]] bool is(const domain::key_place& place) const { return domain::place_of(command) == place; }
 
   domain::command command;
   net::deadline deadline;

@@ -14,11 +14,12 @@ class outcomes {
  public:
   outcomes(const ledger::ledger& l, pg::pool& db) : ledger_{l}, db_{db} {}
 
-  /// The journal row that holds `key`. Refusals: idempotency_in_progress while a command with the key is queued or in
-  /// flight in this process, or was answered outcome_unknown and may yet be committed; user_not_found,
-  /// transaction_not_found. A request that has not reached its lane yet, or runs in another process, may still come
-  /// after transaction_not_found: sending it again with its key settles that.
-  net::task<result<domain::transaction>> find(user_id user, std::string key, net::deadline until);
+  /// The journal row that holds `key`, of those that players sent or of those that servers did. Refusals:
+  /// idempotency_in_progress while a command with the key is queued or in flight in this process, or was answered
+  /// outcome_unknown and may yet be committed; user_not_found, transaction_not_found. A request that has not reached
+  /// its lane yet, or runs in another process, may still come after transaction_not_found: sending it again with its
+  /// key settles that.
+  net::task<result<domain::transaction>> find(user_id user, bool by_player, std::string key, net::deadline until);
 
  private:
   const ledger::ledger& ledger_;

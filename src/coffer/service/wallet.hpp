@@ -12,11 +12,13 @@
 
 namespace coffer::service {
 
-/// How a request wants to be recognised: by its own id and, if it brought one, by its idempotency key.
+/// Who sends a request, and how it wants to be recognised: by its own id and, if it brought one, by its idempotency
+/// key.
 struct request_identity {
   std::string request_id;
   std::string idempotency_key;  ///< empty: none
   domain::fingerprint print{};
+  domain::actor by;
 };
 
 /// Deposits, purchases, uses, grants and refunds. Every call ends with a verdict shortly after `until` at the latest: a
@@ -120,6 +122,7 @@ class wallet {
     c.request_id = std::move(who.request_id);
     c.idempotency_key = std::move(who.idempotency_key);
     c.print = who.print;
+    c.by = who.by;
     return c;
   }
 

@@ -28,10 +28,11 @@ constexpr pg::statement load_keyed{
     "batch_load_keyed",
     "select t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"
     " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at,"
-    " t.detail_1, t.detail_2, t.note"
-    " from unnest($1, $2) as wanted (user_id, idempotency_key)"
+    " t.detail_1, t.detail_2, t.note, t.actor"
+    " from unnest($1, $2, $3) as wanted (user_id, idempotency_key, by_player)"
     " join transactions t on t.user_id = wanted.user_id and t.idempotency_key = wanted.idempotency_key"
-    " where t.user_id = any($3)"};
+    " and (t.actor is not distinct from 0) = (wanted.by_player = 1)"
+    " where t.user_id = any($4)"};
 
 constexpr pg::statement load_refunds{"batch_load_refunds",
                                      "select r.user_id, r.version, r.units"
@@ -71,7 +72,7 @@ void sort_unique(std::vector<T>& values) {
 /// The ids that a batch's load statements ask for; empty lists mean that the statement is left out.
 struct wanted {
   wanted(command_list commands, const std::set<product_id>& limited) {
-    std::vector<std::pair<std::int64_t, std::string_view>> keys;
+    std::vector<domain::key_place> keys;
     std::vector<std::pair<std::int64_t, std::int64_t>> refunds;
     for (const domain::command* c : commands) {
       users.push_back(c->user.value);
@@ -85,7 +86,7 @@ struct wanted {
         refunds.emplace_back(c->user.value, c->purchase.at.value);
       }
       if (!c->idempotency_key.empty()) {
-        keys.emplace_back(c->user.value, c->idempotency_key);
+        keys.push_back(domain::place_of(*c));
       }
     }
     sort_unique(users);
@@ -97,9 +98,10 @@ struct wanted {
       refund_users.push_back(user);
       refund_versions.push_back(at);
     }
-    for (const auto& [user, key] : keys) {
-      key_users.push_back(user);
-      key_texts.push_back(key);
+    for (const domain::key_place& place : keys) {
+      key_users.push_back(place.user.value);
+      key_texts.push_back(place.key);
+      keys_by_player.push_back(place.by_player ? 1 : 0);
     }
   }
 
@@ -110,6 +112,7 @@ struct wanted {
   std::vector<std::int64_t> refund_versions;
   std::vector<std::int64_t> key_users;
   std::vector<std::string_view> key_texts;
+  std::vector<std::int16_t> keys_by_player;  ///< 1: a player sent it
 };
 
 using int64s = std::span<const std::int64_t>;
@@ -141,6 +144,7 @@ pg::pipeline load_batch(command_list commands, const std::set<product_id>& limit
     p.add(load_keyed, std::move(pg::params{}
                                     .add(int64s{ids.key_users})
                                     .add(std::span<const std::string_view>{ids.key_texts})
+                                    .add(std::span<const std::int16_t>{ids.keys_by_player})
                                     .add(int64s{ids.users})));
   }
   return p;

@@ -48,21 +48,32 @@ constexpr pg::statement insert_journal{
     " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),"
     " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14"};
 
-// Only for batches that have such a row: most have none, and two columns more cost every batch.
+// For batches of a server that asks for credentials: elsewhere nobody is known, and a column more costs every batch.
+constexpr pg::statement insert_attributed_journal{
+    "batch_insert_attributed_journal",
+    "insert into transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after,"
+    " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at, actor)"
+    " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),"
+    " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14, unnest($15)"};
+
+// Only for batches that have such a row: most have none.
 constexpr pg::statement insert_detailed_journal{
     "batch_insert_detailed_journal",
     "insert into transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after,"
-    " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at, detail_1, detail_2)"
+    " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at, actor, detail_1,"
+    " detail_2)"
     " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),"
-    " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14, unnest($15), unnest($16)"};
+    " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14, unnest($15), unnest($16), unnest($17)"};
 
 // For batches with grants or refunds.
 constexpr pg::statement insert_noted_journal{
     "batch_insert_noted_journal",
     "insert into transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after,"
-    " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at, detail_1, detail_2, note)"
+    " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at, actor, detail_1,"
+    " detail_2, note)"
     " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),"
-    " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14, unnest($15), unnest($16), unnest($17)"};
+    " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14, unnest($15), unnest($16), unnest($17),"
+    " unnest($18)"};
 
 constexpr pg::statement count_refunds{"batch_count_refunds",
                                       "insert into refunds (user_id, version, units)"
@@ -177,7 +188,7 @@ struct journal_columns {
     for (auto* column : {&kinds, &statuses}) {
       column->reserve(rows);
     }
-    for (auto* column : {&products, &item_quantities, &first_details, &second_details}) {
+    for (auto* column : {&products, &item_quantities, &actors, &first_details, &second_details}) {
       column->reserve(rows);
     }
     for (auto* column : {&reasons, &keys, &prints, &notes}) {
@@ -202,10 +213,12 @@ struct journal_columns {
         t.print ? optional_text{std::string_view{reinterpret_cast<const char*>(t.print->data()), t.print->size()}}
                 : std::nullopt);
     request_ids.emplace_back(t.request_id);
+    actors.push_back(t.by.stored());
     first_details.push_back(t.detail_1);
     second_details.push_back(t.detail_2);
     notes.push_back(t.note.empty() ? std::nullopt : optional_text{t.note});
     noted = noted || !t.note.empty();
+    attributed = attributed || t.by.is_known();
     detailed = detailed || noted || t.detail_1 || t.detail_2;
   }
 
@@ -219,6 +232,9 @@ struct journal_columns {
     p.add(std::span<const optional_text>{reasons}).add(std::span<const optional_text>{keys});
     p.add_bytea_array(prints).add(std::span<const std::string_view>{request_ids});
     p.add(time);
+    if (attributed || detailed) {
+      p.add(std::span<const optional_int64>{actors});
+    }
     if (detailed) {
       p.add(std::span<const optional_int64>{first_details}).add(std::span<const optional_int64>{second_details});
     }
@@ -230,11 +246,12 @@ struct journal_columns {
 
   std::vector<std::int64_t> users, versions, quantities, amounts, balances;
   std::vector<std::int16_t> kinds, statuses;
-  std::vector<optional_int64> products, item_quantities, first_details, second_details;
+  std::vector<optional_int64> products, item_quantities, actors, first_details, second_details;
   std::vector<optional_text> reasons, keys, prints, notes;
   std::vector<std::string_view> request_ids;
-  bool detailed = false;  ///< a row has a detail or a note
-  bool noted = false;     ///< a row has a note
+  bool attributed = false;  ///< of a row it is known who asked
+  bool detailed = false;    ///< a row has a detail or a note
+  bool noted = false;       ///< a row has a note
 };
 
 void add_journal(pg::pipeline& p, const domain::batch_state& state, const domain::batch_effects& effects) {
@@ -250,9 +267,10 @@ void add_journal(pg::pipeline& p, const domain::batch_state& state, const domain
   for (const domain::transaction* row : rows) {
     columns.append(*row);
   }
-  const pg::statement& insert = columns.noted      ? insert_noted_journal
-                                : columns.detailed ? insert_detailed_journal
-                                                   : insert_journal;
+  const pg::statement& insert = columns.noted        ? insert_noted_journal
+                                : columns.detailed   ? insert_detailed_journal
+                                : columns.attributed ? insert_attributed_journal
+                                                     : insert_journal;
   p.add(insert, columns.to_params(state.time));
 }
 

@@ -9,19 +9,19 @@ namespace {
 constexpr pg::statement select_row{
     "journal_find",
     "select user_id, version, kind, status, product_id, quantity, amount, balance_after, item_quantity_after, reason,"
-    " idempotency_key, fingerprint, request_id, created_at, detail_1, detail_2, note from transactions where user_id = "
-    "$1 "
-    "and version = $2"};
+    " idempotency_key, fingerprint, request_id, created_at, detail_1, detail_2, note, actor"
+    " from transactions where user_id = $1 and version = $2"};
 
 // The outer join leaves one row of NULLs for a user without matching history, and none for an unknown user.
 constexpr pg::statement select_transaction_page{
     "journal_list",
     "select t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"
     " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at,"
-    " t.detail_1, t.detail_2, t.note"
+    " t.detail_1, t.detail_2, t.note, t.actor"
     " from users u left join lateral (select * from transactions where user_id = $1"
     " and ($2::bigint is null or version < $2) and ($3::smallint is null or kind = $3)"
-    " and ($4::smallint is null or status = $4) order by version desc limit $5) t on true"
+    " and ($4::smallint is null or status = $4)"
+    " and (not $5::boolean or actor is not distinct from $6::bigint) order by version desc limit $7) t on true"
     " where u.id = $1 order by t.version desc"};
 
 // One row of NULLs for a user without this key, none for an unknown user.
@@ -29,13 +29,18 @@ constexpr pg::statement select_keyed{
     "journal_outcome",
     "select t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"
     " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at,"
-    " t.detail_1, t.detail_2, t.note"
-    " from users u left join transactions t on t.user_id = $1 and t.idempotency_key = $2 where u.id = $1"};
+    " t.detail_1, t.detail_2, t.note, t.actor"
+    " from users u left join transactions t on t.user_id = $1 and t.idempotency_key = $2"
+    " and (t.actor is not distinct from 0) = $3 where u.id = $1"};
 
 constexpr pg::statement begin_settling{"journal_settle", "begin"};
 constexpr pg::statement lock_user{"journal_lock_user",
                                   "select id from users where id = $1 for no key update skip locked"};
 constexpr pg::statement end_settling{"journal_settled", "commit"};
+
+pg::params keyed_params(const domain::key_place& place) {
+  return pg::params::of(place.user, place.key, place.by_player);
+}
 
 /// The row that select_keyed found.
 result<domain::transaction> read_outcome(const pg::rows& found) {
@@ -66,18 +71,17 @@ net::task<std::optional<domain::transaction>> find_transaction(pg::connection& d
   co_return read_transaction(found, 0);
 }
 
-net::task<result<domain::transaction>> find_outcome(pg::connection& db, user_id user, std::string key,
-                                                    net::deadline until) {
-  const pg::rows found = co_await db.query(select_keyed, pg::params::of(user, key), until);
+net::task<result<domain::transaction>> find_outcome(pg::connection& db, domain::key_place place, net::deadline until) {
+  const pg::rows found = co_await db.query(select_keyed, keyed_params(place), until);
   co_return read_outcome(found);
 }
 
-net::task<result<domain::transaction>> settle_outcome(pg::connection& db, user_id user, std::string key,
+net::task<result<domain::transaction>> settle_outcome(pg::connection& db, domain::key_place place,
                                                       net::deadline until) {
   pg::pipeline question;
   question.add(begin_settling);
-  question.add(lock_user, pg::params::of(user));
-  question.add(select_keyed, pg::params::of(user, key));
+  question.add(lock_user, pg::params::of(place.user));
+  question.add(select_keyed, keyed_params(place));
   question.add(end_settling);
   const std::vector<pg::rows> results = co_await db.run(std::move(question), until);
   const pg::rows& found = results.at(2);
@@ -90,7 +94,8 @@ net::task<result<domain::transaction>> settle_outcome(pg::connection& db, user_i
 net::task<std::optional<std::vector<domain::transaction>>> list_transactions(pg::connection& db, history_query query,
                                                                              net::deadline until) {
   pg::params with;
-  with.add(query.user).add(query.before).add(stored(query.kind)).add(stored(query.status)).add(query.limit);
+  with.add(query.user).add(query.before).add(stored(query.kind)).add(stored(query.status));
+  with.add(query.by.has_value()).add(query.by.value_or(domain::actor{}).stored()).add(query.limit);
   const pg::rows found = co_await db.query(select_transaction_page, std::move(with), until);
   if (found.empty()) {
     co_return std::nullopt;
