@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -134,11 +136,29 @@ std::optional<std::string> variable(const char* name) {
   return value == nullptr ? std::nullopt : std::optional<std::string>{value};
 }
 
+/// Before any thread starts, so that nobody reads what is changed.
+process_environment environment_of_process() {
+  return {.value = variable,
+          .names =
+              [] {
+                std::vector<std::string> names;
+                for (char** each = ::environ; *each != nullptr; ++each) {
+                  const std::string_view text = *each;
+                  names.emplace_back(text.substr(0, text.find('=')));
+                }
+                return names;
+              },
+          .set =
+              [](const std::string& name, const std::string& value) {
+                ::setenv(name.c_str(), value.c_str(), 1);  // NOLINT(concurrency-mt-unsafe)
+              }};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
-    const command wanted = parse_command_line({argv + 1, argv + argc}, variable);
+    const command wanted = parse_command_line({argv + 1, argv + argc}, environment_of_process());
     return std::visit([](const auto& each) { return run(each); }, wanted);
   } catch (const std::exception& e) {
     fmt::print(stderr, "coffer: {}\n", e.what());

@@ -30,6 +30,30 @@ TEST_CASE("the program prints its version and refuses nonsense with exit code 2"
   CHECK(says(wrong.err, "COFFER_LANES '0' is not valid"));
 }
 
+TEST_CASE("a misspelt variable of the environment or of a file ends the start of a server") {
+  const auto wrong = test::run_coffer({"serve"}, {{"COFFER_LIMIT_PURCHASES", "user:1/1s"}});
+  CHECK(wrong.exit_code == 2);
+  CHECK(says(wrong.err, "COFFER_LIMIT_PURCHASES is no setting; did you mean COFFER_LIMIT_PURCHASE?"));
+  const test::temporary_folder folder;
+  const std::string file = folder.write("environment", "COFFER_LANE=3\n");
+  CHECK(says(test::run_coffer({"doctor", "--env-file", file}).err, "COFFER_LANE is no setting; did you mean"));
+}
+
+TEST_CASE("what --env-file names reaches the database's client library, too") {
+  test::database db;
+  const test::temporary_folder folder;
+  const std::string file =
+      folder.write("environment", "DATABASE_URL=" + db.url() + "\nPGAPPNAME='from a file'\nREDIS_URL=none\n");
+  const auto status = test::run_coffer({"migrate", "status", "--env-file", file});
+  CHECK(status.exit_code == 0);
+  CHECK(says(status.out, "0 pending"));
+  // The environment wins.
+  CHECK(test::run_coffer({"migrate", "status", "--env-file", file}, {{"DATABASE_URL", "postgresql://127.0.0.1:1/none"}})
+            .exit_code == 1);
+  const std::string secret = folder.write("secret", db.url() + "\n");
+  CHECK(test::run_coffer({"migrate", "status"}, {{"DATABASE_URL_FILE", secret}}).exit_code == 0);
+}
+
 TEST_CASE("migrate goes up, shows the status, and goes down") {
   test::database db = test::database::empty();
   const std::string first = app::built_in_migrations().front().file_name;

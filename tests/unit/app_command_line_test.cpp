@@ -1,18 +1,30 @@
 #include "coffer/app/command_line.hpp"
 
+#include <fstream>
 #include <map>
 
 #include "support/catch.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace coffer;
 
 namespace {
 
 app::command parse(std::vector<std::string> arguments, std::map<std::string, std::string> env = {}) {
-  return app::parse_command_line(std::move(arguments), [env = std::move(env)](const char* name) {
+  app::process_environment process;
+  process.value = [&env](const char* name) {
     const auto found = env.find(name);
     return found == env.end() ? std::nullopt : std::optional{found->second};
-  });
+  };
+  process.names = [&env] {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : env) {
+      names.push_back(name);
+    }
+    return names;
+  };
+  process.set = [&env](const std::string& name, const std::string& value) { env[name] = value; };
+  return app::parse_command_line(std::move(arguments), process);
 }
 
 /// The command of that kind; fails the test, with what was printed, when it is another.
@@ -117,6 +129,61 @@ TEST_CASE("an unknown command or option is named, with the one that may be meant
   CHECK(refusal({"serve", "now"}) == "coffer: 'now' is one argument too many");
   CHECK(refusal({"serve", "--lanes"}) == "coffer: --lanes needs a value");
   CHECK(says(parsed_as<app::print_and_exit>({"migrate", "up", "x"}).err, "See `coffer migrate up --help`."));
+}
+
+TEST_CASE("a variable that is no setting ends the start and names the one that may be meant") {
+  const auto refused = [](const char* name) {
+    const std::string text = refusal({"serve"}, {{name, "user:10/1s"}});
+    CHECK(refusal({"doctor"}, {{name, "user:10/1s"}}) == text);
+    return text;
+  };
+  CHECK(refused("COFFER_LIMIT_PURCHASES") ==
+        "coffer: the environment variable COFFER_LIMIT_PURCHASES is no setting; did you mean COFFER_LIMIT_PURCHASE?");
+  CHECK(says(refused("COFFER_PURCHASE_LIMIT"), "did you mean COFFER_LIMIT_PURCHASE?"));
+  CHECK(says(refused("COFFER_TEST_KEY"), "did you mean COFFER_TEST_KEYS?"));
+  CHECK(says(refused("COFFER_FROBNICATE"), "is no setting: `coffer serve --help` lists them all"));
+  // Empty is unset, other commands have no use for it, other programs' variables are not ours.
+  for (const char* name :
+       {"COFFER_STATE_DIR", "COFFER_SERVICE_HOST", "COFFER_SERVICE_PORT_HTTP", "COFFER_PORT",
+        "COFFER_PORT_8080_TCP_ADDR", "COFFER_ADMIN_SERVICE_PORT", "LIMIT_PURCHASE", "coffer_lanes"}) {
+    CAPTURE(name);
+    parsed_as<app::serve_command>({"serve"}, {{name, "x"}});
+  }
+  parsed_as<app::serve_command>({"serve"}, {{"COFFER_FROBNICATE", ""}});
+  parsed_as<app::seed_command>({"seed"}, {{"COFFER_FROBNICATE", "1"}});
+}
+
+TEST_CASE("--env-file stands behind the environment, which stands behind flags, in every command") {
+  const test::temporary_folder folder;
+  const std::string path = (folder.path() / "environment").string();
+  std::ofstream{path} << "DATABASE_URL=postgresql://file/d\nCOFFER_LANES=3\nCOFFER_THREADS=4\nPGPASSWORD='a b'\n";
+  const auto serve = parsed_as<app::serve_command>({"serve", "--env-file", path, "--threads", "5"},
+                                                   {{"COFFER_LANES", "2"}, {"COFFER_THREADS", ""}});
+  CHECK(serve.how.database_url == "postgresql://file/d");
+  CHECK(serve.how.lanes == 2);
+  CHECK(serve.how.threads == 5);
+  CHECK(parsed_as<app::doctor_command>({"doctor", "--env-file", path}).how.lanes == 3);
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"migrate", "up"}, {"migrate", "down"}, {"migrate", "status"}}) {
+    auto arguments = command;
+    arguments.insert(arguments.end(), {"--env-file", path});
+    CHECK(parsed_as<app::migrate_command>(arguments).database_url == "postgresql://file/d");
+  }
+  CHECK(parsed_as<app::seed_command>({"seed", "--env-file", path}).database_url == "postgresql://file/d");
+  CHECK(parsed_as<app::verify_command>({"verify", "--env-file", path}).database_url == "postgresql://file/d");
+  CHECK(parsed_as<app::key_command>({"key", "list", "--env-file", path}).database_url == "postgresql://file/d");
+  std::ofstream{path} << "COFFER_LISTEN=127.0.0.1:7\n";
+  CHECK(parsed_as<app::healthcheck_command>({"healthcheck", "--env-file", path}).url == "http://127.0.0.1:7/readyz");
+
+  std::ofstream{path} << "COFFER_LIMIT_USES=user:1/1s\n";
+  CHECK(
+      says(refusal({"serve", "--env-file", path}), "COFFER_LIMIT_USES is no setting; did you mean COFFER_LIMIT_USE?"));
+  std::ofstream{path} << "# a comment\nDATABASE_URL postgresql://me:geheim@h/d\n";
+  const std::string malformed = refusal({"seed", "--env-file", path});
+  CHECK(says(malformed, "has in line 2 something else than NAME=VALUE"));
+  CHECK(!says(malformed, "geheim"));
+  CHECK(says(refusal({"serve", "--env-file", "/nowhere"}), "--env-file '/nowhere' cannot be read: No such file"));
+  CHECK(says(refusal({"serve", "--env-file", "/"}), "--env-file '/' cannot be read"));
 }
 
 TEST_CASE("without a command the help is shown as a usage error") {

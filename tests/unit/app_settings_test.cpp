@@ -1,10 +1,13 @@
 #include "coffer/app/settings_table.hpp"
 
+#include <fstream>
 #include <map>
 #include <set>
 
+#include "coffer/app/env_file.hpp"
 #include "coffer/app/settings_values.hpp"
 #include "support/catch.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace coffer;
 using namespace std::chrono_literals;
@@ -135,6 +138,54 @@ TEST_CASE("a wrong URL is not repeated, because it holds the password") {
   CHECK(says(text, "DATABASE_URL is not valid"));
   CHECK(!says(text, "geheim"));
   CHECK(!says(complaint({{"--redis-url", "http://:geheim@h"}}), "geheim"));
+}
+
+TEST_CASE("a secret may come from a file, which is read without the white space around it") {
+  const test::temporary_folder folder;
+  const std::string path = (folder.path() / "secret").string();
+  std::ofstream{path} << "\n postgresql://me:geheim@h/d \n";
+  CHECK(resolve({}, {{"DATABASE_URL_FILE", path}})->database_url == "postgresql://me:geheim@h/d");
+  CHECK(resolve({{"--database-url", "postgresql://x/y"}}, {{"DATABASE_URL_FILE", path}})->database_url ==
+        "postgresql://x/y");
+  CHECK(complaint({}, {{"DATABASE_URL_FILE", path}, {"DATABASE_URL", "postgresql://x/y"}}) ==
+        "the environment variables DATABASE_URL and DATABASE_URL_FILE are both set: unset one");
+  CHECK(resolve({}, {{"DATABASE_URL_FILE", path}, {"DATABASE_URL", ""}})->database_url == "postgresql://me:geheim@h/d");
+  const std::string wrong = complaint({}, {{"REDIS_URL_FILE", path}});
+  CHECK(says(wrong, "what the file '" + path + "' (REDIS_URL_FILE) holds is not valid"));
+  CHECK(!says(wrong, "geheim"));
+  std::ofstream{path} << "none";
+  CHECK(resolve({}, {{"REDIS_URL_FILE", path}})->redis_url.empty());
+  std::ofstream{path} << " \n";
+  CHECK(complaint({}, {{"DATABASE_URL_FILE", path}}) == "the file '" + path + "' (DATABASE_URL_FILE) is empty");
+  std::ofstream{path} << std::string(70'000, 'x');
+  CHECK(says(complaint({}, {{"DATABASE_URL_FILE", path}}), "has more than 64 KiB"));
+  CHECK(says(complaint({}, {{"DATABASE_URL_FILE", "/nowhere"}}), "cannot be read: No such file"));
+}
+
+TEST_CASE("a file of variables is read as systemd reads it") {
+  using pairs = std::vector<std::pair<std::string, std::string>>;
+  const auto all = app::parse_env_file(
+      "# comment\n ; another\n\nPLAIN=a b  \r\n  SPACED=  x\nEMPTY=\nSINGLE='a \\ \" #'\n"
+      "DOUBLE=\"say \\\"hi\\\" \\\\ \\$x \\n\"\nINNER=it's\nESCAPED=a\\ b\\\nc\nTWO='a' \"b\"\nEQUALS=k=v&w=1#2\n"
+      "TAIL=last");
+  REQUIRE(all.has_value());
+  CHECK(*all == pairs{{"PLAIN", "a b"},
+                      {"SPACED", "x"},
+                      {"EMPTY", ""},
+                      {"SINGLE", "a \\ \" #"},
+                      {"DOUBLE", "say \"hi\" \\ $x \\n"},
+                      {"INNER", "it's"},
+                      {"ESCAPED", "a bc"},
+                      {"TWO", "ab"},
+                      {"EQUALS", "k=v&w=1#2"},
+                      {"TAIL", "last"}});
+  for (const char* text : {"export A=1", "A B=1", "=1", "1A=1", "A", "A=1\nnonsense\n"}) {
+    CAPTURE(text);
+    CHECK(!app::parse_env_file(text).has_value());
+  }
+  CHECK(app::parse_env_file("A=1\nB=\"open\nC=2").error() ==
+        "has a quote that is not closed in the value of B, line 2");
+  CHECK(app::parse_env_file("").value().empty());
 }
 
 TEST_CASE("timeouts nest, and those not given follow the outer one down") {

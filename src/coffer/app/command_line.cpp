@@ -10,6 +10,7 @@
 #include "coffer/app/command_line_completion.hpp"
 #include "coffer/app/command_line_key.hpp"
 #include "coffer/app/command_line_suggest.hpp"
+#include "coffer/app/env_file.hpp"
 #include "coffer/app/settings_values.hpp"
 #include "coffer/app/version.hpp"
 #include "coffer/base/ids.hpp"
@@ -28,7 +29,10 @@ std::optional<std::string> flag_in(const given_flags& given, const char* flag) {
 
 /// Offers a setting to a subcommand. CLI11 only collects the text: range and source are the table's business.
 void offer(CLI::App& where, const setting_spec& spec, given_flags& given) {
-  const std::string about = fmt::format("{}\n{}, default {}", spec.help, spec.variable, spec.show(settings{}));
+  std::string about = fmt::format("{}\n{}, default {}", spec.help, spec.variable, spec.show(settings{}));
+  if (spec.is_secret) {
+    about += fmt::format("; or {}_FILE, a file that holds it", spec.variable);
+  }
   const std::string flag = spec.flag;
   if (spec.is_switch) {
     where.add_flag_function(flag, [&given, flag](std::int64_t) { given[flag] = "on"; }, about)->group(spec.group);
@@ -62,11 +66,12 @@ constexpr const char* exit_codes = "Exit codes: 0 done, 1 failed (the reason is 
 /// The parser with everything it writes into.
 class parser {
  public:
-  explicit parser(const variables& env) : env_{env} {
+  explicit parser(const process_environment& env) : process_{env}, env_{env.value} {
     app_.require_subcommand(1);
     app_.footer(fmt::format(
-        "`coffer COMMAND --help` shows a command's options. A flag wins over its environment variable, and that over"
-        " the\ndefault.\n\nExamples:\n  coffer migrate up && coffer serve\n  DATABASE_URL=postgresql://... coffer seed"
+        "`coffer COMMAND --help` shows a command's options. A flag wins over its environment variable, that over"
+        " --env-file,\nand that over the default.\n\nExamples:\n  coffer migrate up && coffer serve\n  "
+        "DATABASE_URL=postgresql://... coffer seed"
         "\n\n{}",
         exit_codes));
     app_.get_formatter()->column_width(42);
@@ -76,7 +81,7 @@ class parser {
     add_verify();
     add_doctor();
     add_healthcheck();
-    key_.emplace(app_, exit_codes, [this](CLI::App& where) { offer(where, find_setting("--database-url"), given_); });
+    key_.emplace(app_, exit_codes, [this](CLI::App& where) { offer_database(where); });
     version_ = app_.add_subcommand("version", "Print the version");
     add_completion();
     app_.set_version_flag("--version", fmt::format("coffer {}\n", version_text));
@@ -89,6 +94,7 @@ class parser {
     std::ranges::reverse(arguments);
     try {
       app_.parse(std::move(arguments));
+      take_env_file();
       return build();
     } catch (const CLI::CallForHelp&) {
       return print_and_exit{.exit_code = exit_ok, .out = app_.help(), .err = {}};
@@ -102,6 +108,17 @@ class parser {
   }
 
  private:
+  void offer_env_file(CLI::App& where) {
+    where
+        .add_option("--env-file", env_file_,
+                    "takes variables that are not set from there: NAME=VALUE lines, as systemd has them")
+        ->type_name("FILE");
+  }
+  void offer_database(CLI::App& where) {
+    offer(where, find_setting("--database-url"), given_);
+    offer_env_file(where);
+  }
+  void take_env_file();
   void add_serve();
   void add_migrate();
   void add_seed();
@@ -127,6 +144,11 @@ class parser {
     return format_ == "json";
   }
   [[nodiscard]] settings all_settings() const {
+    std::vector<std::string> names = process_.names();
+    std::erase_if(names, [this](const std::string& name) { return env_(name.c_str()).value_or("").empty(); });
+    if (auto known = check_variable_names(names); !known) {
+      throw usage_error{std::move(known.error())};
+    }
     auto resolved = resolve_settings([this](const char* flag) { return flag_in(given_, flag); }, env_);
     if (!resolved) {
       throw usage_error{std::move(resolved.error())};
@@ -137,6 +159,7 @@ class parser {
     return resolve_one("--database-url", given_, env_, &settings::database_url);
   }
 
+  const process_environment& process_;
   const variables& env_;
   CLI::App app_{"An in-app currency and purchases server", "coffer"};
   CLI::App* serve_ = nullptr;
@@ -154,6 +177,7 @@ class parser {
   std::optional<key_arguments> key_;
 
   given_flags given_;
+  std::string env_file_;
   migrate_command migrate_how_;
   std::string lock_timeout_ = "5s";
   bool all_ = false;
@@ -162,6 +186,31 @@ class parser {
   std::string user_;
   std::string url_;
 };
+
+/// Puts what the file of --env-file has into the environment, but for what is set there.
+void parser::take_env_file() {
+  if (env_file_.empty()) {
+    return;
+  }
+  const auto refuse_file = [this](const std::string& why) {
+    throw usage_error{fmt::format("--env-file '{}' {}", env_file_, why)};
+  };
+  const auto text = read_small_file(env_file_);
+  if (!text) {
+    refuse_file(text.error());
+  }
+  const auto all = parse_env_file(*text);
+  if (!all) {
+    refuse_file(all.error());
+  }
+  // Of several lines with one name the last counts, as everywhere.
+  const std::map<std::string, std::string> last{all->rbegin(), all->rend()};
+  for (const auto& [name, value] : last) {
+    if (env_(name.c_str()).value_or("").empty()) {
+      process_.set(name, value);
+    }
+  }
+}
 
 const CLI::App* parser::chosen() const {
   const CLI::App* innermost = &app_;
@@ -213,6 +262,7 @@ void parser::add_serve() {
   for (const setting_spec& spec : setting_specs()) {
     offer(*serve_, spec, given_);
   }
+  offer_env_file(*serve_);
   serve_->footer(fmt::format(
       "SIGTERM and SIGINT end the server after the requests in flight; a second one ends it at once.\n\nExamples:\n"
       "  DATABASE_URL=postgresql://coffer@db/coffer REDIS_URL=redis://cache:6379/0 coffer serve\n"
@@ -227,9 +277,8 @@ void parser::add_migrate() {
   migrate_down_ = migrate_->add_subcommand("down", "Undo the newest migration (and its data!)");
   migrate_status_ = migrate_->add_subcommand("status", "List the migrations and whether they are applied");
   migrate_new_ = migrate_->add_subcommand("new", "Write an empty migration file");
-  const setting_spec& database = find_setting("--database-url");
   for (CLI::App* each : {migrate_up_, migrate_down_, migrate_status_}) {
-    offer(*each, database, given_);
+    offer_database(*each);
     each->add_option("--dir", migrate_how_.folder, "use the files of this folder instead of those in the binary")
         ->type_name("FOLDER");
   }
@@ -259,14 +308,14 @@ void parser::add_migrate() {
 
 void parser::add_seed() {
   seed_ = app_.add_subcommand("seed", "Add two example products and the user demo with 10000 credits");
-  offer(*seed_, find_setting("--database-url"), given_);
+  offer_database(*seed_);
   seed_->add_option("--format", format_, "what is printed, default text")->type_name("text|json");
   seed_->footer(fmt::format("Running it again adds nothing.\n\n{}", exit_codes));
 }
 
 void parser::add_verify() {
   verify_ = app_.add_subcommand("verify", "Prove that the books are right: replay the journal against what is stored");
-  offer(*verify_, find_setting("--database-url"), given_);
+  offer_database(*verify_);
   verify_->add_option("--user", user_, "this user's books only, default everybody's")->type_name("ID");
   verify_->add_option("--format", format_, "what is printed, default text")->type_name("text|json");
   verify_->footer(
@@ -280,6 +329,7 @@ void parser::add_doctor() {
   for (const setting_spec& spec : setting_specs()) {
     offer(*doctor_, spec, given_);
   }
+  offer_env_file(*doctor_);
   doctor_->add_option("--format", format_, "what is printed, default text")->type_name("text|json");
   doctor_->footer(
       "Takes the settings of `coffer serve` and changes nothing.\n\nExamples:\n  coffer doctor\n"
@@ -292,6 +342,7 @@ void parser::add_healthcheck() {
   healthcheck_ = app_.add_subcommand("healthcheck", "Ask a running server whether it is ready (for containers)");
   offer(*healthcheck_, find_setting("--listen"), given_);
   offer(*healthcheck_, find_setting("--tls-certificate"), given_);
+  offer_env_file(*healthcheck_);
   healthcheck_->add_option("--url", url_, "what to ask instead, default http://LISTEN/readyz, https with a certificate")
       ->type_name("http[s]://HOST:PORT/PATH");
   healthcheck_->footer(fmt::format("It waits for 2 s at most.\n\n{}", exit_codes));
@@ -393,7 +444,7 @@ command parser::build() {
 
 }  // namespace
 
-command parse_command_line(std::vector<std::string> arguments, const variables& env) {
+command parse_command_line(std::vector<std::string> arguments, const process_environment& env) {
   if (arguments.empty()) {
     auto help = parser{env}.parse({"--help"});
     auto& page = std::get<print_and_exit>(help);

@@ -1,8 +1,10 @@
-// What the user asked for on the command line. Reads arguments and variables, does nothing. Knows no database.
+// What the user asked for on the command line. Reads arguments, variables and their files, does nothing. Knows no
+// database.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
@@ -80,7 +82,15 @@ struct print_and_exit {
 using command = std::variant<serve_command, migrate_command, seed_command, healthcheck_command, verify_command,
                              doctor_command, key_command, version_command, print_and_exit>;
 
-/// Reads the arguments (without the program's name), then `env`, then defaults. Pure.
-command parse_command_line(std::vector<std::string> arguments, const variables& env);
+/// The process's environment: what a command line leaves open is looked up there.
+struct process_environment {
+  variables value;
+  std::function<std::vector<std::string>()> names;  ///< of all variables that are set
+  /// Sets one: those of --env-file that are not set, so that the database's client library has them, too.
+  std::function<void(const std::string& name, const std::string& value)> set;
+};
+
+/// Reads the arguments (without the program's name), then `env` and the files that these name, then defaults.
+command parse_command_line(std::vector<std::string> arguments, const process_environment& env);
 
 }  // namespace coffer::app

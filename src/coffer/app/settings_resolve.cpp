@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "coffer/app/command_line_suggest.hpp"
+#include "coffer/app/env_file.hpp"
 #include "coffer/app/settings_table.hpp"
 #include "coffer/app/settings_values.hpp"
 #include "coffer/net/tls.hpp"
@@ -20,6 +22,78 @@ constexpr limit::policies default_credential_limit{
 std::optional<std::string> value_of(const variables& env, const char* name) {
   auto value = env(name);
   return value && !value->empty() ? value : std::nullopt;
+}
+
+/// What a setting is set to, and where that was found, for messages.
+struct found_value {
+  std::string text;
+  std::string source;
+};
+
+/// From the variable, or for a secret from the file that NAME_FILE names.
+std::expected<std::optional<found_value>, std::string> find_value(const setting_spec& spec, const variables& env) {
+  std::optional<found_value> found;
+  if (auto value = value_of(env, spec.variable)) {
+    found = found_value{*std::move(value), fmt::format("the environment variable {}", spec.variable)};
+  }
+  if (!spec.is_secret) {
+    return found;
+  }
+  const std::string by_file = fmt::format("{}_FILE", spec.variable);
+  const auto path = value_of(env, by_file.c_str());
+  if (!path) {
+    return found;
+  }
+  if (found) {
+    return std::unexpected{
+        fmt::format("the environment variables {} and {} are both set: unset one", spec.variable, by_file)};
+  }
+  auto text = read_secret(*path);
+  if (!text) {
+    return std::unexpected{fmt::format("the file '{}' ({}) {}", *path, by_file, text.error())};
+  }
+  return found_value{*std::move(text), fmt::format("what the file '{}' ({}) holds", *path, by_file)};
+}
+
+/// The words of a name in alphabetical order, so that words in another order are the same.
+std::string sorted_words(std::string_view name) {
+  std::vector<std::string_view> words;
+  while (!name.empty()) {
+    words.push_back(name.substr(0, name.find('_')));
+    name.remove_prefix(std::min(words.back().size() + 1, name.size()));
+  }
+  std::ranges::sort(words);
+  return fmt::format("{}", fmt::join(words, "_"));
+}
+
+/// "; did you mean X?" for the nearest variable of a setting, also when only the order of its words is another.
+std::string variable_suggestion(std::string_view name) {
+  std::vector<std::string> known;
+  for (const setting_spec& spec : setting_specs()) {
+    known.emplace_back(spec.variable);
+  }
+  const std::string near = suggestion(name, known);
+  if (!near.empty()) {
+    return near;
+  }
+  const std::string words = sorted_words(name);
+  const auto meant =
+      std::ranges::find_if(known, [&](const std::string& k) { return edit_distance(words, sorted_words(k)) <= 2; });
+  return meant == known.end() ? "" : fmt::format("; did you mean {}?", *meant);
+}
+
+/// What Kubernetes sets for every service (documentation, "Accessing the Service", environment variables): of one named
+/// coffer COFFER_SERVICE_HOST, COFFER_SERVICE_PORT, COFFER_SERVICE_PORT_HTTP, COFFER_PORT, COFFER_PORT_80_TCP_ADDR.
+bool is_of_kubernetes(std::string_view name) {
+  return name.ends_with("_SERVICE_HOST") || name.ends_with("_SERVICE_PORT") ||
+         name.find("_SERVICE_PORT_") != std::string_view::npos || name.ends_with("_PORT") ||
+         name.find("_TCP") != std::string_view::npos || name.find("_UDP") != std::string_view::npos;
+}
+
+/// What the project's scripts and tests set for one another.
+bool is_of_scripts(std::string_view name) {
+  static constexpr std::string_view all[] = {"COFFER_BINARY", "COFFER_KEY", "COFFER_SEEDED", "COFFER_STATE_DIR"};
+  return name.starts_with("COFFER_TEST_") || std::ranges::find(all, name) != std::end(all);
 }
 
 }  // namespace
@@ -73,17 +147,39 @@ std::expected<void, std::string> check_tls(const settings& s) {
 
 std::expected<void, std::string> apply_setting(settings& into, const setting_spec& spec,
                                                const std::optional<std::string>& flag, const variables& env) {
-  const auto value = flag ? flag : value_of(env, spec.variable);
-  if (!value) {
+  std::optional<found_value> given;
+  if (flag) {
+    given = found_value{*flag, spec.flag};
+  } else if (auto found = find_value(spec, env)) {
+    given = *std::move(found);
+  } else {
+    return std::unexpected{std::move(found.error())};
+  }
+  if (!given) {
     return {};
   }
-  const auto stored = spec.set(into, *value);
+  const auto stored = spec.set(into, given->text);
   if (stored) {
     return {};
   }
-  const std::string source = flag ? spec.flag : fmt::format("the environment variable {}", spec.variable);
-  const std::string shown = spec.is_secret ? "" : fmt::format(" '{}'", *value);
-  return std::unexpected{fmt::format("{}{} is not valid: it must be {}", source, shown, stored.error())};
+  const std::string shown = spec.is_secret ? "" : fmt::format(" '{}'", given->text);
+  return std::unexpected{fmt::format("{}{} is not valid: it must be {}", given->source, shown, stored.error())};
+}
+
+std::expected<void, std::string> check_variable_names(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    const auto is_it = [&name](const setting_spec& spec) { return name == spec.variable; };
+    if (!name.starts_with("COFFER_") || std::ranges::any_of(setting_specs(), is_it)) {
+      continue;
+    }
+    const std::string meant = variable_suggestion(name);
+    if (meant.empty() && (is_of_scripts(name) || is_of_kubernetes(name))) {
+      continue;
+    }
+    return std::unexpected{fmt::format("the environment variable {} is no setting{}", name,
+                                       meant.empty() ? ": `coffer serve --help` lists them all" : meant)};
+  }
+  return {};
 }
 
 std::expected<settings, std::string> resolve_settings(

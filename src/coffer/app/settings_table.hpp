@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "coffer/app/settings.hpp"
 
@@ -41,14 +42,18 @@ std::span<const setting_spec> setting_specs();
 /// The setting with that flag; asserts that there is one.
 const setting_spec& find_setting(std::string_view flag);
 
-/// A setting from the flag if given, else from its variable if that is set and not empty, else unchanged. The error
-/// names the source and the allowed values.
+/// A setting from the flag if given, else from its variable if that is set and not empty, else unchanged. For a secret
+/// the variable NAME_FILE may name a file that holds it. The error names the source and the allowed values.
 std::expected<void, std::string> apply_setting(settings& into, const setting_spec& spec,
                                                const std::optional<std::string>& flag, const variables& env);
 
 /// Whether settings::listen may be listened on: without keys only this machine may reach the server. The error says
 /// what else there is.
 std::expected<void, std::string> check_listen(const settings& s);
+
+/// Refuses variables that begin with COFFER_ and are no setting: one that is misspelt would leave its setting, a limit
+/// perhaps, at its default. Those of the project's scripts and what Kubernetes sets for a service named coffer pass.
+std::expected<void, std::string> check_variable_names(const std::vector<std::string>& names);
 
 /// The settings from flags (by name, e.g. "--lanes"), then variables, then defaults, checked against each other:
 /// timeouts nest (those not given follow the outer one down), and without keys only this machine may reach the server.
