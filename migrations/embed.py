@@ -24,5 +24,15 @@ output.write_text(
     "}  // namespace coffer::app\n",
     encoding="utf-8",
 )
+
+
+def word(path):
+    """A path as one word of a depfile, which has the syntax of make."""
+    text = str(path)
+    for mark, instead in (("$", "$$"), (" ", "\\ "), ("#", "\\#")):
+        text = text.replace(mark, instead)
+    return text
+
+
 # The folder itself changes when a file is added or removed.
-depfile.write_text(f"{output}: {folder} {' '.join(str(file) for file in files)}\n", encoding="utf-8")
+depfile.write_text(f"{word(output)}: {' '.join(word(each) for each in (folder, *files))}\n", encoding="utf-8")

@@ -32,9 +32,10 @@ quietly() {
 }
 
 # configure_and_build DIRECTORY [MESON OPTION...] [-- TARGET...]: sets the build directory up if it is not there yet
-# and builds in it. Locked, because ninja does not protect itself from a second one in the same directory.
+# and builds in it, on a terminal with ninja's one line of progress. Locked, because ninja does not protect itself from a
+# second one in the same directory.
 configure_and_build() {
-  local directory=$1 options=() lock
+  local directory=$1 options=() lock quiet=(--quiet)
   shift
   while [ $# -gt 0 ] && [ "$1" != -- ]; do
     options+=("$1")
@@ -50,6 +51,7 @@ configure_and_build() {
       die "meson could not configure $directory"
     }
   fi
-  ninja --quiet -C "$directory" "$@" >&2 || die "the build in $directory failed"
+  if [ -t 2 ]; then quiet=(); fi
+  ninja "${quiet[@]}" -C "$directory" "$@" >&2 || die "the build in $directory failed"
   exec {lock}>&-
 }

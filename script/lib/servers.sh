@@ -221,6 +221,9 @@ servers_start() {  # STATE [SETTING...]
   shift
   mkdir -p -- "$state"
   state=$(cd -- "$state" && pwd -P)
+  if [ -z "${DATABASE_URL-}" ] && [ -n "${DATABASE_URL_FILE-}" ]; then DATABASE_URL=$(cat -- "$DATABASE_URL_FILE"); fi
+  if [ -z "${REDIS_URL-}" ] && [ -n "${REDIS_URL_FILE-}" ]; then REDIS_URL=$(cat -- "$REDIS_URL_FILE"); fi
+  unset DATABASE_URL_FILE REDIS_URL_FILE
   if [ "$(id -u)" = 0 ]; then chmod a+x -- "$state"; fi
   locate "$state"
   with_servers_locked "$state" start_both "$@"
@@ -249,4 +252,15 @@ servers_remove() {  # STATE
   servers_stop "$1" || return 1
   rm -rf -- "$pg_home" "$redis_home" "$short_home" "$1/servers.lock"
   rmdir --ignore-fail-on-non-empty -- "$pg_place" 2> /dev/null || true
+}
+
+# Which of the two servers run from a state directory, in words.
+servers_running() {  # STATE
+  local state found=''
+  [ -d "$1" ] || return 0
+  state=$(cd -- "$1" && pwd -P)
+  locate "$state"
+  [ -z "$(processes_in "$pg_data" postgres)" ] || found=PostgreSQL
+  [ -z "$(processes_in "$redis_home" redis-server)" ] || found+="${found:+ and }Redis"
+  printf '%s' "$found"
 }
