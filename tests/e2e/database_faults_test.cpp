@@ -1,6 +1,9 @@
 // A PostgreSQL that breaks, seen over HTTP through a proxy: what is answered is true, and service comes back by itself.
 #include <atomic>
 #include <chrono>
+#include <map>
+#include <sstream>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -8,6 +11,7 @@
 
 #include "support/catch.hpp"
 #include "support/fault_proxy.hpp"
+#include "support/json_value.hpp"
 #include "support/parallel.hpp"
 #include "support/pg_environment.hpp"
 #include "support/server_process.hpp"
@@ -143,6 +147,62 @@ TEST_CASE("a database that stalls is answered within the deadline and recovers")
   s.proxy.heal();
   CHECK(s.recovers());
   CHECK(test::audit(s.db) == "");
+}
+
+TEST_CASE("an outage of the database is one line when it begins and one when it ends, whatever is asked meanwhile") {
+  proxied_shop s{{{"COFFER_LOG_LEVEL", "info"}, {"COFFER_REQUEST_TIMEOUT", "1s"}}};
+  REQUIRE(s.server->wait_for_event("serving").has_value());
+  s.proxy.refuse();
+  s.proxy.cut_all();
+  int refused = 0;
+  const auto ask = [&] {
+    refused += is_retryable(s.client->get(fmt::format("/users/{}", s.user))) ? 1 : 0;
+    refused += is_retryable(s.client->get("/readyz")) ? 0 : 1;  // its line is of level debug
+    refused += is_retryable(s.buy(test::unique_word("key"))) ? 1 : 0;
+  };
+  ask();
+  const auto begins = s.server->wait_for_event("cannot serve");
+  REQUIRE(begins.has_value());
+  CHECK((*begins)["level"] == "error");
+  CHECK((*begins)["database"] == "down");
+  CHECK((*begins)["schema"] == "unknown");
+  CHECK((*begins)["message"].text().find("check that it runs and DATABASE_URL points to it") != std::string::npos);
+  CHECK(s.server->metric("coffer_ready") == 0);
+  for (int i = 0; i < 3; ++i) {
+    ask();
+  }
+  s.proxy.accept_again();
+  REQUIRE(s.recovers());
+  const auto end = std::chrono::steady_clock::now() + 10s;
+  while (s.server->log().find("\"trouble_ms\"") == std::string::npos && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(50ms);
+  }
+  CHECK(s.server->metric("coffer_ready") == 1);
+  CHECK(s.server->stop() == 0);
+  std::map<std::string, int> events;
+  int warned = 0;
+  std::istringstream lines{s.server->log()};
+  for (std::string text; std::getline(lines, text);) {
+    const auto line = test::json_value::parse(text);
+    const std::string event = line["event"].text();
+    ++events[event];
+    if (event == "serving" && line.contains("trouble_ms")) {
+      CHECK(line["failed_attempts"].integer() > 0);
+    }
+    if (event.ends_with("request") && line["status"].integer() >= 500) {
+      ++warned;
+      CHECK(line["level"] == "warn");
+      CHECK((line["code"] == "unavailable" || line["code"] == "outcome_unknown"));
+    }
+  }
+  CHECK(refused > 0);
+  CHECK(warned >= refused);
+  CHECK(events["cannot serve"] == 1);
+  CHECK(events["serving"] == 2);
+  for (const char* attempt : {"pg_connect_failed", "batch attempt failed", "database failure"}) {
+    CAPTURE(attempt);
+    CHECK(events[attempt] == 0);
+  }
 }
 
 TEST_CASE("a server starts without its database, says so, and is ready when it comes") {

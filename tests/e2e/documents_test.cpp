@@ -81,6 +81,27 @@ TEST_CASE("the page of the description comes with its files and may load nothing
   CHECK(s.client.request("HEAD", "/docs").header("Content-Length") == std::to_string(page.body.size()));
 }
 
+TEST_CASE("the root leads a browser to the documentation and tells programs what is where") {
+  test::shop s;
+  for (const char* path : {"/", "/v1/"}) {
+    const auto led = s.client.get(path, browser);
+    CHECK(led.status == 303);
+    CHECK(led.header("Location") == "/docs");
+    CHECK(led.header("Vary") == "Accept");
+  }
+  const auto index = s.client.get("/");
+  CHECK(index.status == 200);
+  CHECK(index.header("Content-Type") == "application/json");
+  CHECK(index.header("Vary") == "Accept");
+  CHECK(index.json()["name"] == "coffer");
+  for (const char* member : {"docs", "openapi", "problems", "health"}) {
+    CAPTURE(member);
+    CHECK(s.client.get(index.json()[member].text()).status == 200);
+  }
+  CHECK(s.client.get("/", {{"If-None-Match", index.header("ETag").value_or("")}}).status == 304);
+  CHECK(s.client.post("/", "{}").status == 405);
+}
+
 TEST_CASE("the type of a problem leads to its explanation") {
   test::shop s;
   const auto refused = s.client.get("/users/999");

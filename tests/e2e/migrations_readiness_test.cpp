@@ -24,32 +24,62 @@ test::http_response readyz(const test::server_process& server, int status) {
 
 bool says(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
-int healthcheck(const test::server_process& server) {
+test::outcome healthcheck(const test::server_process& server) {
   const std::string url = "http://127.0.0.1:" + std::to_string(server.port()) + "/readyz";
-  return test::run_coffer({"healthcheck", "--url", url}).exit_code;
+  return test::run_coffer({"healthcheck", "--url", url});
 }
 
 }  // namespace
 
 TEST_CASE("a server whose schema is missing, newer or older is alive, not ready, and names the next command") {
   test::database db = test::database::empty();
-  // Each thread looks for itself, so that two would answer differently for a second.
-  test::server_process server{db, {{"COFFER_THREADS", "1"}}};
+  test::server_process server{db};
   auto answer = readyz(server, 503);
   CHECK(answer.status == 503);
   CHECK(says(answer.body, "no schema yet"));
   CHECK(says(answer.body, "coffer migrate up"));
+  CHECK(answer.json()["database"] == "up");
+  CHECK(answer.json()["schema"] == "missing");
   CHECK(server.client().get("/livez").status == 200);
-  CHECK(healthcheck(server) == 1);
+  CHECK(server.metric("coffer_ready") == 0);
+  const auto unhealthy = healthcheck(server);
+  CHECK(unhealthy.exit_code == 1);
+  CHECK(
+      says(unhealthy.err, "/readyz: HTTP/1.1 503 Service Unavailable: not ready (database up, schema missing, cache "));
+  CHECK(says(unhealthy.err, "no schema yet: run `coffer migrate up`\n"));
+  const auto line = server.wait_for_event("cannot serve");
+  REQUIRE(line.has_value());
+  CHECK((*line)["level"] == "error");
+  CHECK((*line)["database"] == "up");
+  CHECK((*line)["schema"] == "missing");
+  CHECK(says((*line)["message"].text(), "coffer migrate up"));
+
+  // Nothing was done, and the same may succeed later.
+  auto client = server.client();
+  for (const auto& refused : {client.get("/users/1"), client.get("/products"), client.get("/users/1/inventory"),
+                              client.get("/analytics/popular-products"), client.get("/users/1/transactions"),
+                              client.post("/users", R"({"username":"u","email":"u@example.org"})"),
+                              client.post("/products", R"({"name":"p","price":1,"type":"consumable"})"),
+                              client.post("/products/1/purchase", R"({"user_id":1})"),
+                              client.post("/users/1/add-funds", R"({"amount":1})", {{"Idempotency-Key", "k"}})}) {
+    CHECK(refused.status == 503);
+    CHECK(refused.code() == "unavailable");
+  }
 
   REQUIRE(test::run_coffer({"migrate", "up"}, {{"DATABASE_URL", db.url()}}).exit_code == 0);
-  CHECK(readyz(server, 200).status == 200);
-  CHECK(healthcheck(server) == 0);
+  CHECK(readyz(server, 200).json()["schema"] == "ready");
+  const auto healthy = healthcheck(server);
+  CHECK(healthy.exit_code == 0);
+  CHECK(says(healthy.out, "/readyz: HTTP/1.1 200 OK: ready (database up, schema ready, cache "));
+  CHECK(server.wait_for_event("serving").has_value());
+  CHECK(server.metric("coffer_ready") == 1);
+  CHECK(client.get("/users/1").code() == "user_not_found");
 
   db.query("insert into schema_migrations values ('99990101000000')");
   answer = readyz(server, 503);
   CHECK(answer.status == 503);
   CHECK(says(answer.body, "99990101000000"));
+  CHECK(answer.json()["schema"] == "newer");
 
   db.query("delete from schema_migrations where version = $1", {app::built_in_migrations().back().version});
   // Until the next look the answer is still the one about the newer schema.
@@ -57,5 +87,19 @@ TEST_CASE("a server whose schema is missing, newer or older is alive, not ready,
   answer = readyz(server, 503);
   CHECK(answer.status == 503);
   CHECK(says(answer.body, "older than this binary"));
+  CHECK(answer.json()["schema"] == "older");
   CHECK(server.stop() == 0);
+}
+
+TEST_CASE("a key that only the database knows is no reason for a 500 when its table is not there") {
+  test::database db;
+  const auto made =
+      test::run_coffer({"key", "create", "--name", "shop", "--scopes", "admin"}, {{"DATABASE_URL", db.url()}});
+  REQUIRE(made.exit_code == 0);
+  db.query("alter table api_keys rename to hidden");
+  test::server_process server{db, {{"COFFER_AUTH", "required"}}};
+  const std::string key = made.out.substr(0, made.out.find('\n'));
+  const auto answer = server.client().get("/users/1", {{"Authorization", "Bearer " + key}});
+  CHECK(answer.status == 503);
+  CHECK(answer.code() == "unavailable");
 }

@@ -1,12 +1,46 @@
 // What an operator sees of requests: traces, slow ones, and what was decided.
+#include <map>
+#include <sstream>
 #include <thread>
 
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "support/json_value.hpp"
+#include "support/process.hpp"
 #include "support/shop.hpp"
 
 using namespace coffer;
+
+namespace {
+
+/// The lines of requests in the log of a server that has ended, by their paths.
+std::map<std::string, test::json_value> request_lines(const test::server_process& server) {
+  std::map<std::string, test::json_value> found;
+  std::istringstream lines{server.log()};
+  for (std::string text; std::getline(lines, text);) {
+    auto line = test::json_value::parse(text);
+    if (line.contains("path")) {
+      found.insert_or_assign(line["path"].text(), std::move(line));
+    }
+  }
+  return found;
+}
+
+/// How wide a line is on a terminal, without what colours it.
+std::size_t columns(const std::string& line) {
+  std::size_t wide = 0;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '\x1B') {
+      i = line.find('m', i);
+    } else if (line[i] != '\r') {
+      ++wide;
+    }
+  }
+  return wide;
+}
+
+}  // namespace
 
 TEST_CASE("a trace goes on through the answer and into the log") {
   test::shop shop{{{"COFFER_LOG_LEVEL", "info"}}};
@@ -60,4 +94,101 @@ TEST_CASE("transactions are counted by kind and outcome, replays among neither")
   CHECK(count("purchase", "insufficient_funds") == 1);
   CHECK(count("use", "not_enough_items") == 1);
   CHECK(!count("use", "completed"));
+}
+
+TEST_CASE("the line of a request has what is known of it, and nothing that is not") {
+  test::shop shop{{{"COFFER_LOG_LEVEL", "debug"}}, 3};
+  const std::string purchases = fmt::format("/products/{}/purchase", shop.product);
+  CHECK(shop.buy(5).status == 402);
+  CHECK(shop.client.get("/nowhere").status == 404);
+  CHECK(shop.client.get("/livez").status == 200);
+  CHECK(shop.client.get("/products").status == 200);
+  CHECK(shop.server.stop() == 0);
+  auto lines = request_lines(shop.server);
+  const auto& refused = lines.at(purchases);
+  CHECK(refused["level"] == "info");
+  CHECK(refused["code"] == "insufficient_funds");
+  CHECK(refused["user_id"] == shop.user);
+  CHECK(refused["method"] == "POST");
+  CHECK(refused["status"] == 402);
+  CHECK(refused["peer"] == "127.0.0.1");
+  CHECK(lines.at("/nowhere")["code"] == "not_found");
+  CHECK(lines.at("/livez")["level"] == "debug");
+  for (const auto& [path, line] : lines) {
+    CAPTURE(path);
+    for (const char* absent : {"key", "player", "trace_id"}) {
+      CHECK(!line.contains(absent));
+    }
+    CHECK(line["route"].text().size() > 1);
+  }
+  CHECK(!lines.at("/products").contains("user_id"));
+  CHECK(!lines.at("/products").contains("code"));
+  // As written: a number with three decimals.
+  const std::string log = shop.server.log();
+  for (std::size_t at = log.find("\"duration_ms\":"); at != std::string::npos;
+       at = log.find("\"duration_ms\":", at + 1)) {
+    const std::string number = log.substr(at + 14, log.find(',', at) - at - 14);
+    CAPTURE(number);
+    CHECK(number.size() - number.find('.') == 4);
+  }
+}
+
+TEST_CASE("probes leave no line at level info") {
+  test::shop shop{{{"COFFER_LOG_LEVEL", "info"}}};
+  for (const char* path : {"/livez", "/readyz", "/healthz"}) {
+    CHECK(shop.client.get(path).status == 200);
+  }
+  CHECK(shop.client.get("/products").status == 200);
+  CHECK(shop.server.stop() == 0);
+  auto lines = request_lines(shop.server);
+  CHECK(lines.contains("/products"));
+  for (const char* path : {"/livez", "/readyz", "/healthz"}) {
+    CHECK(!lines.contains(path));
+  }
+}
+
+TEST_CASE("a server whose log nobody reads any more serves on, and counts what it could not write") {
+  test::database db;
+  // The server's stdout is a pipe whose reader leaves after the first line.
+  test::server_process server{db, {}, {"bash", "-c", "exec 3>&1; exec \"$@\" > >(head -n 1 >&3)", "bash"}};
+  auto client = server.client();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+  while (server.metric("coffer_log_lines_dropped_total").value_or(0) == 0 && std::chrono::steady_clock::now() < end) {
+    CHECK(client.get("/products").status == 200);
+    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+  }
+  CHECK(server.metric("coffer_log_lines_dropped_total").value_or(0) > 0);
+  CHECK(client.get("/products").status == 200);
+  CHECK(server.stop() == 0);
+}
+
+TEST_CASE("on a terminal a request is one row of text with a coloured level, unless colours are not wanted") {
+  test::database db;
+  const bool coloured = GENERATE(true, false);
+  test::environment env{{"DATABASE_URL", db.url()},        {"REDIS_URL", "none"},
+                        {"COFFER_LISTEN", "127.0.0.1:0"},  {"COFFER_ADMIN_LISTEN", "none"},
+                        {"NO_COLOR", coloured ? "" : "1"}, {"TERM", "xterm"}};
+  // script(1) gives the server a terminal.
+  test::process terminal{{"script", "-qec", "exec '" + test::coffer_binary() + "' serve", "/dev/null"}, env};
+  const auto listening = terminal.wait_for_line({"listening"}, std::chrono::seconds{20});
+  REQUIRE(listening.has_value());
+  const std::string mark = "address=127.0.0.1:";
+  const std::string port = listening->substr(listening->find(mark) + mark.size());
+  test::http_client client{static_cast<std::uint16_t>(std::stoul(port))};
+  const std::int64_t user = test::make_user(client, 1000);
+  const std::int64_t product = test::make_product(client, "consumable", 1);
+  CHECK(test::buy(client, user, product).status == 201);
+  const std::string path = fmt::format("/products/{}/purchase", product);
+  for (const auto& parts :
+       {std::vector<std::string>{"listening"}, {"POST " + path + " 201", fmt::format("user_id={}", user)}}) {
+    const auto line = terminal.wait_for_line(parts, std::chrono::seconds{10});
+    REQUIRE(line.has_value());
+    CAPTURE(*line);
+    CHECK(columns(*line) <= 100);
+    CHECK((line->find("\x1B[32minfo \x1B[0m") != std::string::npos) == coloured);
+    CHECK((line->find('\x1B') != std::string::npos) == coloured);
+    CHECK(line->substr(12, 1) == "Z");
+  }
+  terminal.signal(15);
+  terminal.wait(std::chrono::seconds{20});
 }

@@ -121,7 +121,7 @@ TEST_CASE("a table whose routes collide is refused with their names") {
 }
 
 TEST_CASE("a malformed pattern is refused") {
-  for (const char* pattern : {"users", "", "/", "/users/", "//users", "/users/{}", "/users/{a", "/users/a}", "/a{b}",
+  for (const char* pattern : {"users", "", "/users/", "//users", "/users/{}", "/users/{a", "/users/a}", "/a{b}",
                               "/users/7", "/a%20", "/{a}/{b}/{c}/{d}", "/a/b/c/d/e/f/g/h/i"}) {
     CAPTURE(pattern);
     CHECK_FALSE(compile_error(pattern).empty());

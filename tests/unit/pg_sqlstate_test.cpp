@@ -32,6 +32,29 @@ TEST_CASE("conflicts, timeouts and unavailable servers are told apart") {
   }
 }
 
+TEST_CASE("what the server refuses for what it holds is told from trouble that passes") {
+  const auto refused = [](const char* text, pg::delivery delivered = pg::delivery::answered) {
+    pg::error::details known;
+    known.state = pg::sqlstate_from(text);
+    known.delivered = delivered;
+    return pg::error{pg::failure::statement, "m", std::move(known)}.refused();
+  };
+  for (const char* text : {"42P01", "23505", "42501", "22021", "XX000"}) {
+    CAPTURE(text);
+    CHECK(refused(text));
+    CHECK_FALSE(refused(text, pg::delivery::unknown));
+    CHECK_FALSE(refused(text, pg::delivery::not_sent));
+  }
+  for (const char* text : {"57P01", "53300", "57014", "55P03", "40P01", "08006"}) {
+    CAPTURE(text);
+    CHECK_FALSE(refused(text));
+  }
+  for (const char* text : {"42P01", "42703", "42883"}) {
+    CHECK(pg::is_schema_misfit(pg::sqlstate_from(text)));
+  }
+  CHECK_FALSE(pg::is_schema_misfit(sqlstate::syntax_error));
+}
+
 TEST_CASE("the SQLSTATE of a failed connect is found in libpq's message") {
   const char* one =
       "connection to server on socket \"/tmp/.s.PGSQL.5432\" failed: FATAL:  53300: too many connections for role "

@@ -17,6 +17,12 @@ enum class subject_place : std::uint8_t { none, path, body };
 struct access {
   /// For everybody, with or without credentials, and never limited.
   static constexpr access open() { return {}; }
+  /// As open(), for what is asked every few seconds: its line in the log is of level debug.
+  static constexpr access probe() {
+    access a;
+    a.is_probe = true;
+    return a;
+  }
   /// For credentials with this scope.
   static constexpr access needs(auth::scope s, subject_place subject = subject_place::none,
                                 limit::route_class counts_as = limit::route_class::none) {
@@ -36,6 +42,7 @@ struct access {
   }
 
   bool is_open = true;
+  bool is_probe = false;
   std::optional<auth::scope> scope;
   subject_place subject = subject_place::none;
   limit::route_class counts_as = limit::route_class::none;

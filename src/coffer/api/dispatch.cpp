@@ -20,21 +20,21 @@ constexpr std::string_view other_method = "_OTHER";
 
 bool is_safe(http::method m) { return m == http::method::get || m == http::method::head; }
 
-void log_failure(const pg::error& failure, const http::request& r) {
+/// What passes is counted and told by the database watch; what the database refuses for what we sent is a bug.
+void log_failure(const pg::error& failure, errc told, const http::request& r) {
   const std::string state = pg::to_string(failure.state());
-  log::warn("database failure", {{"request_id", r.request_id},
-                                 {"sqlstate", state},
-                                 {"kind", pg::to_string(failure.kind())},
-                                 {"message", failure.what()}});
+  log::write(told == errc::internal ? log::level::error : log::level::debug, "database failure",
+             {{"request_id", r.request_id},
+              {"sqlstate", state},
+              {"kind", pg::to_string(failure.kind())},
+              {"message", failure.what()}});
 }
 
 }  // namespace
 
 errc code_of(const pg::error& failure, bool writes) noexcept {
-  const bool answered = failure.delivered() == pg::delivery::answered;
-  if (answered && !pg::is_conflict(failure.state()) && !pg::is_timeout(failure.state()) &&
-      !pg::is_server_unavailable(failure.state())) {
-    return errc::internal;
+  if (failure.refused()) {
+    return pg::is_schema_misfit(failure.state()) ? errc::unavailable : errc::internal;
   }
   return writes && failure.delivered() == pg::delivery::unknown ? errc::outcome_unknown : errc::unavailable;
 }
@@ -71,7 +71,7 @@ http::eventual_response dispatch::handle(http::request& r) {
     if (exists) {
       answer.add("Allow", std::string{route.allow});
     }
-    finish(r, no_route, to_string(r.verb), answer, nullptr);
+    finish(r, no_route, to_string(r.verb), answer, nullptr, nullptr);
     return answer;
   }
   admission by;
@@ -93,7 +93,7 @@ http::eventual_response dispatch::handle(http::request& r) {
   }
   http::response answer = allowed ? std::get<1>(route.handler->serve)(with_, call{r, route.params, by})
                                   : problem(allowed.error(), r.request_id);
-  finish(r, route.pattern, to_string(r.verb), answer, &by);
+  finish(r, route.pattern, to_string(r.verb), answer, route.handler, &by);
   return answer;
 }
 
@@ -129,8 +129,8 @@ net::task<http::response> dispatch::run(const endpoint* leads_to, http::request&
       answer = problem(allowed.error(), r.request_id);
     }
   } catch (const pg::error& e) {
-    log_failure(e, r);
     failed = code_of(e, serving && !is_safe(r.verb));
+    log_failure(e, *failed, r);
   } catch (const cache::wait_error&) {
     failed = errc::unavailable;
   } catch (const std::exception& e) {
@@ -140,19 +140,19 @@ net::task<http::response> dispatch::run(const endpoint* leads_to, http::request&
   if (failed) {
     answer = problem(error{*failed}, r.request_id);
   }
-  finish(r, pattern, to_string(r.verb), answer, &by);
+  finish(r, pattern, to_string(r.verb), answer, leads_to, &by);
   co_return answer;
 }
 
 http::response dispatch::reject(const http::rejection& why, const http::request& r) {
   http::response answer = problem(why, r.request_id);
-  finish(r, no_route, other_method, answer, nullptr);
+  finish(r, no_route, other_method, answer, nullptr, nullptr);
   return answer;
 }
 
 /// What every answer gets and every request leaves behind.
 void dispatch::finish(const http::request& r, std::string_view pattern, std::string_view method, http::response& answer,
-                      const admission* by) {
+                      const endpoint* leads_to, const admission* by) {
   if (by != nullptr) {
     with_.gate.describe(*by, answer);
   }
@@ -161,23 +161,40 @@ void dispatch::finish(const http::request& r, std::string_view pattern, std::str
   if (trace) {
     answer.add("traceparent", make_traceparent(*trace));
   }
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - r.received;
+  const auto took = std::chrono::steady_clock::now() - r.received;
   count(pattern, method, answer.status, took);
-  const bool slow = took >= options_.slow;
-  if (!slow && !(options_.access_log && log::enabled(log::level::info))) {
+  log(r, pattern, method, answer, leads_to, by != nullptr ? *by : admission{}, took,
+      trace ? trace->trace_id : std::string_view{});
+}
+
+/// The line of a request. In text it is one row of a terminal: what a person looks for first, the id last.
+void dispatch::log(const http::request& r, std::string_view pattern, std::string_view method,
+                   const http::response& answer, const endpoint* leads_to, const admission& by,
+                   std::chrono::steady_clock::duration took, std::string_view trace_id) const {
+  using enum coffer::log::in_text;
+  using coffer::log::level;
+  const bool probe = leads_to != nullptr && leads_to->who.is_probe;
+  const bool slow = took >= options_.slow && !probe;
+  const bool noteworthy = slow || (answer.status >= 500 && !probe);
+  const level lowest = probe ? level::debug : noteworthy ? level::warn : level::info;
+  if (!coffer::log::enabled(lowest) || (!noteworthy && !options_.access_log)) {
     return;
   }
-  log::write_buffered(slow ? log::level::warn : log::level::info, slow ? "slow request" : "request",
-                      {{"request_id", r.request_id},
-                       {"method", method},
-                       {"path", r.path()},
-                       {"route", pattern},
-                       {"status", answer.status},
-                       {"duration_ms", took.count() * 1000},
-                       {"peer", r.peer},
-                       {"key", by != nullptr ? by->who.key : 0},
-                       {"player", by != nullptr && by->who.only ? by->who.only->value : 0},
-                       {"trace_id", trace ? trace->trace_id : std::string_view{}}});
+  const auto if_any = [](std::string_view text) { return text.empty() ? std::nullopt : std::optional{text}; };
+  const auto if_set = [](std::int64_t id) { return id == 0 ? std::nullopt : std::optional{id}; };
+  coffer::log::write_buffered(lowest, slow ? "slow request" : "request",
+                              {coffer::log::field{"method", method}.as(bare),
+                               coffer::log::field{"path", r.path()}.as(bare),
+                               coffer::log::field{"status", answer.status}.as(bare),
+                               coffer::log::field{"duration_ms", took}.as(bare),
+                               coffer::log::field{"code", if_any(answer.error_code)}.as(bare),
+                               {"user_id", if_set(by.user ? by.user->value : 0)},
+                               {"key", if_set(by.who.key)},
+                               {"player", if_set(by.who.only ? by.who.only->value : 0)},
+                               coffer::log::field{"route", pattern}.as(absent),
+                               coffer::log::field{"peer", if_any(r.peer)}.as(absent),
+                               coffer::log::field{"trace_id", if_any(trace_id)}.as(absent),
+                               coffer::log::field{"request_id", std::string_view{r.request_id}}.as(bare)});
 }
 
 /// Labels by the semantic conventions of OpenTelemetry for HTTP servers.

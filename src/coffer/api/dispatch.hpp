@@ -17,7 +17,7 @@ namespace coffer::api {
 
 /// How dispatch behaves besides answering.
 struct dispatch_options {
-  bool access_log = true;                ///< one line per request, at level info
+  bool access_log = true;                ///< one line per request: info, 5xx warn, probes debug
   std::chrono::milliseconds slow{1000};  ///< from then on the line is a warning
 };
 
@@ -43,9 +43,12 @@ class dispatch final : public http::handler {
   net::task<http::response> run(const endpoint* leads_to, http::request& r, http::path_params params,
                                 std::string_view pattern, admission by, std::optional<auth::unknown_key> unknown);
   result<void> admit(admission& by, const endpoint& leads_to, const http::request& r, const http::path_params& params);
-  /// `by`: null when the request reached no route.
+  /// `leads_to` and `by`: null when the request reached no route.
   void finish(const http::request& r, std::string_view pattern, std::string_view method, http::response& answer,
-              const admission* by);
+              const endpoint* leads_to, const admission* by);
+  void log(const http::request& r, std::string_view pattern, std::string_view method, const http::response& answer,
+           const endpoint* leads_to, const admission& by, std::chrono::steady_clock::duration took,
+           std::string_view trace_id) const;
   void count(std::string_view pattern, std::string_view method, int status, std::chrono::duration<double> took);
 
   context with_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "coffer/api/operation.hpp"
 
@@ -16,10 +17,14 @@ struct document {
 /// Adds the tag.
 document make_document(std::string text);
 
+/// The members of the document at "/" and where they lead.
+std::string make_index(std::string_view version);
+
 /// What context refers to.
 struct documents {
   explicit documents(const document_facts& facts);
 
+  document root;  ///< what is where
   document openapi;
   document docs;
   document docs_style;

@@ -144,6 +144,7 @@ result<void> gate::admit(admission& a, const access& route, const http::request&
 }
 
 result<void> gate::enter(admission& a, user_id user) {
+  a.user = user;
   if (!a.who.may_touch(user)) {
     return std::unexpected(another_user());
   }
@@ -151,6 +152,7 @@ result<void> gate::enter(admission& a, user_id user) {
 }
 
 result<void> gate::enter(admission& a, const http::request& r, const operation_counts& wanted, user_id user) {
+  a.user = user;
   if (!a.who.may_touch(user)) {
     return std::unexpected(another_user());
   }

@@ -22,6 +22,7 @@ struct admission {
   limit::route_class counted = limit::route_class::none;
   limit::dimension nearest = limit::dimension::user;  ///< of the policy that `limits` is about
   std::optional<limit::verdict> limits;               ///< the one with the least left; nullopt: nothing is limited
+  std::optional<user_id> user;                        ///< whose wallet it is about, once that is known
   bool credentials_refused = false;                   ///< of a 401: there were some
   std::optional<auth::scope> missing;                 ///< of a 403 insufficient_scope
 };

@@ -43,6 +43,7 @@ net::task<http::response> readyz(context& with, call c);
 net::task<http::response> healthz(context& with, call c);
 
 // documents
+http::response get_root(context& with, call c);
 http::response get_openapi(context& with, call c);
 http::response get_docs(context& with, call c);
 http::response get_docs_style(context& with, call c);

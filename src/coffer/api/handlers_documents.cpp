@@ -50,6 +50,19 @@ http::response json(std::string text) {
 
 }  // namespace
 
+http::response get_root(context& with, call c) {
+  http::response answer;
+  if (wants_html(c.request)) {
+    answer = http::response{303};
+    answer.add("Location", "/docs");
+    answer.add("Cache-Control", "no-cache");
+  } else {
+    answer = serve(with.described.root, http::json_type, c.request);
+  }
+  answer.add("Vary", "Accept");
+  return answer;
+}
+
 http::response get_openapi(context& with, call c) { return serve(with.described.openapi, http::json_type, c.request); }
 
 http::response get_docs(context& with, call c) { return serve_page(with.described.docs, pages::html_type, c.request); }

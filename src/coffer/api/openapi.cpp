@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "coffer/api/bulk_body.hpp"
+#include "coffer/api/document.hpp"
 #include "coffer/api/key_body.hpp"
 #include "coffer/api/openapi_parts.hpp"
 #include "coffer/api/outcome.hpp"
@@ -172,6 +173,14 @@ std::string make_openapi(const document_facts& facts) {
                    R"({"type":"object","properties":{"status":{"type":"string","const":"alive"}},)"
                    R"("required":["status"],"additionalProperties":false})",
                    R"({"status":"alive"})");
+  used.schemas.add("Index",
+                   R"({"type":"object","properties":{"name":{"type":"string","const":"coffer"},)"
+                   R"("version":{"type":"string","maxLength":64},"docs":{"type":"string","const":"/docs"},)"
+                   R"("openapi":{"type":"string","const":"/openapi.json"},)"
+                   R"("problems":{"type":"string","const":"/problems"},"health":{"type":"string","const":"/healthz"}},)"
+                   R"("required":["name","version","docs","openapi","problems","health"],)"
+                   R"("additionalProperties":false})",
+                   make_index(facts.version));
   used.schemas.add("ProblemKind", std::string{problem_kind_schema}, pages::problem_json(errc::sold_out));
   used.schemas.add(
       "ProblemKinds",

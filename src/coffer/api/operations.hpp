@@ -41,6 +41,7 @@ operation revoke_key(const document_facts& facts);
 operation livez(const document_facts& facts);
 operation readyz(const document_facts& facts);
 operation healthz(const document_facts& facts);
+operation root(const document_facts& facts);
 operation openapi(const document_facts& facts);
 operation docs(const document_facts& facts);
 operation docs_style(const document_facts& facts);

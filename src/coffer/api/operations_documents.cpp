@@ -28,6 +28,16 @@ std::vector<reply> page_and_json(std::string_view shape) {
 
 }  // namespace
 
+operation root(const document_facts&) {
+  operation made = file("getRoot", "Where to look", "Leads a browser to /docs and tells programs what is where.",
+                        {.text = "The paths.", .shape = "Index", .headers = {"ETag", "Vary"}});
+  made.replies.push_back({.status = 303,
+                          .text = "For a client that prefers HTML: the documentation.",
+                          .headers = {"Location", "Vary"},
+                          .media = {}});
+  return made;
+}
+
 operation openapi(const document_facts&) {
   return file("getOpenapi", "This document",
               "Made at start from the table of routes and the descriptions that requests are checked against.",

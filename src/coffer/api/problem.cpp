@@ -80,6 +80,7 @@ std::string problem_body(const error& what, std::string_view request_id) {
 
 http::response problem(const error& what, std::string_view request_id) {
   http::response answer{kind_of(what.code).status, http::problem_type, problem_body(what, request_id)};
+  answer.error_code = to_string(what.code);
   if (answer.status == 503) {
     answer.add("Retry-After", "1");
   }

@@ -175,10 +175,17 @@ template <typename Sink>
 static void members_of(Sink& out, const service::health_report& report) {
   static constexpr std::string_view states[] = {"ready", "not ready", "draining"};
   static constexpr std::string_view database_states[] = {"up", "down"};
+  static constexpr std::string_view schema_states[] = {"ready", "missing", "older", "newer", "unfit", "unknown"};
   static constexpr std::string_view cache_states[] = {"up", "down", "off"};
   out.called("Health");
   out.member("status", report.ready ? states[0] : states[report.draining ? 2 : 1], {.names = states});
-  out.member("database", database_states[report.database ? 0 : 1], {.names = database_states});
+  out.member("database", database_states[report.database ? 0 : 1],
+             {.text = "Whether it answers.", .names = database_states});
+  out.member(
+      "schema", report.schema,
+      {.text = "Whether it is the one that this server needs. unfit: the database itself cannot be used; unknown: "
+               "it could not be read.",
+       .names = schema_states});
   out.member("cache", report.cache, {.text = "Never a reason not to be ready.", .names = cache_states});
   out.nullable("message", report.message, {.text = "Why not ready, with the next step."});
 }

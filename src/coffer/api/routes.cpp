@@ -15,6 +15,7 @@ http::router<endpoint> make_routes() {
     routes.add(verb, pattern, {serve, describe, who, body});
   };
   constexpr access everybody = access::open();
+  constexpr access probes = access::probe();
   constexpr access reads_user = access::needs(scope::inventory_read, subject_place::path);
   constexpr access administers = access::needs(scope::admin);
   add(post, "/users", create_user, operations::create_user, access::needs(scope::funds_write));
@@ -46,9 +47,10 @@ http::router<endpoint> make_routes() {
   add(post, "/keys", create_key, operations::create_key, administers);
   add(get, "/keys", list_keys, operations::list_keys, administers);
   add(delete_, "/keys/{key_id}", revoke_key, operations::revoke_key, administers);
-  add(get, "/livez", livez, operations::livez, everybody);
-  add(get, "/readyz", readyz, operations::readyz, everybody);
-  add(get, "/healthz", healthz, operations::healthz, everybody);
+  add(get, "/livez", livez, operations::livez, probes);
+  add(get, "/readyz", readyz, operations::readyz, probes);
+  add(get, "/healthz", healthz, operations::healthz, probes);
+  add(get, "/", get_root, operations::root, everybody);
   add(get, "/openapi.json", get_openapi, operations::openapi, everybody);
   add(get, "/docs", get_docs, operations::docs, everybody);
   add(get, "/docs/docs.css", get_docs_style, operations::docs_style, everybody);

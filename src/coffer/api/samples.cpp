@@ -120,14 +120,17 @@ service::health_report health() {
   service::health_report made;
   made.ready = true;
   made.database = true;
+  made.schema = "ready";
   made.cache = "up";
   return made;
 }
 
 service::health_report not_ready() {
   service::health_report made;
+  made.database = true;
+  made.schema = "missing";
   made.cache = "up";
-  made.message = "the database has no schema; run: coffer migrate up";
+  made.message = "the database has no schema yet: run `coffer migrate up`";
   return made;
 }
 

@@ -121,11 +121,11 @@ finding commits_found(const pg::rows& state) {
 finding connections_found(const settings& s, const pg::rows& state) {
   const auto lanes = static_cast<std::int64_t>(s.lanes);
   const auto reads = static_cast<std::int64_t>(s.read_pool_size) * s.threads;
-  const std::int64_t wanted = lanes + reads;
+  const std::int64_t wanted = lanes + reads + 1;
   const std::int64_t left = state.int64(0, 4) - state.int64(0, 5);
   finding f{.subject = "connections",
-            .detail = fmt::format("{} wanted ({} lanes, {} for reads), {} of {} free", wanted, lanes, reads, left,
-                                  state.int64(0, 4)),
+            .detail = fmt::format("{} wanted ({} lanes, {} for reads, one to watch), {} of {} free", wanted, lanes,
+                                  reads, left, state.int64(0, 4)),
             .remedy = {}};
   if (wanted > state.int64(0, 4)) {
     f.grade = health_grade::bad;

@@ -6,13 +6,37 @@
 
 #include "coffer/app/settings_values.hpp"
 #include "coffer/base/exception.hpp"
+#include "coffer/json/reader.hpp"
 #include "coffer/net/connection.hpp"
 
 namespace coffer::app {
 
 namespace {
 
-/// GETs `path` and puts the status line into `answer`. The first 4 KiB are enough for it.
+std::string member_of(const json::value& report, std::string_view name) {
+  const json::value* const found = report.find(name);
+  return found != nullptr && found->kind() == json::kind::string ? std::string{found->as_string()} : std::string{};
+}
+
+/// ": not ready (database up, schema missing, cache up): why and what to do" from the body that /readyz and /healthz
+/// answer with; empty for any other.
+std::string told_by(std::string body) {
+  const auto parsed = json::parse(body);
+  if (!parsed || parsed->root().kind() != json::kind::object) {
+    return {};
+  }
+  const json::value& report = parsed->root();
+  const std::string status = member_of(report, "status");
+  std::string text = status.empty() ? "" : fmt::format(": {}", status);
+  if (report.find("schema") != nullptr) {
+    text += fmt::format(" (database {}, schema {}, cache {})", member_of(report, "database"),
+                        member_of(report, "schema"), member_of(report, "cache"));
+  }
+  const std::string message = member_of(report, "message");
+  return message.empty() ? text : fmt::format("{}: {}", text, message);
+}
+
+/// GETs `path` and puts the status line and what the body says into `answer`. 16 KiB are enough for both.
 net::task<> ask(listen_address to, std::string path, std::shared_ptr<const net::tls_context> tls, health* answer) {
   net::tcp_socket socket{co_await asio::this_coro::executor};
   const asio::ip::tcp::endpoint endpoint{asio::ip::make_address(to.host), to.port};
@@ -26,17 +50,25 @@ net::task<> ask(listen_address to, std::string path, std::shared_ptr<const net::
   if (const net::io_result sent = server.try_write(request); sent.size != request.size()) {
     throw std::runtime_error{"the request could not be sent"};
   }
-  std::string got(4096, '\0');
+  std::string got(16384, '\0');
   std::size_t size = 0;
-  while (size < got.size() && std::string_view{got}.substr(0, size).find("\r\n") == std::string_view::npos) {
+  while (size < got.size()) {
     const auto [failed, more] = co_await server.read_some({got.data() + size, got.size() - size});
-    if (failed) {
+    if (failed && std::string_view{got}.substr(0, size).find("\r\n") == std::string_view::npos) {
       throw std::system_error{failed};
+    }
+    if (failed) {
+      break;  // it closes behind its answer
     }
     size += more;
   }
+  got.resize(size);
+  const auto head = got.find("\r\n\r\n");
   answer->detail = got.substr(0, got.find("\r\n"));
   answer->ok = answer->detail.starts_with("HTTP/1.1 200 ");
+  if (head != std::string::npos) {
+    answer->detail += told_by(got.substr(head + 4));
+  }
 }
 
 }  // namespace

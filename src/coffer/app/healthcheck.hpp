@@ -9,7 +9,7 @@ namespace coffer::app {
 /// What a GET said.
 struct health {
   bool ok = false;     ///< answered 200
-  std::string detail;  ///< the status line, or why there is none
+  std::string detail;  ///< the status line and what /readyz says of itself, or why there is none
 };
 
 /// GETs an http:// URL whose host is an IP address or localhost; done within `limit`, whatever happens. Blocks.

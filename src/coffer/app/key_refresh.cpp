@@ -59,11 +59,11 @@ net::task<> key_refresh::read() {
     failing_ = false;
   } catch (const pg::error& e) {
     metrics::make_counter("coffer_auth_key_refresh_failures_total", "Reads of the server keys that failed").add();
-    if (!failing_) {
-      log::warn("server keys could not be read",
-                {{"message", e.what()}, {"remedy", "the last known ones stay in force"}});
+    if (!failing_ || !e.refused()) {
+      log::write(e.refused() ? log::level::warn : log::level::debug, "server keys could not be read",
+                 {{"message", e.what()}, {"remedy", "the last known ones stay in force"}});
     }
-    failing_ = true;
+    failing_ = e.refused();
   }
 }
 
@@ -80,7 +80,8 @@ net::task<> key_refresh::note_uses() {
     // Uses are noted to the second: those of this one may still come.
     noted_until_ = std::chrono::floor<std::chrono::seconds>(now_noted) - std::chrono::seconds{1};
   } catch (const pg::error& e) {
-    log::warn("the uses of server keys could not be written", {{"message", e.what()}, {"remedy", "tried again"}});
+    log::write(e.refused() ? log::level::warn : log::level::debug, "the uses of server keys could not be written",
+               {{"message", e.what()}, {"remedy", "tried again"}});
   }
 }
 

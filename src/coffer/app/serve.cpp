@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <random>
 #include <thread>
@@ -17,6 +18,7 @@
 #include "coffer/app/notify.hpp"
 #include "coffer/app/settings_values.hpp"
 #include "coffer/app/shard.hpp"
+#include "coffer/app/stop_budget.hpp"
 #include "coffer/app/token_keys.hpp"
 #include "coffer/app/version.hpp"
 #include "coffer/base/clock.hpp"
@@ -27,6 +29,8 @@
 #include "coffer/limit/exchange.hpp"
 #include "coffer/net/address.hpp"
 #include "coffer/net/tls.hpp"
+#include "coffer/pg/attempts.hpp"
+#include "coffer/service/database_turns.hpp"
 
 namespace coffer::app {
 
@@ -96,7 +100,8 @@ class serving {
  public:
   serving(const settings& s, inherited_sockets given) : settings_{s}, given_{std::move(given)} {
     for (int i = 0; i < s.threads; ++i) {
-      shards_.push_back(std::make_unique<shard>(settings_, draining_, sold_out_, limits_, [this] { keys_->wake(); }));
+      shards_.push_back(
+          std::make_unique<shard>(settings_, draining_, sold_out_, limits_, database_, [this] { keys_->wake(); }));
     }
     lanes_.emplace(make_lanes());
     std::vector<service::inventory_reader*> readers;
@@ -142,7 +147,8 @@ class serving {
     load_token_keys();
     wait_for_signal();
     wait_for_reload();
-    tasks_.spawn("announce", announce());
+    announce();
+    tasks_.spawn("database watch", database_.run());
     if (manager_.watchdog()) {
       std::vector<net::executor> loops;
       loops.reserve(shards_.size());
@@ -208,16 +214,16 @@ class serving {
     return fmt::format("{}:{}", configured.substr(0, configured.rfind(':')), port);
   }
 
-  /// Says where the server listens, and what keeps it from being ready.
-  net::task<> announce() {
+  /// Says where the server listens.
+  void announce() {
     const std::string address = bound_address(settings_.listen, public_->port());
     const std::string admin_address =
         settings_.admin_listen.empty() ? std::string{} : bound_address(settings_.admin_listen, admin_server_->port());
     log::info("listening", {{"address", std::string_view{address}},
                             {"admin_address", std::string_view{admin_address}},
                             {"auth", settings_.auth == auth_mode::off ? "off" : "required"},
-                            {"threads", settings_.threads},
-                            {"lanes", settings_.lanes}});
+                            log::field{"threads", settings_.threads}.as(log::in_text::absent),
+                            log::field{"lanes", settings_.lanes}.as(log::in_text::absent)});
     if (settings_.auth == auth_mode::off) {
       const auto at = parse_listen_address(settings_.listen);
       const bool beyond = !at || !at->is_loopback();
@@ -225,8 +231,49 @@ class serving {
                  {{"reachable_from", beyond ? "other machines" : "this machine alone"},
                   {"remedy", "--auth required, and `coffer key create`"}});
     }
-    manager_.tell(fmt::format("READY=1\nSTATUS=Serving {}\n", address));
-    co_return;
+    // Ready for the manager: that the database is not there is no reason to start this anew.
+    manager_.tell(fmt::format("READY=1\nSTATUS=Listening on {}, looking at the database\n", address));
+  }
+
+  /// After each look at the database: what has turned is said once, here and to the manager.
+  void tell_of(const service::database_state& found) {
+    ready_.set(found.can_serve() && !draining_ ? 1 : 0);
+    const pg::failed_attempts::counted failed = pg::failed_attempts::get().take();
+    const std::string_view obstacle = found.can_serve() ? "" : found.answers ? found.schema : "no answer";
+    const auto turn = turns_.take(obstacle, failed.attempts, std::chrono::steady_clock::now());
+    const auto attempts = turn.failed > 0 ? std::optional{turn.failed} : std::nullopt;
+    const auto lasted = turn.lasted.count() > 0 ? std::optional{turn.lasted} : std::nullopt;
+    switch (turn.what) {
+      case service::database_turns::kind::nothing:
+        return;
+      case service::database_turns::kind::serves:
+        log::info(
+            "serving",
+            {{"database", "up"}, {"schema", found.schema}, {"trouble_ms", lasted}, {"failed_attempts", attempts}});
+        if (!draining_) {
+          manager_.tell(fmt::format("STATUS=Serving {}\n", bound_address(settings_.listen, public_->port())));
+        }
+        return;
+      case service::database_turns::kind::cannot_serve: {
+        const auto detail = found.detail.empty() ? std::nullopt : std::optional{std::string_view{found.detail}};
+        log::error("cannot serve", {{"database", found.answers ? "up" : "down"},
+                                    {"schema", found.schema},
+                                    {"message", std::string_view{found.message}},
+                                    {"detail", detail},
+                                    {"failed_attempts", attempts}});
+        if (!draining_) {
+          manager_.tell(fmt::format("STATUS=Cannot serve: {}\n", found.message));
+        }
+        return;
+      }
+      case service::database_turns::kind::attempts_fail:
+        log::warn("attempts at the database fail",
+                  {{"failed_attempts", attempts}, {"message", std::string_view{failed.last}}});
+        return;
+      case service::database_turns::kind::attempts_succeed:
+        log::info("attempts at the database succeed", {{"trouble_ms", lasted}, {"failed_attempts", attempts}});
+        return;
+    }
   }
 
   void publish_keys(const std::shared_ptr<const auth::key_set>& keys) {
@@ -296,7 +343,11 @@ class serving {
         std::_Exit(130);
       }
       log::info("draining", {{"signal", number}});
-      manager_.tell("STOPPING=1\nSTATUS=Answering what was accepted\n");
+      ready_.set(0);
+      // As long as a regular end may take, in place of TimeoutStopSec= where that is shorter.
+      const auto budget = std::chrono::microseconds{stop_budget{settings_}.whole()};
+      manager_.tell(
+          fmt::format("STOPPING=1\nSTATUS=Answering what was accepted\nEXTEND_TIMEOUT_USEC={}\n", budget.count()));
       tasks_.spawn("stop", stop());
       wait_for_signal();
     });
@@ -304,7 +355,9 @@ class serving {
 
   /// Requests first, then what they use: listeners and connections, lanes, pools.
   net::task<> stop() {
-    const net::deadline until = net::deadline_in(settings_.drain_timeout);
+    const stop_budget budget{settings_};
+    const net::deadline until = net::deadline_in(budget.requests);
+    database_.stop();
     const bool drained = co_await asio::co_spawn(shards_.front()->executor(), public_->stop(until), net::use_task);
     for (auto& each : lanes_->lanes()) {
       asio::post(each.executor, [writer = each.writer.get()] { writer->stop(); });
@@ -316,11 +369,13 @@ class serving {
         sharing_->stop();
       }
     });
-    // Whatever the drain took, background work gets a moment to end.
-    const net::deadline last = std::max(until, net::deadline_in(std::chrono::seconds{3}));
+    // Whatever the drain took, background work gets a moment to end. All threads have the same deadlines.
+    const net::deadline last = std::max(until, net::deadline_in(budget.work));
+    const net::deadline lanes_end = last + budget.lanes;
     for (const auto& each : shards_) {
-      co_await asio::co_spawn(each->executor(), each->close(last), net::use_task);
+      co_await asio::co_spawn(each->executor(), each->close(last, lanes_end), net::use_task);
     }
+    co_await database_.close(net::deadline_in(std::chrono::seconds{1}));
     co_await admin_server_->stop(net::deadline_in(std::chrono::seconds{1}));
     signals_.cancel();
     hangup_.cancel();
@@ -343,6 +398,11 @@ class serving {
   service_manager manager_{environment};
   std::optional<loop_watch> alive_;
   service::sold_out_memory sold_out_;
+  metrics::gauge ready_ =
+      metrics::make_gauge("coffer_ready", "Whether the process can serve: 1 as long as /readyz is 200");
+  service::database_turns turns_;
+  service::database_watch database_{control_.get_executor(), database_options(settings_), find_schema,
+                                    [this](const service::database_state& found) { tell_of(found); }};
   std::vector<std::unique_ptr<shard>> shards_;
   std::optional<ledger::ledger> lanes_;
   std::optional<daily_reset> daily_reset_;
@@ -356,6 +416,8 @@ class serving {
 }  // namespace
 
 int serve(const settings& s) {
+  // Whoever takes the log may go; lines that cannot be written are counted (base/log).
+  std::signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c): it cannot fail for these values
   log::configure(s.log_level, s.log_format);
   json::limit_depth(s.max_json_depth);
   try {

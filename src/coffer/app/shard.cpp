@@ -10,9 +10,6 @@ namespace coffer::app {
 
 namespace {
 
-/// From the deadline of a lane's last request to the lane's end: another attempt to settle it, a rollback.
-constexpr std::chrono::seconds lane_ends{2};
-
 pg::pool_limits pool_limits(const settings& s) {
   pg::pool_limits limits;
   limits.size = s.read_pool_size;
@@ -55,12 +52,15 @@ auth::authenticator_options credential_options(const settings& s) {
   return how;
 }
 
-net::task<std::string> schema_message(pg::connection& db, net::deadline until) {
-  schema_report report = co_await check_schema(db, until);
-  co_return std::move(report.message);
-}
-
 }  // namespace
+
+net::task<service::schema_finding> find_schema(pg::connection& db, net::deadline until) {
+  schema_report report = co_await check_schema(db, until);
+  service::schema_finding found;
+  found.state = to_string(report.state);
+  found.message = std::move(report.message);
+  co_return found;
+}
 
 pg::options database_options(const settings& s) {
   pg::options how{s.database_url};
@@ -72,7 +72,7 @@ pg::options database_options(const settings& s) {
 }
 
 shard::shard(const settings& s, const std::atomic<bool>& draining, service::sold_out_memory& sold_out,
-             limit::limiter& limits, std::function<void()> keys_changed)
+             limit::limiter& limits, service::database_watch& database_looks, std::function<void()> keys_changed)
     : settings_{s},
       sold_out_{sold_out},
       reads_{context_.get_executor(), "reads", database_options(s), pool_limits(s)},
@@ -81,7 +81,7 @@ shard::shard(const settings& s, const std::atomic<bool>& draining, service::sold
       catalogue_{reads_, sold_out, [this] { tasks_.spawn("forget renamed product", forget_inventories()); }},
       reader_{context_.get_executor(), reads_, inventory_cache_, api::render_inventory},
       analytics_{context_.get_executor(), reads_, redis_.get(), popular_options(s), api::render_best_sellers},
-      health_{reads_, schema_message, [this] { return cache_state(); }, draining},
+      health_{database_looks, [this] { return cache_state(); }, draining},
       keys_{reads_, std::move(keys_changed)},
       credentials_{credential_options(s)},
       gate_{credentials_, limits, keys_} {}
@@ -126,11 +126,11 @@ void shard::open(ledger::ledger& lanes, std::vector<service::inventory_reader*> 
 
 void shard::run() { context_.run(); }
 
-net::task<> shard::close(net::deadline until) {
+net::task<> shard::close(net::deadline until, net::deadline lanes_end) {
   const bool ended = co_await tasks_.join(until);
   if (!ended) {
     // A lane ends what it has begun, by the deadline of its last request. What that changes Redis must still be told.
-    co_await tasks_.join(net::deadline_in(settings_.http.request_time + lane_ends));
+    co_await tasks_.join(lanes_end);
   }
   if (redis_) {
     co_await redis_->close();

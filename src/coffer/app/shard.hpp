@@ -16,13 +16,16 @@ namespace coffer::app {
 /// What `coffer serve` tells PostgreSQL about its sessions.
 pg::options database_options(const settings& s);
 
+/// Whether the schema is the one of this program, for service::database_watch.
+net::task<service::schema_finding> find_schema(pg::connection& db, net::deadline until);
+
 /// A serving thread's belongings. Built and destroyed on the main thread while no context runs.
 class shard {
  public:
-  /// `sold_out` and `limits` are shared by all threads. `keys_changed` is called when a server key was made or revoked
-  /// here.
+  /// `sold_out`, `limits` and `database_looks` are shared by all threads. `keys_changed` is called when a server key
+  /// was made or revoked here.
   shard(const settings& s, const std::atomic<bool>& draining, service::sold_out_memory& sold_out,
-        limit::limiter& limits, std::function<void()> keys_changed);
+        limit::limiter& limits, service::database_watch& database_looks, std::function<void()> keys_changed);
 
   /// Puts the API together, once the ledger and the other threads' readers exist.
   void open(ledger::ledger& lanes, std::vector<service::inventory_reader*> readers, const api::documents& described);
@@ -31,8 +34,8 @@ class shard {
   void run();
 
   /// Ends what open() started: waits for background work and lent connections until `until`, and for lanes with a batch
-  /// in flight until that is over. On this thread.
-  net::task<> close(net::deadline until);
+  /// in flight until that is over, at most until `lanes_end`. On this thread.
+  net::task<> close(net::deadline until, net::deadline lanes_end);
 
   [[nodiscard]] net::executor executor() { return context_.get_executor(); }
   [[nodiscard]] net::task_group& tasks() { return tasks_; }

@@ -26,6 +26,16 @@ std::string_view name_of(level l) {
   return "";
 }
 
+/// The level as five characters, in its colour (ECMA-48 SGR) if wanted.
+std::string shown_level(level l, bool in_colour) {
+  const std::string name = fmt::format("{:5}", name_of(l));
+  if (!in_colour) {
+    return name;
+  }
+  static constexpr int colours[] = {90, 32, 33, 31};  // grey, green, yellow, red
+  return fmt::format("\x1B[{}m{}\x1B[0m", colours[static_cast<std::size_t>(l)], name);
+}
+
 void append_quoted(std::string& out, std::string_view text) {
   out += '"';
   append_json_escaped(out, text);
@@ -36,6 +46,14 @@ struct append_value {
   std::string& out;
   bool quote_text;
 
+  void operator()(std::monostate) const { out += "null"; }
+  void operator()(field::duration v) const {
+    if (std::isfinite(v.count())) {
+      out += fmt::format("{:.3f}", v.count());
+    } else {
+      out += "null";
+    }
+  }
   void operator()(std::int64_t v) const { out += std::to_string(v); }
   void operator()(double v) const {
     if (!std::isfinite(v)) {
@@ -63,6 +81,9 @@ std::string json_line(timestamp time, level l, std::string_view event, std::init
   line += R"(","event":)";
   append_quoted(line, event);
   for (const field& f : fields) {
+    if (std::holds_alternative<std::monostate>(f.value)) {
+      continue;
+    }
     line += ',';
     append_quoted(line, f.key);
     line += ':';
@@ -72,15 +93,27 @@ std::string json_line(timestamp time, level l, std::string_view event, std::init
   return line;
 }
 
-std::string text_line(timestamp time, level l, std::string_view event, std::initializer_list<field> fields) {
+std::string text_line(timestamp time, level l, std::string_view event, std::initializer_list<field> fields,
+                      bool in_colour) {
   std::string line = to_rfc3339(time).substr(11, 12);
-  line += fmt::format(" {:5} ", name_of(l));
-  append_json_escaped(line, event);
-  for (const field& f : fields) {
+  line += fmt::format("Z {}", shown_level(l, in_colour));
+  if (fields.size() == 0 || fields.begin()->shown != in_text::bare) {
     line += ' ';
-    line += f.key;
-    line += '=';
+    append_json_escaped(line, event);
+  }
+  for (const field& f : fields) {
+    if (f.shown == in_text::absent || std::holds_alternative<std::monostate>(f.value)) {
+      continue;
+    }
+    line += ' ';
+    if (f.shown == in_text::named) {
+      line += f.key;
+      line += '=';
+    }
     std::visit(append_value{line, false}, f.value);
+    if (f.shown == in_text::bare && std::holds_alternative<field::duration>(f.value)) {
+      line += "ms";
+    }
   }
   return line;
 }

@@ -14,7 +14,9 @@ namespace coffer::log {
 /// escaped, and a number that JSON cannot spell (not finite) is null.
 std::string json_line(timestamp time, level l, std::string_view event, std::initializer_list<field> fields);
 
-/// "12:34:56.789 warn  event key=value other="two words"": for a person at a terminal. Control characters are escaped.
-std::string text_line(timestamp time, level l, std::string_view event, std::initializer_list<field> fields);
+/// "12:34:56.789Z warn  event key=value other="two words"": for a person at a terminal. Control characters are escaped.
+/// An event whose first field is bare needs no name: its values are what it is known by.
+std::string text_line(timestamp time, level l, std::string_view event, std::initializer_list<field> fields,
+                      bool in_colour = false);
 
 }  // namespace coffer::log

@@ -124,7 +124,7 @@ net::task<> popular_cache::impl::refresh_early() {
   try {
     co_await renew();
   } catch (const std::exception& e) {
-    log::warn("early refresh of the popular products failed", {{"reason", e.what()}});
+    log::debug("early refresh of the popular products failed", {{"reason", e.what()}});
     refresh_not_before_ = std::chrono::steady_clock::now() + options_.retry_after;
   }
   refreshing_ = false;

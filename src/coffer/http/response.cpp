@@ -18,6 +18,8 @@ std::string_view reason_phrase(int status) noexcept {
       return "Created";
     case 204:
       return "No Content";
+    case 303:
+      return "See Other";
     case 304:
       return "Not Modified";
     case 400:

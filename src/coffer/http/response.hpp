@@ -36,7 +36,8 @@ struct response {
   /// Makes the body while it is sent, in place of `body`. HEAD does not touch it.
   std::shared_ptr<body_source> source;
   std::vector<std::pair<std::string_view, std::string>> headers;
-  bool close = false;  ///< end the connection after this answer
+  bool close = false;           ///< end the connection after this answer
+  std::string_view error_code;  ///< of a problem, for the log; has static storage
 };
 
 /// Why the parser or the session refuses a request.

@@ -63,6 +63,9 @@ route_table::literals route_table::split(std::string_view pattern) {
     throw malformed("a path starts with a slash");
   }
   literals segments;
+  if (pattern == "/") {
+    return segments;
+  }
   std::size_t parameters = 0;
   std::size_t texts = 0;
   for (std::string_view rest = pattern; !rest.empty();) {
@@ -157,6 +160,9 @@ const route_table::resource* route_table::find(std::string_view path, path_param
     return nullptr;
   }
   path = without_version(path);
+  if (path == "/") {
+    path.remove_prefix(1);
+  }
   const std::size_t whole = path.size();
   std::array<std::string_view, max_segments> segments;
   std::array<std::string_view, max_segments> sent;

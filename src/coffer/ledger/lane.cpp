@@ -259,7 +259,7 @@ void lane::publish(batch& b) {
   const std::chrono::duration<double> took = clock::now() - b.started;
   m.commit_seconds.observe(took.count());
   if (took >= options_.slow) {
-    log::warn("slow batch", {{"duration_ms", took.count() * 1000},
+    log::warn("slow batch", {{"duration_ms", took},
                              {"commands", b.commands.size()},
                              {"attempts", b.attempts},
                              {"request_id", b.commands.front()->command.request_id}});

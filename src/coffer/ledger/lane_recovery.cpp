@@ -6,6 +6,7 @@
 #include "coffer/ledger/lane.hpp"
 #include "coffer/ledger/lane_batch.hpp"
 #include "coffer/ledger/ledger_metrics.hpp"
+#include "coffer/pg/attempts.hpp"
 #include "coffer/store/batch_store.hpp"
 
 namespace coffer::ledger {
@@ -114,11 +115,12 @@ net::task<bool> lane::was_committed(batch& b) {
 net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
   const bool answered = failure.delivered() == pg::delivery::answered;
   const std::string sqlstate = pg::to_string(failure.state());
-  log::warn("batch attempt failed", {{"sqlstate", sqlstate},
-                                     {"message", failure.what()},
-                                     {"attempt", b.attempts},
-                                     {"commands", b.commands.size()},
-                                     {"committing", b.committing}});
+  log::debug("batch attempt failed", {{"sqlstate", sqlstate},
+                                      {"message", failure.what()},
+                                      {"attempt", b.attempts},
+                                      {"commands", b.commands.size()},
+                                      {"committing", b.committing}});
+  pg::failed_attempts::get().note(failure);
   // A commit is in doubt whose answer never came, or leaves it open; any other error that the server reported ended the
   // transaction.
   if (b.committing && (failure.delivered() == pg::delivery::unknown ||
@@ -147,6 +149,11 @@ net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
       --b.attempts;  // what is left has not failed
       co_return next_step::retry_at_once;
     }
+  }
+  // Without the schema nothing of it was done, and the database watch says so.
+  if (answered && failure.connection_usable() && pg::is_schema_misfit(failure.state())) {
+    refuse_all(b, errc::unavailable);
+    co_return next_step::done;
   }
   // What cost the connection, a plan or statement that it had and the database has no more, may do well on another.
   if (answered && failure.connection_usable() && !is_transient(failure.state())) {

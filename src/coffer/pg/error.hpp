@@ -64,6 +64,13 @@ class error : public std::runtime_error {
   /// The same about work that changes nothing: whatever became of its answer, nothing was done.
   [[nodiscard]] error without_effect() const;
 
+  /// Whether the server refused the statement for what it says, or for what the database holds: the same fails again.
+  /// Anything else is trouble of the server, of the way to it, or with others, and passes.
+  [[nodiscard]] bool refused() const noexcept {
+    return delivered() == delivery::answered && !is_conflict(state()) && !is_timeout(state()) &&
+           !is_server_unavailable(state());
+  }
+
   /// Whether the connection can be used further (after a ROLLBACK if its state() says so). It is dropped otherwise.
   [[nodiscard]] bool connection_usable() const noexcept { return details_.connection_usable; }
 

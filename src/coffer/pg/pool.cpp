@@ -12,6 +12,7 @@
 #include "coffer/net/task_group.hpp"
 #include "coffer/net/wait_queue.hpp"
 #include "coffer/net/watchdog.hpp"
+#include "coffer/pg/attempts.hpp"
 
 namespace coffer::pg {
 
@@ -149,7 +150,8 @@ struct lease::owner : std::enable_shared_from_this<owner> {
     metrics::make_counter("coffer_pg_connect_failures_total", "Failed attempts to connect to PostgreSQL",
                           {{"pool", name}, {"sqlstate", code}})
         .add();
-    log::warn("pg_connect_failed", {{"pool", name}, {"sqlstate", code}, {"message", e.message()}});
+    log::debug("pg_connect_failed", {{"pool", name}, {"sqlstate", code}, {"message", e.message()}});
+    failed_attempts::get().note(e);
     last_failure = std::move(e);
     state.connect_failed(slot, clock::now());
     settle();

@@ -99,6 +99,12 @@ constexpr bool is_server_unavailable(sqlstate state) noexcept {
          state == sqlstate::read_only_transaction;
 }
 
+/// Whether a statement met a schema that is not the one it was written for: a table, column or function is missing.
+constexpr bool is_schema_misfit(sqlstate state) noexcept {
+  return state == sqlstate::undefined_table || state == sqlstate::undefined_column ||
+         state == sqlstate::undefined_function;
+}
+
 /// Whether a timeout of the server ended the statement (statement_timeout, lock_timeout, or a cancel request).
 constexpr bool is_timeout(sqlstate state) noexcept {
   return state == sqlstate::query_canceled || state == sqlstate::lock_not_available;

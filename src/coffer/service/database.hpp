@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "coffer/pg/attempts.hpp"
 #include "coffer/pg/pool.hpp"
 
 namespace coffer::service {
@@ -53,6 +54,7 @@ net::task<work_result<Work>> with_connection(pg::pool& from, net::deadline until
     if (!failure) {
       continue;
     }
+    pg::failed_attempts::get().note(*failure);
     const bool spoiled = failure->kind() == pg::failure::statement && !failure->connection_usable();
     const bool untouched = failure->delivered() == pg::delivery::not_sent;
     const bool lost = failure->kind() == pg::failure::lost || pg::is_server_unavailable(failure->state());

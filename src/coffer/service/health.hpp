@@ -4,8 +4,9 @@
 #include <atomic>
 #include <functional>
 #include <string>
+#include <string_view>
 
-#include "coffer/service/database.hpp"
+#include "coffer/service/database_watch.hpp"
 
 namespace coffer::service {
 
@@ -13,32 +14,38 @@ namespace coffer::service {
 struct health_report {
   bool ready = false;
   bool draining = false;
-  bool database = false;  ///< answers, with the schema this binary needs
-  std::string message;    ///< why not ready, with the next step; empty when ready
-  std::string cache;      ///< "up", "down" or "off": never a reason not to be ready
+  bool database = false;                ///< answers
+  std::string_view schema = "unknown";  ///< "ready": the one this binary needs; else schema_finding::state
+  std::string message;                  ///< why not ready, with the next step; empty when ready
+  std::string cache;                    ///< "up", "down" or "off": never a reason not to be ready
 };
 
-/// Looks whether the schema fits; gives a message with the remedy, or the empty string.
-using schema_check = std::function<net::task<std::string>(pg::connection&, net::deadline)>;
-
-/// One instance per thread. A report is reused for a second, so that probes cost the database next to nothing.
+/// One instance per thread, over the one watch of the process.
 class health {
  public:
-  health(pg::pool& db, schema_check check, std::function<std::string()> cache_state, const std::atomic<bool>& draining)
-      : db_{db}, check_{std::move(check)}, cache_state_{std::move(cache_state)}, draining_{draining} {}
+  health(database_watch& database, std::function<std::string()> cache_state, const std::atomic<bool>& draining)
+      : database_{database}, cache_state_{std::move(cache_state)}, draining_{draining} {}
 
   /// Never throws for a failing dependency: that is what the report says.
-  net::task<health_report> check(net::deadline until);
+  net::task<health_report> check(net::deadline until) {
+    database_state found = database_.last();
+    if (!draining_) {
+      found = co_await database_.look(until);
+    }
+    health_report report;
+    report.database = found.answers;
+    report.schema = found.schema;
+    report.draining = draining_.load();
+    report.ready = found.can_serve() && !report.draining;
+    report.message = report.draining ? "the server is shutting down" : std::move(found.message);
+    report.cache = cache_state_();
+    co_return report;
+  }
 
  private:
-  net::task<std::string> look(net::deadline until);
-
-  pg::pool& db_;
-  schema_check check_;
+  database_watch& database_;
   std::function<std::string()> cache_state_;
   const std::atomic<bool>& draining_;
-  std::string last_;
-  std::chrono::steady_clock::time_point looked_at_{};
 };
 
 }  // namespace coffer::service
