@@ -219,11 +219,12 @@ class serving {
     const std::string address = bound_address(settings_.listen, public_->port());
     const std::string admin_address =
         settings_.admin_listen.empty() ? std::string{} : bound_address(settings_.admin_listen, admin_server_->port());
-    log::info("listening", {{"address", std::string_view{address}},
-                            {"admin_address", std::string_view{admin_address}},
-                            {"auth", settings_.auth == auth_mode::off ? "off" : "required"},
-                            log::field{"threads", settings_.threads}.as(log::in_text::absent),
-                            log::field{"lanes", settings_.lanes}.as(log::in_text::absent)});
+    log::info("listening",
+              {{"address", std::string_view{address}},
+               {"admin_address", admin_address.empty() ? std::nullopt : std::optional{std::string_view{admin_address}}},
+               {"auth", settings_.auth == auth_mode::off ? "off" : "required"},
+               log::field{"threads", settings_.threads}.as(log::in_text::absent),
+               log::field{"lanes", settings_.lanes}.as(log::in_text::absent)});
     if (settings_.auth == auth_mode::off) {
       const auto at = parse_listen_address(settings_.listen);
       const bool beyond = !at || !at->is_loopback();

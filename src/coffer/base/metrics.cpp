@@ -54,8 +54,8 @@ histogram make_histogram(std::string_view name, std::string_view help, std::vect
 
 std::string render() {
   // The log's own counter is read here, because the log cannot depend on the metrics that report about it.
-  static const counter dropped =
-      make_counter("coffer_log_lines_dropped_total", "Log lines dropped because the reader of stdout was too slow.");
+  static const counter dropped = make_counter(
+      "coffer_log_lines_dropped_total", "Log lines dropped because the reader of stdout was too slow or had gone");
   dropped.add(static_cast<double>(log::dropped()) - dropped.value());
   return prometheus::TextSerializer{}.Serialize(registry().Collect());
 }
