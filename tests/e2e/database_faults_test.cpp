@@ -157,7 +157,7 @@ TEST_CASE("an outage of the database is one line when it begins and one when it 
   int refused = 0;
   const auto ask = [&] {
     refused += is_retryable(s.client->get(fmt::format("/users/{}", s.user))) ? 1 : 0;
-    refused += is_retryable(s.client->get("/readyz")) ? 0 : 1;  // its line is of level debug
+    s.client->get("/readyz");  // its line is of level debug
     refused += is_retryable(s.buy(test::unique_word("key"))) ? 1 : 0;
   };
   ask();

@@ -143,9 +143,11 @@ TEST_CASE("a variable that is no setting ends the start and names the one that m
   CHECK(says(refused("COFFER_TEST_KEY"), "did you mean COFFER_TEST_KEYS?"));
   CHECK(says(refused("COFFER_FROBNICATE"), "is no setting: `coffer serve --help` lists them all"));
   // Empty is unset, other commands have no use for it, other programs' variables are not ours.
+  CHECK(says(refused("COFFER_PORT"), "is no setting"));
+  parsed_as<app::serve_command>({"serve"}, {{"COFFER_PORT", "tcp://10.0.0.1:8080"}});
   for (const char* name :
-       {"COFFER_STATE_DIR", "COFFER_SERVICE_HOST", "COFFER_SERVICE_PORT_HTTP", "COFFER_PORT",
-        "COFFER_PORT_8080_TCP_ADDR", "COFFER_ADMIN_SERVICE_PORT", "LIMIT_PURCHASE", "coffer_lanes"}) {
+       {"COFFER_STATE_DIR", "COFFER_SERVICE_HOST", "COFFER_SERVICE_PORT_HTTP", "COFFER_PORT_8080_TCP_ADDR",
+        "COFFER_ADMIN_SERVICE_PORT", "LIMIT_PURCHASE", "coffer_lanes"}) {
     CAPTURE(name);
     parsed_as<app::serve_command>({"serve"}, {{name, "x"}});
   }

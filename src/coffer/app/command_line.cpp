@@ -144,9 +144,7 @@ class parser {
     return format_ == "json";
   }
   [[nodiscard]] settings all_settings() const {
-    std::vector<std::string> names = process_.names();
-    std::erase_if(names, [this](const std::string& name) { return env_(name.c_str()).value_or("").empty(); });
-    if (auto known = check_variable_names(names); !known) {
+    if (auto known = check_variables(process_.names(), env_); !known) {
       throw usage_error{std::move(known.error())};
     }
     auto resolved = resolve_settings([this](const char* flag) { return flag_in(given_, flag); }, env_);

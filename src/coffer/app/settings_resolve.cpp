@@ -84,10 +84,11 @@ std::string variable_suggestion(std::string_view name) {
 
 /// What Kubernetes sets for every service (documentation, "Accessing the Service", environment variables): of one named
 /// coffer COFFER_SERVICE_HOST, COFFER_SERVICE_PORT, COFFER_SERVICE_PORT_HTTP, COFFER_PORT, COFFER_PORT_80_TCP_ADDR.
-bool is_of_kubernetes(std::string_view name) {
+bool is_of_kubernetes(std::string_view name, std::string_view value) {
+  const bool of_address = name.find("_TCP") != std::string_view::npos || name.find("_UDP") != std::string_view::npos;
   return name.ends_with("_SERVICE_HOST") || name.ends_with("_SERVICE_PORT") ||
-         name.find("_SERVICE_PORT_") != std::string_view::npos || name.ends_with("_PORT") ||
-         name.find("_TCP") != std::string_view::npos || name.find("_UDP") != std::string_view::npos;
+         name.find("_SERVICE_PORT_") != std::string_view::npos || of_address ||
+         (name.ends_with("_PORT") && value.find("://") != std::string_view::npos);
 }
 
 /// What the project's scripts and tests set for one another.
@@ -166,14 +167,15 @@ std::expected<void, std::string> apply_setting(settings& into, const setting_spe
   return std::unexpected{fmt::format("{}{} is not valid: it must be {}", given->source, shown, stored.error())};
 }
 
-std::expected<void, std::string> check_variable_names(const std::vector<std::string>& names) {
+std::expected<void, std::string> check_variables(const std::vector<std::string>& names, const variables& env) {
   for (const std::string& name : names) {
     const auto is_it = [&name](const setting_spec& spec) { return name == spec.variable; };
-    if (!name.starts_with("COFFER_") || std::ranges::any_of(setting_specs(), is_it)) {
+    const auto value = value_of(env, name.c_str());
+    if (!name.starts_with("COFFER_") || !value || std::ranges::any_of(setting_specs(), is_it)) {
       continue;
     }
     const std::string meant = variable_suggestion(name);
-    if (meant.empty() && (is_of_scripts(name) || is_of_kubernetes(name))) {
+    if (meant.empty() && (is_of_scripts(name) || is_of_kubernetes(name, *value))) {
       continue;
     }
     return std::unexpected{fmt::format("the environment variable {} is no setting{}", name,

@@ -51,9 +51,10 @@ std::expected<void, std::string> apply_setting(settings& into, const setting_spe
 /// what else there is.
 std::expected<void, std::string> check_listen(const settings& s);
 
-/// Refuses variables that begin with COFFER_ and are no setting: one that is misspelt would leave its setting, a limit
-/// perhaps, at its default. Those of the project's scripts and what Kubernetes sets for a service named coffer pass.
-std::expected<void, std::string> check_variable_names(const std::vector<std::string>& names);
+/// Refuses variables that begin with COFFER_, have a value and are no setting: one that is misspelt would leave its
+/// setting, a limit perhaps, at its default. Those of the project's scripts and what Kubernetes sets for a service
+/// named coffer pass.
+std::expected<void, std::string> check_variables(const std::vector<std::string>& names, const variables& env);
 
 /// The settings from flags (by name, e.g. "--lanes"), then variables, then defaults, checked against each other:
 /// timeouts nest (those not given follow the outer one down), and without keys only this machine may reach the server.
