@@ -58,7 +58,7 @@ TEST_CASE("a server whose schema is missing, newer or older is alive, not ready,
   auto client = server.client();
   for (const auto& refused : {client.get("/users/1"), client.get("/products"), client.get("/users/1/inventory"),
                               client.get("/analytics/popular-products"), client.get("/users/1/transactions"),
-                              client.post("/users", R"({"username":"u","email":"u@example.org"})"),
+                              client.post("/users", R"({"username":"somebody","email":"u@example.org"})"),
                               client.post("/products", R"({"name":"p","price":1,"type":"consumable"})"),
                               client.post("/products/1/purchase", R"({"user_id":1})"),
                               client.post("/users/1/add-funds", R"({"amount":1})", {{"Idempotency-Key", "k"}})}) {

@@ -63,7 +63,11 @@ std::string sorted_words(std::string_view name) {
     name.remove_prefix(std::min(words.back().size() + 1, name.size()));
   }
   std::ranges::sort(words);
-  return fmt::format("{}", fmt::join(words, "_"));
+  std::string sorted;
+  for (const std::string_view word : words) {
+    sorted.append(sorted.empty() ? "" : "_").append(word);
+  }
+  return sorted;
 }
 
 /// "; did you mean X?" for the nearest variable of a setting, also when only the order of its words is another.
