@@ -94,7 +94,7 @@ int run(const verify_command& command) {
 }
 
 int run(const doctor_command& command) {
-  const diagnosis found = examine(command.how);
+  const diagnosis found = examine(command.how, command.source);
   fmt::print("{}", command.json ? found.to_json() : found.to_text());
   return found.can_serve() ? exit_ok : exit_failed;
 }

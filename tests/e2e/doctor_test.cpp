@@ -66,6 +66,7 @@ TEST_CASE("doctor finds nothing wrong where a server would serve") {
   CHECK(found.of("access") == "ok: everybody who reaches it: --auth is off");
   CHECK(found.of("address") == "ok: 127.0.0.1:0 is free");
   CHECK(found.of("admin") == "ok: 127.0.0.1:0 is free");
+  CHECK(found.of("settings") == "ok: from flags and the environment");
   CHECK(doctor({{"DATABASE_URL", db.url()}, {"REDIS_URL", "none"}}, {"--admin-listen", "none"}).of("admin") ==
         "ok: off: there is no /metrics");
   const auto text = test::run_coffer({"doctor", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"},

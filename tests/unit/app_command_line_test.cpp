@@ -10,8 +10,10 @@ using namespace coffer;
 
 namespace {
 
-app::command parse(std::vector<std::string> arguments, std::map<std::string, std::string> env = {}) {
+app::command parse(std::vector<std::string> arguments, std::map<std::string, std::string> env = {},
+                   const std::string& service_file = "/nowhere") {
   app::process_environment process;
+  process.service_file = service_file;
   process.value = [&env](const char* name) {
     const auto found = env.find(name);
     return found == env.end() ? std::nullopt : std::optional{found->second};
@@ -153,6 +155,40 @@ TEST_CASE("a variable that is no setting ends the start and names the one that m
   }
   parsed_as<app::serve_command>({"serve"}, {{"COFFER_FROBNICATE", ""}});
   parsed_as<app::seed_command>({"seed"}, {{"COFFER_FROBNICATE", "1"}});
+}
+
+TEST_CASE("doctor takes the service's own settings where nobody names a database") {
+  const test::temporary_folder folder;
+  const std::string path = (folder.path() / "environment").string();
+  const std::string other = (folder.path() / "other").string();
+  std::ofstream{path} << "DATABASE_URL=postgresql://service/d\nCOFFER_LANES=3\n";
+  std::ofstream{other} << "DATABASE_URL=postgresql://other/d\n";
+  const auto asked = [&](const std::vector<std::string>& flags, const std::map<std::string, std::string>& env,
+                         const std::string& file) {
+    std::vector<std::string> arguments{"doctor"};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    return std::get<app::doctor_command>(parse(arguments, env, file));
+  };
+  const auto by_itself = asked({"--threads", "2"}, {}, path);
+  CHECK(by_itself.how.database_url == "postgresql://service/d");
+  CHECK(by_itself.how.lanes == 3);
+  CHECK(by_itself.how.threads == 2);
+  CHECK(by_itself.source.file == path);
+  for (const auto& named : {asked({"--database-url", "postgresql://flag/d"}, {}, path),
+                            asked({}, {{"DATABASE_URL", "postgresql://variable/d"}}, path)}) {
+    CHECK(named.how.lanes == app::settings{}.lanes);
+    CHECK(named.source.file.empty());
+  }
+  const auto told = asked({"--env-file", other}, {}, path);
+  CHECK(told.how.database_url == "postgresql://other/d");
+  CHECK(told.source.file == other);
+  const auto none = asked({}, {}, "/nowhere");
+  CHECK(none.source.file.empty());
+  CHECK(none.source.trouble.empty());
+  // Somebody who may not read it: a folder cannot be read as a file by anybody.
+  const auto closed = asked({}, {}, folder.path().string());
+  CHECK(closed.source.file.empty());
+  CHECK(says(closed.source.trouble, "not those of the service: " + folder.path().string() + " cannot be read"));
 }
 
 TEST_CASE("--env-file stands behind the environment, which stands behind flags, in every command") {

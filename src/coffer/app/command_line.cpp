@@ -1,6 +1,7 @@
 #include "coffer/app/command_line.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <utility>
 
@@ -119,6 +120,7 @@ class parser {
     offer_env_file(where);
   }
   void take_env_file();
+  settings_source take_service_file();
   void add_serve();
   void add_migrate();
   void add_seed();
@@ -208,6 +210,24 @@ void parser::take_env_file() {
       process_.set(name, value);
     }
   }
+}
+
+/// Whoever asks doctor about the service means the service's own settings. Not where a database is named: that is
+/// another server's question.
+settings_source parser::take_service_file() {
+  const std::string& file = process_.service_file;
+  const bool is_named = given_.contains("--database-url") || !env_("DATABASE_URL").value_or("").empty() ||
+                        !env_("DATABASE_URL_FILE").value_or("").empty();
+  std::error_code ignored;
+  if (!env_file_.empty() || is_named || !std::filesystem::exists(file, ignored)) {
+    return {.file = env_file_, .trouble = {}};
+  }
+  if (const auto text = read_small_file(file); !text) {
+    return {.file = {}, .trouble = fmt::format("not those of the service: {} {}", file, text.error())};
+  }
+  env_file_ = file;
+  take_env_file();
+  return {.file = file, .trouble = {}};
 }
 
 const CLI::App* parser::chosen() const {
@@ -330,7 +350,8 @@ void parser::add_doctor() {
   offer_env_file(*doctor_);
   doctor_->add_option("--format", format_, "what is printed, default text")->type_name("text|json");
   doctor_->footer(
-      "Takes the settings of `coffer serve` and changes nothing.\n\nExamples:\n  coffer doctor\n"
+      "Takes the settings of `coffer serve` and changes nothing. Where no flag, variable or --env-file names a\n"
+      "database, it reads the service's own /etc/coffer/environment.\n\nExamples:\n  coffer doctor\n"
       "  coffer doctor --listen 10.0.0.5:8080 --threads 4 --format json\n\nExit codes: 0 a server would serve (there "
       "may"
       " be warnings), 1 it would not, 2 wrong usage.");
@@ -422,7 +443,8 @@ command parser::build() {
     return build_verify();
   }
   if (doctor_->parsed()) {
-    return doctor_command{.how = all_settings(), .json = wants_json()};
+    const settings_source source = take_service_file();
+    return doctor_command{.how = all_settings(), .source = source, .json = wants_json()};
   }
   if (healthcheck_->parsed()) {
     return healthcheck_command{healthcheck_url()};

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "coffer/app/doctor.hpp"
 #include "coffer/app/key_command.hpp"
 #include "coffer/app/settings.hpp"
 #include "coffer/app/settings_table.hpp"
@@ -57,6 +58,7 @@ struct verify_command {
 
 struct doctor_command {
   settings how;
+  settings_source source;
   bool json = false;
 };
 
@@ -88,6 +90,8 @@ struct process_environment {
   std::function<std::vector<std::string>()> names;  ///< of all variables that are set
   /// Sets one: those of --env-file that are not set, so that the database's client library has them, too.
   std::function<void(const std::string& name, const std::string& value)> set;
+  /// What the package's unit reads. doctor looks there, too, when nothing else says where the database is.
+  std::string service_file = "/etc/coffer/environment";
 };
 
 /// Reads the arguments (without the program's name), then `env` and the files that these name, then defaults.

@@ -76,12 +76,30 @@ std::string diagnosis::to_json() const {
   return text + "\n";
 }
 
-diagnosis examine(const settings& s) {
+namespace {
+
+finding source_found(const settings_source& source) {
+  finding f{.subject = "settings", .detail = "from flags and the environment", .remedy = {}};
+  if (!source.file.empty()) {
+    f.detail = fmt::format("from flags, the environment and {}", source.file);
+  }
+  if (!source.trouble.empty()) {
+    f.grade = health_grade::doubtful;
+    f.detail = source.trouble;
+    f.remedy = "run it as root, who may read what the service gets, or name another file with --env-file";
+  }
+  return f;
+}
+
+}  // namespace
+
+diagnosis examine(const settings& s, const settings_source& source) {
   log::configure(log::level::error, s.log_format);  // what is found is the report's to tell
   diagnosis all;
   const auto take = [&all](std::vector<finding> some) {
     all.findings.insert(all.findings.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
   };
+  all.findings.push_back(source_found(source));
   take(run_blocking(look_at_database(s)));
   take(run_blocking(look_at_cache(s)));
   take(look_at_access(s));

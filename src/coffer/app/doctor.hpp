@@ -19,6 +19,12 @@ enum class health_grade : std::uint8_t {
 /// "ok", "warning" or "failed".
 std::string_view to_string(health_grade grade) noexcept;
 
+/// Where the settings come from besides flags and the environment.
+struct settings_source {
+  std::string file;     ///< whose variables were taken; empty: none
+  std::string trouble;  ///< why a file that should have been read was not; empty: all is well
+};
+
 /// One thing that was looked at.
 struct finding {
   std::string_view subject;  ///< "database", "schema", "durability", ...
@@ -39,9 +45,9 @@ struct diagnosis {
   [[nodiscard]] std::string to_json() const;
 };
 
-/// Looks at what `s` names: database, durability, connections, clock, privileges, schema, access, cache, descriptors,
+/// Tells where `s` comes from, and looks at what it names: database, durability, connections, clock, privileges, schema, access, cache, descriptors,
 /// addresses. Blocks; each look has the deadline that the server itself would have, or 2 s. Does not throw for what it
 /// finds.
-diagnosis examine(const settings& s);
+diagnosis examine(const settings& s, const settings_source& source);
 
 }  // namespace coffer::app
