@@ -45,9 +45,9 @@ struct diagnosis {
   [[nodiscard]] std::string to_json() const;
 };
 
-/// Tells where `s` comes from, and looks at what it names: database, durability, connections, clock, privileges, schema, access, cache, descriptors,
-/// addresses. Blocks; each look has the deadline that the server itself would have, or 2 s. Does not throw for what it
-/// finds.
+/// Tells where `s` comes from, and looks at what it names: database, durability, connections, clock, privileges,
+/// schema, access, cache, descriptors, addresses. Blocks; each look has the deadline that the server itself would have,
+/// or 2 s. Does not throw for what it finds.
 diagnosis examine(const settings& s, const settings_source& source);
 
 }  // namespace coffer::app
