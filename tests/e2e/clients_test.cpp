@@ -112,6 +112,14 @@ TEST_CASE("X-Forwarded-For counts from trusted proxies only") {
     CHECK(logged_peer(s, {{"X-Forwarded-For", "198.51.100.7, 203.0.113.9, 10.1.2.3"}}) == "203.0.113.9");
     CHECK(logged_peer(s, {}) == "127.0.0.1");
     CHECK(logged_peer(s, {{"X-Forwarded-For", "198.51.100.7"}, {"x-forwarded-for", "2001:DB8::1"}}) == "2001:db8::1");
+    CHECK(logged_peer(s, {{"X-Forwarded-For", "203.0.113.7:52344"}}) == "203.0.113.7");
+    CHECK(logged_peer(s, {{"X-Forwarded-For", "[2001:db8::7]:443, 10.1.2.3:80"}}) == "2001:db8::7");
+    const std::string warning = "X-Forwarded-For holds what is no address";
+    CHECK(s.server.log().find(warning) == std::string::npos);
     CHECK(logged_peer(s, {{"X-Forwarded-For", "203.0.113.9, nonsense"}}) == "127.0.0.1");
+    CHECK(logged_peer(s, {{"X-Forwarded-For", "203.0.113.9, more nonsense"}}) == "127.0.0.1");
+    const std::string log = s.server.log();
+    CHECK(log.find(warning) != std::string::npos);
+    CHECK(log.find(warning) == log.rfind(warning));
   }
 }

@@ -171,3 +171,32 @@ TEST_CASE("a statement that cannot be read to its end breaks off visibly") {
   CHECK_THROWS_AS(reader.get(statement_of(shop.user, "?to=2100-01-01T00:00:00Z&limit=3000")), test::http_failure);
   CHECK(shop.client.get("/livez").status == 200);
 }
+
+TEST_CASE("a CSV has a byte order mark when it is asked for, and JSON never") {
+  test::shop shop;
+  const auto csv = shop.client.get(statement_of(shop.user, "?format=csv&bom=true"));
+  CHECK(csv.status == 200);
+  CHECK(csv.body.starts_with("\xEF\xBB\xBFversion,created_at,"));
+  CHECK(csv.body.find("\xEF\xBB\xBF", 1) == std::string::npos);
+  CHECK(shop.client.get(statement_of(shop.user, "?bom=true"), {{"Accept", "text/csv"}}).body.starts_with("\xEF"));
+  CHECK(shop.client.get(statement_of(shop.user, "?format=csv&bom=false")).body.starts_with("version,"));
+  for (const char* query : {"?bom=true", "?bom=true&format=json", "?format=csv&bom=1"}) {
+    CAPTURE(query);
+    const auto refused = shop.client.get(statement_of(shop.user, query));
+    CHECK(refused.status == 400);
+    CHECK(refused.json()["errors"][0]["parameter"] == "bom");
+  }
+}
+
+TEST_CASE("every time in a query that lost its plus sign gets the hint") {
+  test::shop shop;
+  const std::string lost = "=2026-01-01T00:00:00+01:00";
+  for (const std::string path : {statement_of(shop.user, "?from" + lost), statement_of(shop.user, "?to" + lost),
+                                 fmt::format("/users/{}/inventory?as_of{}", shop.user, lost)}) {
+    CAPTURE(path);
+    const auto refused = shop.client.get(path);
+    CHECK(refused.status == 400);
+    CHECK(refused.json()["errors"][0]["detail"].text().ends_with("(a plus sign is %2B)"));
+  }
+  CHECK(shop.client.get(statement_of(shop.user, "?from=2016-12-31T23:59:60Z")).status == 200);
+}

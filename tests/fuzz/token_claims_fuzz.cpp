@@ -2,6 +2,7 @@
 // does so by the claims as a reader that shares no code with the server understands them, and the other way round.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <optional>
 #include <ranges>
 #include <string>
@@ -56,13 +57,11 @@ auth::authenticator& door() {
 /// Whom claims let in, when, and to what.
 struct meaning {
   std::int64_t user = 0;
-  std::int64_t until = 0;  ///< seconds, leeway not counted
-  std::int64_t from = 0;
+  timestamp until;  ///< leeway not counted
+  timestamp from;
   auth::scope_set scopes;
 
-  [[nodiscard]] bool in_force(timestamp at) const {
-    return at < timestamp{std::chrono::seconds{until}} + 30s && at >= timestamp{std::chrono::seconds{from}} - 30s;
-  }
+  [[nodiscard]] bool in_force(timestamp at) const { return at < until + 30s && at >= from - 30s; }
 };
 
 const json_value* member(const json_value& of, const char* name) { return of.contains(name) ? &of[name] : nullptr; }
@@ -83,9 +82,14 @@ std::optional<std::int64_t> id_in(const json_value* sub) {
   return id <= largest_id ? std::optional{id} : std::nullopt;
 }
 
-std::optional<std::int64_t> second_in(const json_value* time) {
-  const bool known = time != nullptr && time->is_integer() && time->integer() >= 0;
-  return known && time->integer() <= last_second_of_9999 ? std::optional{time->integer()} : std::nullopt;
+std::optional<timestamp> time_in(const json_value* time) {
+  if (time == nullptr || !time->is_number()) {
+    return std::nullopt;
+  }
+  const double microseconds = std::trunc(time->number() * 1e6);
+  const bool known = microseconds >= 0 && microseconds < static_cast<double>(last_second_of_9999 + 1) * 1e6;
+  return known ? std::optional{timestamp{std::chrono::microseconds{static_cast<std::int64_t>(microseconds)}}}
+               : std::nullopt;
 }
 
 /// Of what players may do, what the claim lists; all of it without the claim.
@@ -116,9 +120,9 @@ std::optional<meaning> meaning_of(const json_value& claims) {
   const bool among = audience != nullptr && audience->is_array() &&
                      std::ranges::any_of(audience->elements(), [](const json_value& each) { return each == "a"; });
   const auto user = id_in(member(claims, "sub"));
-  const auto until = second_in(member(claims, "exp"));
+  const auto until = time_in(member(claims, "exp"));
   const json_value* const not_before = member(claims, "nbf");
-  const auto from = not_before == nullptr ? std::optional<std::int64_t>{0} : second_in(not_before);
+  const auto from = not_before == nullptr ? std::optional{timestamp{}} : time_in(not_before);
   if (!(among || has_text(audience, "a")) || !user || !until || !from) {
     return std::nullopt;
   }

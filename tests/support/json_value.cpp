@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <ostream>
 
 #include <fmt/format.h>
@@ -209,9 +210,7 @@ class json_parser {
       value.value_ = integer;
       return;
     }
-    double real = 0;
-    std::from_chars(text.data(), text.data() + text.size(), real);
-    value.value_ = real;
+    value.value_ = std::strtod(std::string{text}.c_str(), nullptr);  // infinite or 0 when it is beyond a double
   }
 
   std::string_view text_;

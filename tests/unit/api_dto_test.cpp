@@ -158,7 +158,10 @@ TEST_CASE("a purchase is of one unit unless asked otherwise, up to 1000") {
   CHECK(purchase(R"("expected_price":null)") == "ok");
   CHECK(purchase(R"("quantity":1001)") == "#/quantity less_than_or_equal");
   CHECK(purchase(R"("quantity":0)") == "#/quantity greater_than");
-  CHECK(purchase(R"("quantity":null)") == "#/quantity type");
+  CHECK(purchase(R"("quantity":null,"expected_price":null)") == "ok");
+  CHECK(purchase(R"("quantity":1e3,"expected_price":9.007199254740991E15)") == "ok");
+  CHECK(purchase(R"("quantity":1001.0)") == "#/quantity less_than_or_equal");
+  CHECK(purchase(R"("quantity":1.5)") == "#/quantity type");
   CHECK(purchase(R"("expected_price":-1)") == "#/expected_price greater_than_or_equal");
   CHECK(purchase(R"("product_id":1)") == "#/product_id unknown_member");
   CHECK(violations_of(api::purchase_schema(), R"({"user_id":0})") == "#/user_id greater_than");

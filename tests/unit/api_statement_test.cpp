@@ -27,10 +27,27 @@ TEST_CASE("a CSV field that a spreadsheet would run is neutralised") {
   CHECK(field("+1") == "'+1");
   CHECK(field("-1") == "'-1");
   CHECK(field("@sum") == "'@sum");
-  CHECK(field("\t=1") == "'\t=1");
-  CHECK(field("\r=1") == "\"'\r=1\"");
+  CHECK(field("\t=1") == "'\t'=1");
+  CHECK(field("\r=1") == "\"'\r'=1\"");
   CHECK(field("=a,\"b\"") == "\"'=a,\"\"b\"\"\"");
   CHECK(field("a=1") == "a=1");
+}
+
+TEST_CASE("a formula behind what a spreadsheet takes for the end of a cell is neutralised") {
+  for (const std::string end : {";", "\t", "|", "\n", "\r", "\r\n", ";;"}) {
+    for (const std::string sign : {"=", "+", "-", "@", "\uFF1D", "\uFF0B", "\uFF0D", "\uFF20"}) {
+      for (const std::string between : {"", " ", "\"", " \" "}) {
+        CAPTURE(end, sign, between);
+        std::string cell = field("text" + end + between + sign + "1");
+        // As a reader sees it that knows no quotes in the middle of a cell.
+        cell = cell.substr(cell.rfind(end.back()) + 1);
+        CHECK(cell.starts_with('\''));
+      }
+    }
+  }
+  CHECK(field("a;b = 1; c-d") == "a;b = 1; c-d");
+  CHECK(field(" =1") == "' =1");
+  CHECK(field("\uFF1D1") == "'\uFF1D1");
 }
 
 TEST_CASE("CSV records end with CRLF and numbers stay numbers") {

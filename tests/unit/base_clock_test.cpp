@@ -26,6 +26,17 @@ TEST_CASE("times are read with any offset and precision") {
   CHECK(round_trip("2024-02-29T00:00:00Z") == "2024-02-29T00:00:00.000000Z");
 }
 
+TEST_CASE("a leap second is the second behind it, and is at the end of a UTC day") {
+  CHECK(round_trip("2016-12-31T23:59:60Z") == "2017-01-01T00:00:00.000000Z");
+  CHECK(round_trip("2016-12-31T15:59:60.25-08:00") == "2017-01-01T00:00:00.250000Z");
+  CHECK(round_trip("2017-01-01T05:29:60+05:30") == "2017-01-01T00:00:00.000000Z");
+  for (const char* text : {"2016-12-31T23:58:60Z", "2016-12-31T22:59:60Z", "2016-12-31T23:59:60+01:00",
+                           "2016-12-31T23:59:61Z", "2017-01-01T00:00:60Z", "9999-12-31T23:59:60Z"}) {
+    CAPTURE(text);
+    CHECK(!from_rfc3339(text));
+  }
+}
+
 TEST_CASE("malformed times are refused") {
   for (const char* text :
        {"", "2026-11-22", "2026-11-22T23:13:50", "2026-11-22T23:13:50.Z", "2026-11-22T23:13:50.1234567890Z",

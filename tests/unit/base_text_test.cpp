@@ -87,3 +87,15 @@ TEST_CASE("characters beyond ASCII are copied as they are") {
   coffer::append_json_escaped(out, "a\xE2\x82z\xC3");
   CHECK(out == "a\\ufffd\\ufffdz\\ufffd");
 }
+
+TEST_CASE("spaces and zero-width characters are not seen, everything else is") {
+  for (const char* text :
+       {"", " ", "\u00A0\u3000\t", "\u200B\u200D\uFEFF", "\u00AD\u2060\u3164", "\U000E0041 \uFE0F"}) {
+    CAPTURE(text);
+    CHECK(!coffer::has_visible(text));
+  }
+  for (const char* text : {"a", " \u200B.", "\u00E9", "\u20AC", "\U0001F600", "\u0301", "\xFF"}) {
+    CAPTURE(text);
+    CHECK(coffer::has_visible(text));
+  }
+}

@@ -1,6 +1,8 @@
 #include "coffer/json/reader.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <limits>
 #include <random>
 
@@ -117,9 +119,120 @@ TEST_CASE("integers are exact to the ends of 64 bits and saturate beyond") {
   CHECK(integer_of("-0") == 0);
 }
 
-TEST_CASE("a fraction or an exponent makes a number that is no integer") {
-  for (const char* text : {"1.0", "1e2", "0.0", "-0.0", "1E+2", "1e-400", "1e400", "-1e999999", "0e0", "1.5e300"}) {
+TEST_CASE("a number without a fraction is an integer, however it is spelled") {
+  constexpr auto most = std::numeric_limits<std::int64_t>::max();
+  const std::pair<const char*, std::int64_t> whole[] = {
+      {"1.0", 1},
+      {"1e2", 100},
+      {"1E+2", 100},
+      {"100e-2", 1},
+      {"0.1e1", 1},
+      {"0.0", 0},
+      {"-0", 0},
+      {"-0.0", 0},
+      {"0e0", 0},
+      {"0e99999999999999999999", 0},
+      {"0.000e-99999999999999999999", 0},
+      {"-12.50e1", -125},
+      {"9007199254740991.0", 9007199254740991},
+      {"90071992547409.91e2", 9007199254740991},
+      {"9007199254740992.0", 9007199254740992},
+      {"9007199254740993.0", 9007199254740993},
+      {"1e18", 1'000'000'000'000'000'000},
+      {"9223372036854775807.0", most},
+      {"1e19", most},
+      {"1e400", most},
+      {"1.5e300", most},
+      {"-1e999999", std::numeric_limits<std::int64_t>::min()},
+      {"1e99999999999999999999", most},
+  };
+  for (const auto& [text, value] : whole) {
+    CAPTURE(text);
+    CHECK(integer_of(text) == value);
+  }
+  for (const char* text : {"1.5", "0.1", "1e-1", "1e-400", "15e-1", "9007199254740991.0000000000000001", "-0.5",
+                           "100e-3", "1e-99999999999999999999", "0.30000000000000004"}) {
+    CAPTURE(text);
     CHECK(kind_of(text) == json::kind::number);
+  }
+  CHECK(integer_of("1" + std::string(300, '0') + "e-300") == 1);
+  CHECK(integer_of("0." + std::string(300, '0') + "7e301") == 7);
+  CHECK(kind_of("1" + std::string(300, '0') + "e-301") == json::kind::number);
+}
+
+namespace {
+
+/// A number in plain decimal: what its exponent says done to its digits, as one would on paper.
+struct plain_decimal {
+  plain_decimal(const std::string& whole_part, const std::string& fraction_part, int exponent)
+      : whole{whole_part}, fraction{fraction_part} {
+    for (; exponent > 0; --exponent) {
+      whole += fraction.empty() ? '0' : fraction.front();
+      fraction.erase(0, fraction.empty() ? 0 : 1);
+    }
+    for (; exponent < 0; ++exponent) {
+      fraction.insert(fraction.begin(), whole.empty() ? '0' : whole.back());
+      whole.resize(whole.empty() ? 0 : whole.size() - 1);
+    }
+    whole.erase(0, std::min(whole.find_first_not_of('0'), whole.size()));
+  }
+  [[nodiscard]] bool is_whole() const { return fraction.find_first_not_of('0') == std::string::npos; }
+  /// Within 64 bits, else the nearest.
+  [[nodiscard]] std::int64_t value(bool negative) const {
+    const std::string limit = negative ? "9223372036854775808" : "9223372036854775807";
+    if (whole.size() > limit.size() || (whole.size() == limit.size() && whole > limit)) {
+      return negative ? std::numeric_limits<std::int64_t>::min() : std::numeric_limits<std::int64_t>::max();
+    }
+    return whole.empty() ? 0 : std::stoll((negative ? "-" : "") + whole);
+  }
+
+  std::string whole, fraction;
+};
+
+}  // namespace
+
+TEST_CASE("any spelling of a number is read as arithmetic on paper reads it, among other numbers and texts") {
+  std::mt19937 random{20261129};
+  const auto below = [&random](unsigned n) { return static_cast<std::size_t>(random() % n); };
+  const auto digits = [&](std::size_t count) {
+    std::string made;
+    for (std::size_t i = 0; i < count; ++i) {
+      made += "0000123456789999"[below(16)];
+    }
+    return made;
+  };
+  constexpr const char* edges[] = {"9007199254740991", "9007199254740992", "9223372036854775807",
+                                   "9223372036854775808"};
+  for (int round = 0; round < 4000; ++round) {
+    std::string whole = below(4) == 0 ? edges[below(4)] : digits(1 + below(22));
+    whole.erase(0, std::min(whole.find_first_not_of('0'), whole.size() - 1));
+    const std::string fraction = below(2) == 0 ? "" : digits(1 + below(12));
+    const bool negative = below(4) == 0;
+    const int exponent = below(3) == 0 ? 0 : static_cast<int>(below(40)) - 20;
+    std::string spelling = (negative ? "-" : "") + whole;
+    spelling += fraction.empty() ? "" : "." + fraction;
+    if (exponent != 0 || below(2) == 0) {
+      spelling += below(2) == 0 ? "e" : "E";
+      spelling += exponent < 0 ? "-" : below(2) == 0 ? "+" : "";
+      spelling += std::string(below(3), '0') + std::to_string(std::abs(exponent));
+    }
+    CAPTURE(spelling);
+    const plain_decimal model{whole, fraction, exponent};
+    std::string text =
+        R"(["1e1\"2\\",3.5,{"-4":)" + spelling + R"(,"5":-6.25e0},99999999999999999999,)" + spelling + "]";
+    const auto parsed = json::parse(text);
+    REQUIRE(parsed);
+    const auto elements = parsed->root().elements();
+    for (const json::value& read : {*elements[2].find("-4"), elements[4]}) {
+      REQUIRE((read.kind() == json::kind::integer) == model.is_whole());
+      if (model.is_whole()) {
+        REQUIRE(read.as_integer() == model.value(negative));
+      }
+      const plain_decimal millionths{whole, fraction, exponent + 6};
+      REQUIRE(read.as_millionths() == millionths.value(negative));
+    }
+    REQUIRE(elements[1].as_millionths() == 3'500'000);
+    REQUIRE(elements[2].find("5")->as_millionths() == -6'250'000);
   }
 }
 
@@ -130,7 +243,7 @@ TEST_CASE("numbers beyond 64 bits do not disturb their neighbours") {
   const json::value& root = parsed->root();
   CHECK(root.find("a")->as_string() == "x 99999999999999999999 \"");
   CHECK(root.find("b")->as_integer() == std::numeric_limits<std::int64_t>::max());
-  CHECK(root.find("c")->elements()[0].kind() == json::kind::number);
+  CHECK(root.find("c")->elements()[0].as_integer() == std::numeric_limits<std::int64_t>::max());
   CHECK(root.find("c")->elements()[1].as_integer() == 7);
   CHECK(root.find("d")->as_string() == "\\");
 }

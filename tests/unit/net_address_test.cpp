@@ -78,11 +78,41 @@ TEST_CASE("the client is the last address that a trusted proxy vouches for") {
   CHECK(client_of(proxy, "::ffff:203.0.113.9", trusted) == "203.0.113.9");
   CHECK(client_of("::1", "2001:DB8::2", trusted) == "2001:db8::2");
   CHECK(client_of(proxy, "10.0.0.7, 10.0.0.8", trusted) == "10.0.0.7");
-  for (const char* text : {"", " ", ",", "203.0.113.9,", "nonsense", "203.0.113.9, nonsense", "203.0.113.9, , 10.0.0.2",
-                           "203.0.113.9:1234", "203.0.113.9, unknown, 10.0.0.2"}) {
+  CHECK(client_of(proxy, "203.0.113.7:52344", trusted) == "203.0.113.7");
+  CHECK(client_of(proxy, "203.0.113.7:52344, 10.0.0.8:80", trusted) == "203.0.113.7");
+  CHECK(client_of(proxy, "[2001:db8::1]:443", trusted) == "2001:db8::1");
+  CHECK(client_of(proxy, "[2001:DB8::1]", trusted) == "2001:db8::1");
+  CHECK(client_of(proxy, "[::ffff:203.0.113.7]:1", trusted) == "203.0.113.7");
+  CHECK(client_of(proxy, "2001:db8::1:443", trusted) == "2001:db8::1:443");
+  for (const char* text : {"",
+                           " ",
+                           ",",
+                           "203.0.113.9,",
+                           "nonsense",
+                           "203.0.113.9, nonsense",
+                           "203.0.113.9, , 10.0.0.2",
+                           "203.0.113.9, unknown, 10.0.0.2",
+                           "203.0.113.9:",
+                           "203.0.113.9:65536",
+                           "203.0.113.9:x",
+                           "203.0.113.9:1:2",
+                           "[203.0.113.9]:1",
+                           "[2001:db8::1",
+                           "2001:db8::1]:1",
+                           "[2001:db8::1]1",
+                           "[2001:db8::1]:",
+                           "[]:1",
+                           ":80",
+                           "[2001:db8::1]:+1"}) {
     CAPTURE(text);
     CHECK(client_of(proxy, text, trusted) == proxy);
   }
+  std::optional<std::string_view> unreadable;
+  CHECK(client_of(proxy, "203.0.113.9, unknown , 10.0.0.2:1", trusted, &unreadable) == proxy);
+  CHECK(unreadable == "unknown");
+  unreadable.reset();
+  CHECK(client_of(proxy, "unknown, 203.0.113.9:1", trusted, &unreadable) == "203.0.113.9");
+  CHECK(!unreadable);
   CHECK(client_of("192.0.2.1", "203.0.113.9", trusted) == "192.0.2.1");
   CHECK(client_of(proxy, "203.0.113.9", address_set{}) == proxy);
 }

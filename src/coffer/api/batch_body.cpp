@@ -164,7 +164,7 @@ std::string batch_json_schema(std::int64_t max_deposit) {
   }
   return fmt::format(
       R"({{"type":"object","properties":{{"user_id":{{"type":"integer","format":"int64","minimum":1,"maximum":{}}},)"
-      R"("atomic":{{"type":"boolean","default":false,"description":"Whether all operations happen or none."}},)"
+      R"("atomic":{{"type":["boolean","null"],"default":false,"description":"Whether all operations happen or none."}},)"
       R"("operations":{{"type":"array","minItems":1,"maxItems":{},"items":{{"oneOf":[{}]}}}}}},)"
       R"("required":["user_id","operations"],"additionalProperties":false}})",
       max_json_integer, max_operations, choices);

@@ -12,8 +12,9 @@ class csv_writer {
  public:
   explicit csv_writer(std::string& out) : out_{out} {}
 
-  /// Text of any origin. One that a spreadsheet would take for a formula (it starts with = + - @, a tab or a carriage
-  /// return) gets an apostrophe in front; quotes are added where a comma, quote or line break needs them.
+  /// Text of any origin. Where a spreadsheet would see a formula an apostrophe is put in front: at the start of the
+  /// text, and behind what a spreadsheet may take for the end of a cell although it is inside the text (a semicolon,
+  /// tab, bar or line break). Quotes are added where a comma, quote or line break needs them.
   void text(std::string_view value);
   void number(std::int64_t value);
   void empty() { separate(); }

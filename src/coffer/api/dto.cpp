@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "coffer/api/grant.hpp"
+#include "coffer/base/text.hpp"
 
 namespace coffer::api {
 
@@ -16,7 +17,9 @@ constexpr json::integer any_quantity{1, domain::max_quantity};
 constexpr json::text product_name{1, 100, json::charset::line};
 constexpr json::text product_description{0, 2000, json::charset::text};
 
-constexpr std::string_view name_help = "Shown to players; unique regardless of case.";
+constexpr std::string_view name_help =
+    "Shown to players; unique regardless of case, of spaces around it, of characters that are not seen and of how "
+    "letters are composed.";
 constexpr std::string_view description_help = "Shown to players.";
 constexpr std::string_view price_help = "Whole credits per unit.";
 constexpr std::string_view active_help = "Whether the product can be bought.";
@@ -24,6 +27,12 @@ constexpr std::string_view stock_help = "Units left from now on; null: unlimited
 constexpr std::string_view limit_help = "Units that one user may ever buy, used up ones included; null: any number.";
 constexpr std::string_view starts_help = "The first moment of the sale; null: no start.";
 constexpr std::string_view ends_help = "The first moment after the sale; null: no end.";
+
+void check_name(std::string_view name, json::violations& found) {
+  if (!has_visible(name)) {
+    found.add("name", "pattern", "must have a character that can be seen");
+  }
+}
 
 void check_sale(std::optional<timestamp> starts, std::optional<timestamp> ends, json::violations& found) {
   if (starts && ends && *ends <= *starts) {
@@ -56,6 +65,7 @@ const json::object<create_product_body>& create_product_schema() {
           .optional("sale_starts_at", &create_product_body::sale_starts_at, json::date_time{}, starts_help)
           .optional("sale_ends_at", &create_product_body::sale_ends_at, json::date_time{}, ends_help)
           .rule([](const create_product_body& body, json::violations& found) {
+            check_name(body.name, found);
             check_sale(body.sale_starts_at, body.sale_ends_at, found);
           });
   return schema;
@@ -75,6 +85,9 @@ const json::object<change_product_body>& change_product_schema() {
           .fixed("type", "cannot be changed; make another product instead")
           .at_least_one()
           .rule([](const change_product_body& body, json::violations& found) {
+            if (body.name) {
+              check_name(*body.name, found);
+            }
             check_sale(body.sale_starts_at.value_or(std::nullopt), body.sale_ends_at.value_or(std::nullopt), found);
           });
   return schema;

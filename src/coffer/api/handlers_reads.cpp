@@ -55,7 +55,7 @@ std::optional<std::variant<version, timestamp>> read_as_of(list_query& query) {
   }
   const auto time = from_rfc3339(*given);
   if (!time) {
-    query.add(as_of_parameter, "format", "must be a version, or a time as in RFC 3339, like 2026-11-22T23:13:50Z");
+    query.add(as_of_parameter, "format", fmt::format("must be a version, or {}", time_spelling));
     return std::nullopt;
   }
   if (*time > now()) {

@@ -32,7 +32,12 @@ net::task<http::response> get_statement(context& with, call c) {
   }
   wanted.limit = query.integer(rows_parameter);
   const auto cursor = query.text(cursor_parameter);
-  auto format = query.parsed(format_parameter, format_from_string);
+  const auto format = query.parsed(format_parameter, format_from_string)
+                          .value_or(accepted_format(c.request.header("Accept").value_or("")));
+  const bool marked = query.boolean(bom_parameter).value_or(false);
+  if (marked && format != statement_format::csv) {
+    query.add(bom_parameter, "needs_csv", "goes with CSV alone: ask for format=csv");
+  }
   if (const auto valid = query.finish(); !valid) {
     co_return refuse(valid.error(), c.request);
   }
@@ -44,9 +49,6 @@ net::task<http::response> get_statement(context& with, call c) {
     }
     wanted.after = version{*after};
   }
-  if (!format) {
-    format = accepted_format(c.request.header("Accept").value_or(""));
-  }
   const auto found = co_await with.statements.open(wanted, c.request.deadline);
   if (!found) {
     co_return refuse(found.error(), c.request);
@@ -55,14 +57,14 @@ net::task<http::response> get_statement(context& with, call c) {
   http::response answer{200};
   answer.content_type = http::json_type;
   answer.add("Vary", "Accept");
-  if (*format == statement_format::csv) {
+  if (format == statement_format::csv) {
     answer.content_type = csv_type;
     answer.add("Content-Disposition", fmt::format("attachment; filename=\"statement-{}.csv\"", wanted.user.value));
     if (!next.empty()) {
       answer.add("X-Next-Cursor", next);
     }
   }
-  answer.source = std::make_shared<statement_body>(with.statements, *found, *format, next);
+  answer.source = std::make_shared<statement_body>(with.statements, *found, format, marked, next);
   co_return answer;
 }
 

@@ -104,7 +104,7 @@ std::optional<timestamp> list_query::time(const query_parameter& wanted) {
   }
   const auto time = from_rfc3339(*value);
   if (!time) {
-    add(wanted, "format", "must be a time as in RFC 3339, like 2026-11-22T23:13:50Z (a plus sign is %2B)");
+    add(wanted, "format", fmt::format("must be {}", time_spelling));
   }
   return time;
 }

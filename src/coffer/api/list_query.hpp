@@ -47,6 +47,10 @@ inline constexpr query_parameter status_parameter{"status", "string", "Only tran
 inline constexpr query_parameter as_of_parameter{
     "as_of", "string", "The past to look at: a version of the user, or a time in RFC 3339 that is not in the future."};
 
+/// How a time in a query string is written. A plus sign is the trap: unescaped it stands for a space.
+inline constexpr std::string_view time_spelling =
+    "a time as in RFC 3339, like 2026-11-22T23:13:50Z (a plus sign is %2B)";
+
 /// The parameter for documents.
 parameter documented(const query_parameter& of);
 

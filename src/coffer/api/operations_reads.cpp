@@ -70,7 +70,7 @@ operation get_statement(const document_facts&) {
           "Every row of a period with what it changed and the balance behind it, oldest first, streamed. A body "
           "that ends without its last chunk is not whole.",
       .parameters = {documented(from_parameter), documented(to_parameter), documented(rows_parameter),
-                     documented(cursor_parameter), documented(format_parameter)},
+                     documented(cursor_parameter), documented(format_parameter), documented(bom_parameter)},
       .replies = {{.text = "The statement.", .shape = "Statement", .headers = {"Vary"}},
                   {.text = "The statement.", .headers = {"Content-Disposition", "X-Next-Cursor"}, .media = "text/csv"}},
       .errors = {invalid_cursor, user_not_found}};

@@ -110,11 +110,12 @@ statement_format accepted_format(std::string_view accept) {
   return csv > 0 && csv >= accept_weight(accept, "application/json") ? statement_format::csv : statement_format::json;
 }
 
-statement_body::statement_body(service::statements& from, service::statement what, statement_format how,
+statement_body::statement_body(service::statements& from, service::statement what, statement_format how, bool marked,
                                std::string next_cursor)
     : from_{from},
       what_{what},
       how_{how},
+      marked_{marked},
       next_cursor_{std::move(next_cursor)},
       at_{what.range.first},
       balance_{what.opening} {}
@@ -143,6 +144,7 @@ net::task<std::string> statement_body::next(net::deadline until) {
 
 void statement_body::begin(std::string& out) const {
   if (how_ == statement_format::csv) {
+    out += marked_ ? "\xEF\xBB\xBF" : "";
     out += csv_header;
     return;
   }

@@ -25,6 +25,9 @@ inline constexpr query_parameter rows_parameter{
 inline constexpr query_parameter format_parameter{
     .name = "format", .type = "string", .text = "Absent: what the header Accept prefers.", .names = statement_formats};
 
+inline constexpr query_parameter bom_parameter{
+    "bom", "boolean", "Of CSV: whether it begins with a byte order mark, which Excel needs to read UTF-8."};
+
 /// What an item of a statement looks like.
 void add_statement_shape(shapes& all);
 
@@ -37,8 +40,10 @@ statement_format accepted_format(std::string_view accept);
 /// A statement as JSON or CSV. Holds one page of rows at a time.
 class statement_body final : public http::body_source {
  public:
-  /// `next_cursor` is empty at the end of the period. `from` must outlive the source.
-  statement_body(service::statements& from, service::statement what, statement_format how, std::string next_cursor);
+  /// `next_cursor` is empty at the end of the period; `marked`: CSV with a byte order mark. `from` must outlive the
+  /// source.
+  statement_body(service::statements& from, service::statement what, statement_format how, bool marked,
+                 std::string next_cursor);
 
   net::task<std::string> next(net::deadline until) override;
 
@@ -50,6 +55,7 @@ class statement_body final : public http::body_source {
   service::statements& from_;
   service::statement what_;
   statement_format how_;
+  bool marked_;
   std::string next_cursor_;
   version at_;               ///< of the next row
   domain::credits balance_;  ///< before it

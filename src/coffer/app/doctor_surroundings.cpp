@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "coffer/app/descriptors.hpp"
 #include "coffer/app/doctor_looks.hpp"
@@ -117,7 +118,11 @@ std::vector<finding> look_at_tokens(const settings& s) {
   }
   try {
     const auth::jwt_keys keys = read_token_keys(s);
-    all.push_back({.subject = "tokens", .detail = fmt::format("{} keys in {}", keys.size(), s.jwt_keys), .remedy = {}});
+    std::string detail = fmt::format("{} keys in {}", keys.size(), s.jwt_keys);
+    if (!keys.skipped().empty()) {
+      detail += fmt::format(", without {}", fmt::join(keys.skipped(), "; "));
+    }
+    all.push_back({.subject = "tokens", .detail = std::move(detail), .remedy = {}});
   } catch (const std::runtime_error& e) {
     all.push_back({.subject = "tokens",
                    .grade = health_grade::bad,

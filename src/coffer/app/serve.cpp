@@ -292,6 +292,10 @@ class serving {
     for (const auto& each : shards_) {
       asio::post(each->executor(), [to = each.get(), keys] { to->credentials().replace_token_keys(keys); });
     }
+    for (const std::string& why : keys->skipped()) {
+      log::warn("token key skipped",
+                {{"file", std::string_view{settings_.jwt_keys}}, {"reason", std::string_view{why}}});
+    }
     log::info("token keys loaded", {{"keys", keys->size()}});
   }
 

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
@@ -33,9 +34,10 @@ constexpr std::size_t min_secret = 32;    ///< RFC 7518 section 3.2
 constexpr int min_rsa_bits = 2048;        ///< RFC 7518 section 3.3
 constexpr int max_rsa_bits = 8192;        ///< larger ones would let a token cost milliseconds
 
-/// What is wrong with a key; does not leave this file.
+/// Why a key cannot be used; does not leave this file.
 struct bad_key {
   std::string why;
+  bool spoils_the_set = false;
 };
 
 [[noreturn]] void reject(std::string why) { throw bad_key{std::move(why)}; }
@@ -159,17 +161,25 @@ class jwks_reader {
   explicit jwks_reader(const json::value& from) : from_{from} {}
 
   jwt_key read() {
-    key_.id_ = text("kid");
-    if (key_.id_.empty() || key_.id_.size() > max_id_size) {
-      reject(fmt::format("its kid must have 1 to {} bytes", max_id_size));
+    if (from_.kind() != json::kind::object) {
+      reject("it is no object");
     }
-    for (const char* name : {"d", "p", "q", "dp", "dq", "qi"}) {
+    for (const char* name : {"d", "p", "q", "dp", "dq", "qi", "oth"}) {
       if (from_.find(name) != nullptr) {
-        reject("it holds a private key; give the server the public half alone");
+        throw bad_key{"it holds a private key; give the server the public half alone", true};
+      }
+    }
+    if (from_.find("kid") != nullptr) {
+      key_.id_ = text("kid");
+      if (key_.id_.empty() || key_.id_.size() > max_id_size) {
+        reject(fmt::format("its kid must have 1 to {} bytes", max_id_size));
       }
     }
     if (from_.find("use") != nullptr && text("use") != "sig") {
       reject("its use is not sig");
+    }
+    if (const json::value* const uses = from_.find("key_ops"); uses != nullptr && !may_verify(*uses)) {
+      reject("its key_ops do not name verify");
     }
     const std::string type = text("kty");
     if (type == "RSA") {
@@ -191,6 +201,11 @@ class jwks_reader {
   }
 
  private:
+  static bool may_verify(const json::value& uses) {
+    return uses.kind() == json::kind::array && std::ranges::any_of(uses.elements(), [](const json::value& use) {
+             return use.kind() == json::kind::string && use.as_string() == "verify";
+           });
+  }
   void read_rsa() {
     key_.algorithm_ = algorithm::rs256;
     keep(make_rsa(binary("n"), binary("e")));
@@ -266,33 +281,54 @@ std::expected<jwt_keys, std::string> jwt_keys::parse(std::string text, const std
   if (list == nullptr || list->kind() != json::kind::array) {
     return std::unexpected{std::string{R"(is no key set: it must be an object with the list "keys" (RFC 7517))"}};
   }
-  if (list->elements().empty() || list->elements().size() > max_keys) {
-    return std::unexpected{fmt::format("must hold 1 to {} keys, not {}", max_keys, list->elements().size())};
-  }
   jwt_keys all;
-  for (const json::value& each : list->elements()) {
-    const std::size_t place = all.keys_.size();
-    if (each.kind() != json::kind::object) {
-      return std::unexpected{fmt::format("key {}: it is no object", place)};
-    }
+  std::vector<std::size_t> nameless;  // places in the document
+  for (std::size_t place = 0; place < list->elements().size(); ++place) {
     try {
-      jwt_key key = jwks_reader{each}.read();
+      jwt_key key = jwks_reader{list->elements()[place]}.read();
       if (std::ranges::find(allowed, key.algorithm()) == allowed.end()) {
         reject(fmt::format("it is for {}, which is not among the allowed algorithms", to_string(key.algorithm())));
       }
-      if (all.size() > 0 && all.find(key.id()) != nullptr) {
-        reject(fmt::format("another key has the kid {} too", key.id()));
+      if (key.id().empty()) {
+        nameless.push_back(place);
+      } else if (std::ranges::find(all.keys_, key.id(), &jwt_key::id) != all.keys_.end()) {
+        throw bad_key{fmt::format("another key has the kid {} too", key.id()), true};
+      }
+      if (all.keys_.size() == max_keys) {
+        throw bad_key{fmt::format("there are more than {} usable keys", max_keys), true};
       }
       all.keys_.push_back(std::move(key));
     } catch (const bad_key& e) {
-      return std::unexpected{fmt::format("key {}: {}", place, e.why)};
+      std::string why = fmt::format("key {}: {}", place, e.why);
+      if (e.spoils_the_set) {
+        return std::unexpected{std::move(why)};
+      }
+      all.skip(std::move(why));
     }
+  }
+  if (all.keys_.size() > 1) {
+    // No token could tell which of them it means.
+    std::erase_if(all.keys_, [](const jwt_key& key) { return key.id().empty(); });
+    for (const std::size_t place : nameless) {
+      all.skip(fmt::format("key {}: it has no kid, and there are others", place));
+    }
+  }
+  if (all.keys_.empty()) {
+    return std::unexpected{all.skipped_.empty()
+                               ? std::string{"must hold a key"}
+                               : fmt::format("holds no key of use: {}", fmt::join(all.skipped_, "; "))};
   }
   return all;
 }
 
+void jwt_keys::skip(std::string why) {
+  if (skipped_.size() < max_keys) {
+    skipped_.push_back(std::move(why));
+  }
+}
+
 const jwt_key* jwt_keys::find(std::optional<std::string_view> id) const {
-  if (!id) {
+  if (!id || (keys_.size() == 1 && keys_.front().id().empty())) {
     return keys_.size() == 1 ? &keys_.front() : nullptr;
   }
   const auto found = std::ranges::find(keys_, *id, &jwt_key::id);

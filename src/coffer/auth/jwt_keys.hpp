@@ -40,20 +40,27 @@ class jwt_key {
 /// The keys in force. Immutable, shared by all threads.
 class jwt_keys {
  public:
-  /// At most this many keys in a set: rotation needs two or three.
+  /// At most this many keys are used: rotation needs two or three. Also how many skipped ones are told.
   static constexpr std::size_t max_keys = 64;
 
   /// Reads a key set: RSA of 2048 to 8192 bits (RS256), EC P-256 (ES256), OKP Ed25519 (EdDSA), oct of 32 bytes and more
-  /// (HS256). Every key needs a `kid` of its own. The error is a sentence for the operator that names the key: an
-  /// algorithm that is not allowed, a private key, anything malformed.
+  /// (HS256). A key that is for something else, or of which no use can be made, is skipped (RFC 7517 section 5). The
+  /// set is refused when no key is left, when a private key is in it, or when two usable keys have one `kid`; the error
+  /// is a sentence for the operator that names the key. A key without `kid` is usable when it is the only one.
   static std::expected<jwt_keys, std::string> parse(std::string text, const std::vector<algorithm>& allowed);
 
-  /// The key called `id`; without a name the only one there is. Null when there is none.
+  /// The key called `id`; without a name, or when the only key has none, the only one there is. Null when there is
+  /// none.
   [[nodiscard]] const jwt_key* find(std::optional<std::string_view> id) const;
   [[nodiscard]] std::size_t size() const { return keys_.size(); }
+  /// A sentence for each key that was skipped.
+  [[nodiscard]] const std::vector<std::string>& skipped() const { return skipped_; }
 
  private:
+  void skip(std::string why);
+
   std::vector<jwt_key> keys_;
+  std::vector<std::string> skipped_;
 };
 
 }  // namespace coffer::auth

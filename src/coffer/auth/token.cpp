@@ -15,8 +15,8 @@ using refused = std::unexpected<std::string_view>;
 
 constexpr std::string_view malformed = "The token is not a signed JSON Web Token.";
 
-/// The last second of year 9999: later ones are a mistake of unit, and would overflow arithmetic.
-constexpr std::int64_t latest_second = 253'402'300'799;
+/// The first moment behind the year 9999: such times are a mistake of unit, and would overflow arithmetic.
+constexpr timestamp end_of_time{std::chrono::sys_days{std::chrono::year{10000} / 1 / 1}};
 
 /// A part of the token as JSON; keeps the bytes that the document's values point into.
 result<json::document> decode(std::string_view part, std::string& bytes) {
@@ -37,14 +37,14 @@ std::optional<std::string_view> text_of(const json::value& object, std::string_v
   return found != nullptr && found->kind() == json::kind::string ? std::optional{found->as_string()} : std::nullopt;
 }
 
-/// A NumericDate in whole seconds.
-std::optional<std::chrono::sys_seconds> time_of(const json::value& object, std::string_view name) {
+/// A NumericDate: seconds, which may have a fraction (RFC 7519 section 2), read to the microsecond.
+std::optional<timestamp> time_of(const json::value& object, std::string_view name) {
   const json::value* const found = object.find(name);
-  if (found == nullptr || found->kind() != json::kind::integer || found->as_integer() < 0 ||
-      found->as_integer() > latest_second) {
+  if (found == nullptr || (found->kind() != json::kind::integer && found->kind() != json::kind::number)) {
     return std::nullopt;
   }
-  return std::chrono::sys_seconds{std::chrono::seconds{found->as_integer()}};
+  const timestamp time{std::chrono::microseconds{found->as_millionths()}};
+  return time < timestamp{} || time >= end_of_time ? std::nullopt : std::optional{time};
 }
 
 bool is_for(const json::value& claims, std::string_view audience) {
@@ -82,13 +82,13 @@ std::expected<player_token, std::string_view> read_claims(const json::value& cla
   }
   const auto expires = time_of(claims, "exp");
   if (!expires) {
-    return refused{"The token needs exp, in whole seconds."};
+    return refused{"The token needs exp, in seconds since 1970."};
   }
   player_token token{.user = *user, .scopes = player_scopes, .expires_at = *expires, .not_before = std::nullopt};
   if (claims.find("nbf") != nullptr) {
     token.not_before = time_of(claims, "nbf");
     if (!token.not_before) {
-      return refused{"The token's nbf is not a time in whole seconds."};
+      return refused{"The token's nbf is not a time in seconds since 1970."};
     }
   }
   if (claims.find("scope") != nullptr) {

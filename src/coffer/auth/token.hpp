@@ -28,8 +28,8 @@ struct token_rules {
 struct player_token {
   user_id user;
   scope_set scopes;  ///< the claim `scope`, within what players may do; all of that without the claim
-  std::chrono::sys_seconds expires_at;
-  std::optional<std::chrono::sys_seconds> not_before;
+  timestamp expires_at;
+  std::optional<timestamp> not_before;
 
   /// The error says which side of its life the moment is on.
   [[nodiscard]] std::expected<void, std::string_view> check_time(timestamp now, std::chrono::seconds leeway) const;

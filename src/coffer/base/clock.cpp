@@ -105,12 +105,16 @@ std::optional<timestamp> from_rfc3339(std::string_view text) {
   }
   const std::chrono::year_month_day date{std::chrono::year{year}, std::chrono::month{static_cast<unsigned>(month)},
                                          std::chrono::day{static_cast<unsigned>(day)}};
-  if (!text.empty() || !date.ok() || hour > 23 || minute > 59 || second > 59) {
+  if (!text.empty() || !date.ok() || hour > 23 || minute > 59 || second > 60) {
     return std::nullopt;
   }
-  const timestamp time = timestamp{std::chrono::sys_days{date}} + std::chrono::hours{hour} +
-                         std::chrono::minutes{minute} + std::chrono::seconds{second} +
-                         std::chrono::microseconds{micros} - std::chrono::minutes{offset_minutes};
+  const timestamp in_minutes = timestamp{std::chrono::sys_days{date}} + std::chrono::hours{hour} +
+                               std::chrono::minutes{minute} - std::chrono::minutes{offset_minutes};
+  const bool ends_a_day = in_minutes + std::chrono::minutes{1} == std::chrono::ceil<std::chrono::days>(in_minutes);
+  if (second == 60 && !ends_a_day) {
+    return std::nullopt;
+  }
+  const timestamp time = in_minutes + std::chrono::seconds{second} + std::chrono::microseconds{micros};
   // An offset may lead out of the years that four digits can spell, and such a time could not be written again.
   constexpr timestamp first{std::chrono::sys_days{std::chrono::year{0} / 1 / 1}};
   constexpr timestamp behind{std::chrono::sys_days{std::chrono::year{10000} / 1 / 1}};

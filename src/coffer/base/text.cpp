@@ -1,5 +1,6 @@
 #include "coffer/base/text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -85,6 +86,51 @@ std::size_t utf8_sequence(std::string_view text) noexcept {
     }
   }
   return length;
+}
+
+namespace {
+
+struct code_range {
+  char32_t first;
+  char32_t last;
+};
+
+/// White_Space and Default_Ignorable_Code_Point of Unicode 15, in order.
+constexpr code_range unseen[] = {
+    {0x0009, 0x000D}, {0x0020, 0x0020}, {0x0085, 0x0085},   {0x00A0, 0x00A0},   {0x00AD, 0x00AD},   {0x034F, 0x034F},
+    {0x061C, 0x061C}, {0x115F, 0x1160}, {0x1680, 0x1680},   {0x17B4, 0x17B5},   {0x180B, 0x180F},   {0x2000, 0x200F},
+    {0x2028, 0x202F}, {0x205F, 0x206F}, {0x3000, 0x3000},   {0x3164, 0x3164},   {0xFE00, 0xFE0F},   {0xFEFF, 0xFEFF},
+    {0xFFA0, 0xFFA0}, {0xFFF0, 0xFFF8}, {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A}, {0xE0000, 0xE0FFF},
+};
+
+/// The character of a sequence that utf8_sequence() has found.
+char32_t code_point(std::string_view sequence) {
+  const unsigned char lead = byte_at(sequence, 0);
+  if (sequence.size() == 1) {
+    return lead;
+  }
+  char32_t made = lead & (0xFFU >> (sequence.size() + 1));
+  for (std::size_t i = 1; i < sequence.size(); ++i) {
+    made = made << 6U | (byte_at(sequence, i) & 0x3FU);
+  }
+  return made;
+}
+
+}  // namespace
+
+bool has_visible(std::string_view utf8) noexcept {
+  while (!utf8.empty()) {
+    const std::size_t length = utf8_sequence(utf8);
+    if (length == 0) {
+      return true;
+    }
+    const char32_t c = code_point(utf8.substr(0, length));
+    if (std::ranges::none_of(unseen, [c](code_range r) { return c >= r.first && c <= r.last; })) {
+      return true;
+    }
+    utf8.remove_prefix(length);
+  }
+  return false;
 }
 
 std::string_view truncate(std::string_view text, std::size_t max_bytes) noexcept {

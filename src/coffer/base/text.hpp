@@ -11,6 +11,10 @@ namespace coffer {
 /// there is none.
 std::size_t utf8_sequence(std::string_view text) noexcept;
 
+/// Whether UTF-8 has a character that can be seen: neither a space nor one of Unicode's Default_Ignorable_Code_Point
+/// (zero-width spaces and joiners, variation selectors, marks of direction).
+bool has_visible(std::string_view utf8) noexcept;
+
 /// As much of the front of `text` as fits `max_bytes` without cutting a character in two.
 std::string_view truncate(std::string_view text, std::size_t max_bytes) noexcept;
 

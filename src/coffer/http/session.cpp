@@ -1,9 +1,11 @@
 #include "coffer/http/session.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 #include "coffer/base/exception.hpp"
 #include "coffer/base/log.hpp"
+#include "coffer/base/text.hpp"
 #include "coffer/http/http_metrics.hpp"
 #include "coffer/http/request_id.hpp"
 
@@ -253,7 +255,13 @@ void session::find_client() {
       forwarded.append(forwarded.empty() ? "" : ",").append(value);
     }
   }
-  request_.peer = net::client_of(peer_, forwarded, *proxies_);
+  std::optional<std::string_view> unreadable;
+  request_.peer = net::client_of(peer_, forwarded, *proxies_, &unreadable);
+  static std::atomic_flag told;
+  if (unreadable && !told.test_and_set(std::memory_order_relaxed)) {
+    log::warn("X-Forwarded-For holds what is no address; such requests count as the proxy's (told once)",
+              {{"proxy", std::string_view{peer_}}, {"element", truncate(*unreadable, 64)}});
+  }
 }
 
 response session::handler_failed(const std::exception_ptr& failure) {

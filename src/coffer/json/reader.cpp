@@ -14,6 +14,7 @@
 #include "coffer/base/assert.hpp"
 #include "coffer/base/text.hpp"
 #include "coffer/json/diagnose.hpp"
+#include "coffer/json/number.hpp"
 
 namespace coffer::json {
 
@@ -33,6 +34,16 @@ bool value::as_boolean() const {
 std::int64_t value::as_integer() const {
   COFFER_ASSERT(kind_ == json::kind::integer);
   return integer_;
+}
+
+std::int64_t value::as_millionths() const {
+  COFFER_ASSERT(kind_ == json::kind::integer || kind_ == json::kind::number);
+  constexpr std::int64_t scale = 1'000'000;
+  std::int64_t scaled = integer_;
+  if (kind_ == json::kind::integer && __builtin_mul_overflow(integer_, scale, &scaled)) {
+    scaled = integer_ > 0 ? std::numeric_limits<std::int64_t>::max() : std::numeric_limits<std::int64_t>::min();
+  }
+  return scaled;
 }
 
 std::string_view value::as_string() const {
@@ -162,10 +173,47 @@ const member* find_duplicate(std::span<const member> members) {
 
 }  // namespace
 
+/// The numbers of a valid document as they are spelled, which the parser's tree does not tell: it has them in floating
+/// point. Only forward, so that all of them together cost one pass.
+class number_spellings {
+ public:
+  explicit number_spellings(std::string_view document) : rest_{document} {}
+
+  /// The number that has `index` others before it; indexes must rise.
+  std::string_view at(std::size_t index) {
+    std::string_view found;
+    for (; passed_ <= index; ++passed_) {
+      found = next();
+    }
+    return found;
+  }
+
+ private:
+  std::string_view next() {
+    for (;;) {
+      rest_.remove_prefix(rest_.find_first_of("\"-0123456789"));
+      if (rest_.front() != '"') {
+        const std::string_view number = rest_.substr(0, rest_.find_first_not_of("+-.0123456789eE"));
+        rest_.remove_prefix(number.size());
+        return number;
+      }
+      std::size_t end = 1;
+      while (rest_[end] != '"') {
+        end += rest_[end] == '\\' ? 2 : 1;
+      }
+      rest_.remove_prefix(end + 1);
+    }
+  }
+
+  std::string_view rest_;
+  std::size_t passed_ = 0;
+};
+
 /// Makes our values of simdjson's tree. Arrays and members are laid out once, at their exact size.
 class builder {
  public:
-  explicit builder(std::pmr::memory_resource& memory) : memory_{memory} {}
+  /// `text` is the document as it was sent.
+  builder(std::pmr::memory_resource& memory, std::string_view text) : memory_{memory}, spellings_{text} {}
 
   /// Sets `made`, or gives false with the reason in refusal().
   bool build(simdjson::dom::element from, std::size_t depth, value& made) {
@@ -178,10 +226,12 @@ class builder {
         made.boolean_ = from.get_bool().value_unsafe();
         return true;
       case simdjson::dom::element_type::INT64:
+        ++numbers_;
         made.kind_ = kind::integer;
         made.integer_ = from.get_int64().value_unsafe();
         return true;
       case simdjson::dom::element_type::UINT64:  // used for what INT64 cannot hold
+        ++numbers_;
         made.kind_ = kind::integer;
         made.integer_ = std::numeric_limits<std::int64_t>::max();
         return true;
@@ -193,7 +243,7 @@ class builder {
       case simdjson::dom::element_type::OBJECT:
         return build_object(from.get_object().value_unsafe(), depth, made);
       default:
-        made.kind_ = kind::number;
+        set_number(spellings_.at(numbers_++), made);
         return true;
     }
   }
@@ -204,6 +254,12 @@ class builder {
   bool refuse(std::string reason) {
     refusal_ = std::move(reason);
     return false;
+  }
+
+  static void set_number(std::string_view spelling, value& made) {
+    const scaled_number whole = read_scaled(spelling);
+    made.kind_ = whole.is_whole ? kind::integer : kind::number;
+    made.integer_ = whole.is_whole ? whole.value : read_scaled(spelling, 6).value;
   }
 
   static void set_string(std::string_view text, value& made) {
@@ -261,6 +317,8 @@ class builder {
   }
 
   std::pmr::memory_resource& memory_;
+  number_spellings spellings_;
+  std::size_t numbers_ = 0;  ///< seen so far, in the order of the document
   std::size_t values_ = 1;
   std::string refusal_;
 };
@@ -284,7 +342,7 @@ result<document> parse(std::string& body) {
       return malformed("the document is not valid JSON");
     }
   }
-  builder tree{state.memory};
+  builder tree{state.memory, body};
   if (!tree.build(root, 0, state.root)) {
     return malformed(std::move(tree).refusal());
   }

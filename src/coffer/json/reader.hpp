@@ -29,6 +29,7 @@ std::size_t depth_limit() noexcept;
 /// How many values a document may hold.
 inline constexpr std::size_t max_values = 65536;
 
+/// An integer is a number without a fraction, however it is spelled (1, 1.0, 1e0), as JSON Schema has it.
 enum class kind : std::uint8_t { null, boolean, integer, number, string, array, object };
 
 /// The kind's name as messages spell it.
@@ -44,9 +45,10 @@ class value {
   [[nodiscard]] json::kind kind() const noexcept { return kind_; }
   /// Each asserts the kind.
   [[nodiscard]] bool as_boolean() const;
-  /// A number written without fraction and exponent. One that does not fit 64 bits is the nearest that does, so that a
-  /// range check sees it on the right side.
+  /// Exact. One that does not fit 64 bits is the nearest that does, so that a range check sees it on the right side.
   [[nodiscard]] std::int64_t as_integer() const;
+  /// An integer or number in millionths, cut toward zero; ends as as_integer() does.
+  [[nodiscard]] std::int64_t as_millionths() const;
   /// UTF-8, escapes resolved.
   [[nodiscard]] std::string_view as_string() const;
   [[nodiscard]] std::span<const value> elements() const;
@@ -61,7 +63,7 @@ class value {
   json::kind kind_ = json::kind::null;
   std::size_t size_ = 0;  ///< of a string, array or object
   union {
-    std::int64_t integer_ = 0;
+    std::int64_t integer_ = 0;  ///< of a number: in millionths
     bool boolean_;
     const char* string_;
     const value* elements_;

@@ -171,8 +171,7 @@ class object {
     return add(name, field, std::move(rule), description, true);
   }
 
-  /// A member that may be left out; then the field keeps its initial value. null counts as left out for an
-  /// std::optional field and is an error for any other.
+  /// A member that may be left out, or be null, which says the same: the field keeps its initial value.
   template <typename Field, typename Rule>
   object& optional(std::string_view name, Field Body::* field, Rule rule, std::string_view description) {
     return add(name, field, std::move(rule), description, false);
@@ -284,19 +283,17 @@ class object {
   template <typename Field, typename Rule>
   object& add(std::string_view name, Field Body::* field, Rule rule, std::string_view description, bool required) {
     member_info info = detail::describe(rule);
-    info.nullable = !std::same_as<typename detail::remove_optional<Field>::type, Field>;
+    info.nullable = !required;
     if constexpr (std::same_as<typename detail::remove_optional<Field>::type, Field> &&
                   !detail::is_strong<Field>::value) {
       if (!required) {
         info.initial = detail::initial_json(rule, Body{}.*field);
       }
     }
-    auto read = [name, field, rule = std::move(rule)](const value& v, Body& body, violations& found) {
+    auto read = [name, field, rule = std::move(rule), required](const value& v, Body& body, violations& found) {
       using target = typename detail::remove_optional<Field>::type;
-      if constexpr (!std::same_as<target, Field>) {
-        if (v.kind() == kind::null) {
-          return;
-        }
+      if (!required && v.kind() == kind::null) {
+        return;
       }
       if (auto checked = detail::check(v, rule, name, found)) {
         body.*field = detail::convert<target>(*std::move(checked));

@@ -38,7 +38,7 @@ bool ends_in_zeros(const std::array<std::uint8_t, 16>& a, unsigned bits) {
   return true;
 }
 
-std::optional<unsigned> parse_prefix(std::string_view text, unsigned highest) {
+std::optional<unsigned> parse_number(std::string_view text, unsigned highest) {
   unsigned value = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (failure != std::errc{} || end != text.data() + text.size() || value > highest) {
@@ -64,6 +64,30 @@ std::optional<address> address::parse(std::string_view text) {
     return read;
   }
   return std::nullopt;
+}
+
+std::optional<address> address::parse_with_port(std::string_view text) {
+  constexpr unsigned highest_port = 65535;
+  std::string_view host = text;
+  std::string_view port;
+  if (text.starts_with('[')) {
+    const auto end = text.find(']');
+    if (end == std::string_view::npos) {
+      return std::nullopt;
+    }
+    host = text.substr(1, end - 1);
+    port = text.substr(end + 1);
+    if (host.find(':') == std::string_view::npos) {
+      return std::nullopt;  // brackets are for IPv6
+    }
+  } else if (const auto colon = text.find(':'); colon == text.rfind(':') && colon != std::string_view::npos) {
+    host = text.substr(0, colon);
+    port = text.substr(colon);
+  }
+  if (!port.empty() && (port.front() != ':' || !parse_number(port.substr(1), highest_port))) {
+    return std::nullopt;
+  }
+  return parse(host);
 }
 
 bool address::is_v4() const noexcept { return std::equal(v4_in_v6.begin(), v4_in_v6.end(), bytes_.begin()); }
@@ -105,7 +129,7 @@ std::optional<address_set> address_set::parse(std::string_view text) {
     if (slash != std::string_view::npos) {
       // A mapped network spelled in IPv6 counts its bits in IPv6.
       const bool dotted = element.find(':') == std::string_view::npos;
-      const auto given = parse_prefix(element.substr(slash + 1), dotted ? 32 : 128);
+      const auto given = parse_number(element.substr(slash + 1), dotted ? 32 : 128);
       if (!given) {
         return std::nullopt;
       }
@@ -131,15 +155,20 @@ bool address_set::contains(std::string_view text) const {
   return read && contains(*read);
 }
 
-std::string client_of(const std::string& peer, std::string_view forwarded, const address_set& trusted) {
+std::string client_of(const std::string& peer, std::string_view forwarded, const address_set& trusted,
+                      std::optional<std::string_view>* unreadable) {
   if (trim(forwarded).empty() || !trusted.contains(peer)) {
     return peer;
   }
   for (;;) {
     const auto comma = forwarded.rfind(',');
     const bool last = comma == std::string_view::npos;
-    const auto element = address::parse(trim(last ? forwarded : forwarded.substr(comma + 1)));
+    const std::string_view text = trim(last ? forwarded : forwarded.substr(comma + 1));
+    const auto element = address::parse_with_port(text);
     if (!element) {
+      if (unreadable != nullptr) {
+        *unreadable = text;
+      }
       return peer;
     }
     if (last || !trusted.contains(*element)) {

@@ -15,6 +15,8 @@ class address {
  public:
   /// "192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"; nullopt for everything else (ports, brackets, zones, names).
   static std::optional<address> parse(std::string_view text);
+  /// As parse(), and with a port behind it as proxies write it: "192.0.2.1:80", "[2001:db8::1]:443", "[2001:db8::1]".
+  static std::optional<address> parse_with_port(std::string_view text);
 
   [[nodiscard]] bool is_v4() const noexcept;
   /// What one subscriber has: an IPv4 address itself, an IPv6 address with the last 64 bits zero (RFC 6177).
@@ -54,7 +56,9 @@ class address_set {
 /// The client behind trusted proxies. `forwarded` is X-Forwarded-For, all its fields joined with commas in order of
 /// arrival: each proxy appends the address it was called from, so the list is walked from the right, and the first
 /// address that is no trusted proxy is the last one that a trusted proxy vouches for. The peer itself when it is not
-/// trusted, when there is no list, or when an element met on the walk is no address. When all are trusted: the first.
-std::string client_of(const std::string& peer, std::string_view forwarded, const address_set& trusted);
+/// trusted, when there is no list, or when an element met on the walk is no address: that is left in `unreadable`.
+/// When all are trusted: the first.
+std::string client_of(const std::string& peer, std::string_view forwarded, const address_set& trusted,
+                      std::optional<std::string_view>* unreadable = nullptr);
 
 }  // namespace coffer::net
