@@ -83,7 +83,9 @@ std::optional<std::int64_t> id_in(const json_value* sub) {
 }
 
 std::optional<timestamp> time_in(const json_value* time) {
-  if (time == nullptr || !time->is_number()) {
+  const bool is_number = time != nullptr && !time->dump().empty() &&
+                         (time->dump()[0] == '-' || (time->dump()[0] >= '0' && time->dump()[0] <= '9'));
+  if (!is_number) {
     return std::nullopt;
   }
   const double microseconds = std::trunc(time->number() * 1e6);

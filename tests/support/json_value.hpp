@@ -45,8 +45,6 @@ class json_value {
   /// A number without fraction and exponent that fits 64 bits.
   [[nodiscard]] bool is_integer() const { return std::holds_alternative<std::int64_t>(value_); }
 
-  [[nodiscard]] bool is_number() const { return is_integer() || std::holds_alternative<double>(value_); }
-
   [[nodiscard]] std::int64_t integer() const;
   /// Any number.
   [[nodiscard]] double number() const;
