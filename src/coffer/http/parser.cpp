@@ -14,12 +14,11 @@ void parser::machine::restart() noexcept {
   searched = line_begin = fields_begin = head_end = lines = 0;
   skipped_empty_line = false;
   spans.clear();
-  broken_span = chunked = head_complete = message_complete = too_large = wants_continue = streamed = false;
+  broken_span = chunked = head_complete = wants_continue = streamed = whole = false;
   declared = 0;
   keep_alive = true;
-  body_bytes = framing_bytes = trailer_lines = data_bytes = 0;
-  after_chunk_line = in_trailers = false;
-  at_line_begin = true;
+  data_bytes = extra_bytes = 0;
+  chunks = chunk_reader{};
 }
 
 const llhttp_settings_t& parser::machine::settings() {
@@ -29,22 +28,17 @@ const llhttp_settings_t& parser::machine::settings() {
     s.on_header_field = on_field;
     s.on_header_value = on_value;
     s.on_headers_complete = on_headers_complete;
-    s.on_body = on_body;
-    s.on_chunk_header = on_chunk_header;
     s.on_message_complete = on_message_complete;
     return s;
   }();
   return instance;
 }
 
-int parser::machine::on_message_complete(llhttp_t* p) {
-  of(p).message_complete = true;
-  return HPE_PAUSED;
-}
+/// Behind the head: what follows it is none of llhttp's business.
+int parser::machine::on_message_complete(llhttp_t*) { return HPE_PAUSED; }
 
 parser::step parser::machine::feed(std::string_view unread, request& r) {
   COFFER_ASSERT(at != phase::done);
-  target = &r;
   if (at == phase::body) {
     return feed_body(unread, r);
   }
@@ -72,13 +66,12 @@ parser::step parser::machine::feed(std::string_view unread, request& r) {
   return result;
 }
 
-/// Feeds llhttp. `size` becomes the number of bytes it read, unless it failed.
+/// Feeds llhttp with a head. `size` becomes the number of bytes it read, unless it failed.
 llhttp_errno_t parser::machine::execute(std::string_view bytes, std::size_t& size) {
   const llhttp_errno_t outcome = llhttp_execute(&http, bytes.data(), bytes.size());
   size = bytes.size();
   if (outcome == HPE_PAUSED) {
     size = static_cast<std::size_t>(llhttp_get_error_pos(&http) - bytes.data());
-    llhttp_resume(&http);
     return HPE_OK;
   }
   return outcome;

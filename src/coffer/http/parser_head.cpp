@@ -1,4 +1,6 @@
 // The part of a parser that reads heads.
+#include <algorithm>
+
 #include "coffer/base/assert.hpp"
 #include "coffer/http/parser_machine.hpp"
 #include "coffer/http/syntax.hpp"
@@ -21,9 +23,6 @@ std::size_t count_controls(std::string_view text) noexcept {
 
 int parser::machine::on_field(llhttp_t* p, const char* at, std::size_t size) {
   machine& m = of(p);
-  if (m.at == phase::body) {
-    return HPE_OK;
-  }
   if (!m.spans.empty() && !m.spans.back().has_value) {
     span& last = m.spans.back();
     if (last.name.data() + last.name.size() == at) {
@@ -39,9 +38,6 @@ int parser::machine::on_field(llhttp_t* p, const char* at, std::size_t size) {
 
 int parser::machine::on_value(llhttp_t* p, const char* at, std::size_t size) {
   machine& m = of(p);
-  if (m.at == phase::body) {
-    return HPE_OK;
-  }
   COFFER_ASSERT(!m.spans.empty());
   span& last = m.spans.back();
   if (!last.has_value) {
@@ -63,7 +59,7 @@ int parser::machine::on_headers_complete(llhttp_t* p) {
   m.keep_alive = llhttp_should_keep_alive(p) != 0;
   // Nothing is upgraded here: the request is answered as any other (RFC 9110 section 7.8).
   p->upgrade = 0;
-  return 0;
+  return 1;  // llhttp sees no body: parser_body.cpp reads it
 }
 
 parser::step parser::machine::feed_head(std::string_view unread, request& r) {
@@ -145,8 +141,17 @@ parser::step parser::machine::read_head(std::string_view head, request& r) {
   if (count_controls(head) != 2 * (lines + 2)) {
     return refuse(malformed("The head holds a control character."));
   }
+  // llhttp knows tabs around no value that it understands. It gets spaces, which mean the same there; where a tab means
+  // something else, it has been refused, or is below: fields are taken from the head itself.
+  std::string spaced;
+  std::string_view given = head;
+  if (head.find('\t') != std::string_view::npos) {
+    spaced = head;
+    std::replace(spaced.begin(), spaced.end(), '\t', ' ');
+    given = spaced;
+  }
   std::size_t size = 0;
-  const llhttp_errno_t outcome = execute(head, size);
+  const llhttp_errno_t outcome = execute(given, size);
   if (outcome == HPE_INVALID_CONTENT_LENGTH) {
     const content_length length = read_content_length(find_raw_field(head.substr(fields_begin), "content-length"));
     if (length.what == content_length::kind::too_large) {
@@ -159,14 +164,22 @@ parser::step parser::machine::read_head(std::string_view head, request& r) {
   if (broken_span || spans.size() != lines) {
     return refuse(malformed("The head is malformed."));
   }
+  for (span& s : spans) {
+    const auto own = [&](std::string_view part) {
+      return part.empty() ? part : head.substr(static_cast<std::size_t>(part.data() - given.data()), part.size());
+    };
+    s.name = own(s.name);
+    s.value = own(s.value);
+  }
   if (auto why = take_fields(r)) {
     return refuse(*std::move(why));
   }
   r.keep_alive = keep_alive && r.verb != method::connect;
-  at = message_complete ? phase::done : phase::body;
-  if (message_complete) {
+  if (!chunked && declared == 0) {
+    at = phase::done;
     return {status::complete, head.size()};
   }
+  at = phase::body;
   return {streamed ? status::streaming : status::need_more, head.size()};
 }
 
@@ -186,11 +199,13 @@ std::optional<rejection> parser::machine::take_fields(request& r) {
       ++f.lengths;
       f.length = value;
     } else if (equal_ignoring_case(s.name, "transfer-encoding")) {
+      f.encoding.append(f.encodings == 0 ? "" : ",").append(value);
       ++f.encodings;
-      f.encoding = value;
     } else if (equal_ignoring_case(s.name, "expect")) {
       ++f.expectations;
       f.expectation = value;
+    } else if (equal_ignoring_case(s.name, "content-type")) {
+      ++f.types;
     } else if (equal_ignoring_case(s.name, "x-request-id") && r.request_id.empty() && acceptable_request_id(value)) {
       r.request_id = value;
     }
@@ -202,16 +217,14 @@ std::optional<rejection> parser::machine::check_framing(const framing& f, const 
   if (f.hosts > 1 || f.bad_host || (f.hosts == 0 && r.minor_version > 0)) {
     return malformed(f.hosts == 0 ? "The Host field is missing." : "The Host field is malformed or there twice.");
   }
-  if (f.encodings > 0) {
-    if (f.encodings > 1 || f.encoding != "chunked" || r.minor_version == 0) {
-      return malformed("The only transfer coding is chunked, once, and not in HTTP/1.0.");
-    }
-    if (f.lengths > 0) {
-      return malformed("Content-Length and Transfer-Encoding exclude each other.");
-    }
+  if (auto why = check_coding(f, r)) {
+    return why;
   }
-  if (chunked != (f.encodings == 1)) {
+  if (chunked != (f.encodings > 0)) {
     return malformed("The transfer coding is ambiguous.");
+  }
+  if (f.types > 1) {
+    return malformed("There is more than one Content-Type.");
   }
   if (auto why = check_length(f)) {
     return why;
@@ -225,6 +238,27 @@ std::optional<rejection> parser::machine::check_framing(const framing& f, const 
   }
   wants_continue = f.expectations == 1 && r.minor_version > 0;
   return std::nullopt;
+}
+
+std::optional<rejection> parser::machine::check_coding(const framing& f, const request& r) {
+  if (f.encodings == 0) {
+    return std::nullopt;
+  }
+  if (f.lengths > 0) {
+    return malformed("Content-Length and Transfer-Encoding exclude each other.");
+  }
+  if (r.minor_version == 0) {
+    return malformed("There is no Transfer-Encoding in HTTP/1.0.");
+  }
+  switch (read_transfer_coding(f.encoding)) {
+    case transfer_coding::chunked:
+      return std::nullopt;
+    case transfer_coding::unknown:
+      return rejection{501, errc::not_implemented, "The only transfer coding that is known here is chunked."};
+    case transfer_coding::malformed:
+      break;
+  }
+  return malformed("The Transfer-Encoding is not chunked, once and without parameters.");
 }
 
 std::optional<rejection> parser::machine::check_length(const framing& f) const {

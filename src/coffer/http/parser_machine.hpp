@@ -11,6 +11,7 @@
 
 #include <llhttp.h>
 
+#include "coffer/http/chunk_reader.hpp"
 #include "coffer/http/parser.hpp"
 
 namespace coffer::http {
@@ -36,8 +37,9 @@ struct parser::machine {
     std::size_t lengths = 0;
     std::size_t encodings = 0;
     std::size_t expectations = 0;
+    std::size_t types = 0;
     std::string_view length;
-    std::string_view encoding;
+    std::string encoding;  ///< of all lines
     std::string_view expectation;
     bool bad_host = false;
   };
@@ -57,8 +59,10 @@ struct parser::machine {
   std::optional<rejection> take_fields(request& r);
   std::optional<rejection> check_framing(const framing& f, const request& r);
   std::optional<rejection> check_length(const framing& f) const;
+  static std::optional<rejection> check_coding(const framing& f, const request& r);
   step feed_body(std::string_view unread, request& r);
-  bool valid_trailers(std::string_view bytes);
+  void take_data(std::string_view data, request& r);
+  std::optional<rejection> feed_chunks(std::string_view unread, std::size_t& taken, request& r);
   [[nodiscard]] bool chunk_overhead_too_large() const;
   [[nodiscard]] std::size_t body_limit() const { return streamed ? most.streamed_body : most.body; }
   llhttp_errno_t execute(std::string_view bytes, std::size_t& size);
@@ -66,8 +70,6 @@ struct parser::machine {
   static int on_field(llhttp_t* p, const char* at, std::size_t size);
   static int on_value(llhttp_t* p, const char* at, std::size_t size);
   static int on_headers_complete(llhttp_t* p);
-  static int on_body(llhttp_t* p, const char* at, std::size_t size);
-  static int on_chunk_header(llhttp_t* p);
   static int on_message_complete(llhttp_t* p);
   static const llhttp_settings_t& settings();
   static machine& of(llhttp_t* p) { return *static_cast<machine*>(p->data); }
@@ -77,7 +79,6 @@ struct parser::machine {
   llhttp_t http{};
   phase at = phase::start;
   std::optional<rejection> refused;
-  request* target = nullptr;  ///< valid during feed()
 
   // The head so far, as offsets into what is fed.
   std::size_t searched = 0;      ///< no line end before this that is not accounted for
@@ -87,7 +88,7 @@ struct parser::machine {
   std::size_t lines = 0;         ///< complete field lines
   bool skipped_empty_line = false;
 
-  /// A field as llhttp saw it; points into the head that is being read.
+  /// A field as llhttp saw it; points into what it was given.
   struct span {
     std::string_view name;
     std::string_view value;
@@ -99,19 +100,14 @@ struct parser::machine {
   std::uint64_t declared = 0;  ///< the body's length, if not chunked
   bool keep_alive = true;
   bool head_complete = false;  ///< in llhttp's eyes
-  bool message_complete = false;
-  bool too_large = false;
   bool wants_continue = false;
   bool streamed = false;
   std::size_t data_bytes = 0;  ///< of the body, without framing
 
   // Of a chunked body.
-  std::size_t body_bytes = 0;  ///< fed behind the head
-  std::size_t framing_bytes = 0;
-  bool after_chunk_line = false;  ///< what was fed last ended with the line of a chunk
-  bool in_trailers = false;
-  bool at_line_begin = true;
-  std::size_t trailer_lines = 0;
+  chunk_reader chunks;
+  std::size_t extra_bytes = 0;  ///< framing that could have been left out
+  bool whole = false;           ///< the last chunk and its trailer have come
 };
 
 }  // namespace coffer::http

@@ -2,23 +2,11 @@
 
 #include <utility>
 
+#include "coffer/http/syntax.hpp"
+
 namespace coffer::http {
 
 namespace {
-
-/// The value of a hexadecimal digit, or -1.
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') {
-    return c - '0';
-  }
-  if (c >= 'a' && c <= 'f') {
-    return c - 'a' + 10;
-  }
-  if (c >= 'A' && c <= 'F') {
-    return c - 'A' + 10;
-  }
-  return -1;
-}
 
 /// Cuts off and gives what stands before the first `separator`; everything when there is none.
 std::string_view take_until(std::string_view& text, char separator) {
@@ -43,8 +31,8 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
       decoded += text[i];
     } else {
       const bool complete = text.size() - i > 2;
-      const int high = complete ? hex_value(text[i + 1]) : -1;
-      const int low = complete ? hex_value(text[i + 2]) : -1;
+      const int high = complete ? hex_digit(text[i + 1]) : -1;
+      const int low = complete ? hex_digit(text[i + 2]) : -1;
       if (high < 0 || low < 0 || (high == 0 && low == 0)) {
         return std::nullopt;
       }

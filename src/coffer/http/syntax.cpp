@@ -37,7 +37,7 @@ bool all_in(std::string_view text, const character_set& set) noexcept {
 
 constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
-constexpr bool is_hex(char c) noexcept { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+constexpr bool is_hex(char c) noexcept { return hex_digit(c) >= 0; }
 
 constexpr bool is_visible(char c) noexcept { return c > 0x20 && c < 0x7f; }
 
@@ -99,6 +99,8 @@ rejection refuse_version(std::string_view version) {
 }
 
 }  // namespace
+
+bool is_token_character(char c) noexcept { return token_characters[static_cast<unsigned char>(c)]; }
 
 bool is_token(std::string_view text) noexcept { return !text.empty() && all_in(text, token_characters); }
 
@@ -184,6 +186,30 @@ content_length read_content_length(std::string_view text) noexcept {
     return {kind::too_large, 0};
   }
   return {kind::number, value};
+}
+
+transfer_coding read_transfer_coding(std::string_view text) noexcept {
+  bool known = true;
+  bool ended = false;
+  for (bool more = true; more;) {
+    const std::size_t comma = text.find(',');
+    const std::string_view element = trim(text.substr(0, comma));
+    more = comma != std::string_view::npos;
+    text.remove_prefix(more ? comma + 1 : text.size());
+    const std::string_view name = trim(element.substr(0, element.find(';')));
+    if (!is_token(name) || ended) {
+      return transfer_coding::malformed;
+    }
+    if (equal_ignoring_case(name, "chunked")) {
+      if (name.size() != element.size()) {
+        return transfer_coding::malformed;
+      }
+      ended = true;
+    } else {
+      known = false;
+    }
+  }
+  return known ? transfer_coding::chunked : transfer_coding::unknown;
 }
 
 std::string_view trim(std::string_view text) noexcept {

@@ -11,8 +11,22 @@
 
 namespace coffer::http {
 
-/// Whether `text` is a token (RFC 9110 section 5.6.2): a method or a field name.
+/// Whether `c` may be part of a token (RFC 9110 section 5.6.2).
+bool is_token_character(char c) noexcept;
+
+/// Whether `text` is a token: a method or a field name.
 bool is_token(std::string_view text) noexcept;
+
+/// The value of a hexadecimal digit, or -1.
+constexpr int hex_digit(char c) noexcept {
+  if (c >= '0' && c <= '9') {
+    return c - '0';
+  }
+  if (c >= 'a' && c <= 'f') {
+    return c - 'a' + 10;
+  }
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
 
 /// Whether `text`, which has no line end yet, can still become a request line: method characters up to the first
 /// space, then visible characters. Refuses a TLS greeting at its first byte.
@@ -36,6 +50,14 @@ struct content_length {
   std::uint64_t value;
 };
 content_length read_content_length(std::string_view text) noexcept;
+
+/// What the transfer codings of a request come to: all values of Transfer-Encoding, joined by commas.
+enum class transfer_coding : std::uint8_t {
+  chunked,    ///< once and alone, in any case
+  unknown,    ///< one that this server does not know
+  malformed,  ///< no list of codings, or chunked twice, with parameters or not last
+};
+transfer_coding read_transfer_coding(std::string_view text) noexcept;
 
 /// `text` without spaces and tabs around it.
 std::string_view trim(std::string_view text) noexcept;
