@@ -40,6 +40,7 @@ FENCES = {
     r"spdlog/.*": r"base/log\.cpp",
     r"prometheus/.*": r"base/metrics\.cpp",
     r"CLI/.*": r"main\.cpp|app/command_line[^/]*",
+    r"zlib\.h": r"base/gzip\.cpp",
     r"openssl/.*": r"base/hash\.cpp|auth/jwt_keys\.cpp|net/tls\.cpp",
 }
 

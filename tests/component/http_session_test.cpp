@@ -1,6 +1,10 @@
+#include <unistd.h>
+
 #include <chrono>
+#include <fstream>
 #include <regex>
 #include <string>
+#include <thread>
 
 #include "support/catch.hpp"
 #include "support/http_client.hpp"
@@ -35,10 +39,46 @@ std::string talk(const test::http_service& service, std::string_view bytes) {
   return without_variables(client.read_to_end());
 }
 
+/// Memory of this process.
+std::size_t resident_bytes() {
+  std::ifstream statm{"/proc/self/statm"};
+  std::size_t all = 0;
+  std::size_t resident = 0;
+  statm >> all >> resident;
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
 constexpr const char* last = "GET /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
 const std::string last_answer = expected("200 OK", "GET /echo ", true);
 
 }  // namespace
+
+TEST_CASE("a body that answers have in common is not copied for those who do not read it") {
+  constexpr std::size_t size = 16'000'000;
+  const test::http_service service;
+  std::vector<test::http_client> slow;
+  std::size_t before = 0;
+  for (int i = 0; i < 12; ++i) {
+    slow.emplace_back(service.port(), std::chrono::seconds{10});
+    slow.back().connect();
+    slow.back().send_raw("GET /shared?" + std::to_string(size) + " HTTP/1.1\r\nHost: h\r\n\r\n");
+    test::http_client other{service.port()};
+    while (service.handled() <= 2 * i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    }
+    REQUIRE(other.get("/echo").status == 200);
+    if (i == 0) {
+      before = resident_bytes();
+    }
+  }
+  CHECK(resident_bytes() < before + size);
+  CHECK((slow.front().read_response().body == std::string(size, 'x')));
+  // Behind it the connection goes on.
+  CHECK(slow.front().get("/echo").status == 200);
+  slow.front().send_raw("HEAD /shared?1 HTTP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(slow.front().read_response(true).header("Content-Length") == std::to_string(size));
+  CHECK(slow.front().get("/echo").status == 200);
+}
 
 TEST_CASE("requests of a connection are answered in order with exactly these bytes") {
   const test::http_service service;

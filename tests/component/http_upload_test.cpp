@@ -153,6 +153,25 @@ TEST_CASE("a client that waits is told to go on as soon as its body is wanted, a
   CHECK(client.get("/echo").status == 200);
 }
 
+TEST_CASE("a client that waits is told to go on alone: the final head comes when some of its body has been taken") {
+  const test::http_service service;
+  test::http_client client{service.port()};
+  client.connect();
+  send_at_once(client);
+  client.send_raw(
+      "POST /upload/mirror HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n");
+  CHECK(receive_until(client, "\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n");
+  CHECK_FALSE(client.closed_within(200ms));
+  client.send_raw("3\r\n");
+  CHECK_FALSE(client.closed_within(200ms));
+  client.send_raw("abc\r\n");
+  const std::string head = receive_until(client, "abc\r\n");
+  CHECK(head.starts_with("HTTP/1.1 200 OK\r\n"));
+  CHECK(head.find("100 Continue") == std::string::npos);
+  client.send_raw("0\r\n\r\n");
+  CHECK(receive_until(client, "0\r\n\r\n") == "4\r\n|end\r\n0\r\n\r\n");
+}
+
 TEST_CASE("a client that waits is not told to go on when its body is not wanted, or has come") {
   const test::http_service service;
   test::http_client client{service.port()};

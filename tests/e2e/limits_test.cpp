@@ -178,6 +178,26 @@ TEST_CASE("a server with few open files serves as many clients as those leave, a
   }
 }
 
+TEST_CASE("the admin listener serves few at once, and those who wait there keep nobody from the API") {
+  const test::shop s;
+  std::vector<test::http_client> served;
+  for (int i = 0; i < 32; ++i) {
+    served.push_back(s.server.admin());
+    REQUIRE(served.back().get("/livez").status == 200);
+  }
+  auto waiting = s.server.admin();
+  waiting.connect();
+  waiting.send_raw("GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+  waiting.set_timeout(300ms);
+  CHECK_THROWS_AS(waiting.read_response(), test::http_failure);
+  CHECK(s.server.client().get("/livez").status == 200);
+  served.pop_back();
+  waiting.set_timeout(10s);
+  const auto metrics = waiting.read_response();
+  CHECK(metrics.status == 200);
+  CHECK(metrics.body.find("coffer_http_connections{listener=\"admin\"} 32\n") != std::string::npos);
+}
+
 TEST_CASE("a lane's queue is bounded: what does not fit is refused and was not done") {
   test::shop s{{{"COFFER_LANE_QUEUE", "4"}, {"COFFER_LANES", "1"}, {"COFFER_MAX_BATCH", "1"}}};
   // The user's row is held, so the lane's batch waits and the queue fills.

@@ -40,8 +40,8 @@ const std::vector<refusal> refusals = {
     {"an empty length", post("Content-Length:\r\n", "{}"), 400},
     {"a length beyond 64 bits", post("Content-Length: 18446744073709551618\r\n", "{}"), 413},
     {"a length that is no number", post("Content-Length: 2x\r\n", "{}"), 400},
-    {"an unknown coding", post("Transfer-Encoding: gzip\r\n", "2\r\n{}\r\n0\r\n\r\n"), 400},
-    {"chunked among others", post("Transfer-Encoding: gzip, chunked\r\n", "2\r\n{}\r\n0\r\n\r\n"), 400},
+    {"an unknown coding", post("Transfer-Encoding: gzip\r\n", "2\r\n{}\r\n0\r\n\r\n"), 501},
+    {"chunked among others", post("Transfer-Encoding: gzip, chunked\r\n", "2\r\n{}\r\n0\r\n\r\n"), 501},
     {"chunked twice", post("Transfer-Encoding: chunked, chunked\r\n", "2\r\n{}\r\n0\r\n\r\n"), 400},
     {"an empty element before chunked", post("Transfer-Encoding: ,chunked\r\n", "2\r\n{}\r\n0\r\n\r\n"), 400},
     {"chunked in HTTP/1.0", "POST /users HTTP/1.0\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
@@ -60,6 +60,11 @@ const std::vector<refusal> refusals = {
     {"a chunk without its line end", chunks("2\r\n{}xx0\r\n\r\n"), 400},
     {"a bare LF behind a chunk size", chunks("2\n{}\r\n0\r\n\r\n"), 400},
     {"a bare LF in a chunk extension", chunks("2;a\nb\r\n{}\r\n0\r\n\r\n"), 400},
+    {"a bare LF behind the last chunk", chunks("2\r\n{}\r\n0\r\n\n"), 400},
+    {"a bare CR behind the last chunk", chunks("2\r\n{}\r\n0\r\n\r"), 400},
+    {"a chunk extension without a name", chunks("2;=b\r\n{}\r\n0\r\n\r\n"), 400},
+    {"a chunk extension without a value", chunks("2;a=\r\n{}\r\n0\r\n\r\n"), 400},
+    {"two Content-Types", post("Content-Length: 2\r\nContent-Type: application/json\r\n", "{}"), 400},
     {"a folded trailer", chunks("2\r\n{}\r\n0\r\nX: a\r\n b\r\n\r\n"), 400},
     {"the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
     {"an unknown version", "GET /livez HTTP/1.2\r\n" + host + "\r\n", 505},
@@ -165,6 +170,9 @@ TEST_CASE("methods, HEAD and targets are served as HTTP says") {
   CHECK(client.get("/%2575sers/" + std::to_string(s.user)).status == 404);
   CHECK(client.get("/users/" + std::to_string(s.user) + "/").status == 404);
   CHECK(client.get("/users/../livez").status == 404);
+  const auto server = client.request("OPTIONS", "*");
+  CHECK(server.status == 204);
+  CHECK(server.header("Allow").value_or("").find("PATCH") != std::string::npos);
 }
 
 TEST_CASE("a body that is expected to continue is asked for, and one of another type is refused") {
@@ -179,4 +187,45 @@ TEST_CASE("a body that is expected to continue is asked for, and one of another 
   const auto answer = client.post("/users", body, {{"Content-Type", "text/plain"}});
   CHECK(answer.status == 415);
   CHECK(answer.header("Content-Type") == "application/problem+json");
+}
+
+TEST_CASE("a body without its type, or with another, is refused with what the route takes") {
+  test::shop s;
+  const auto send = [&](const std::string& method, const std::string& path, const std::string& fields) {
+    auto client = s.server.client();
+    client.connect();
+    client.send_raw(method + " " + path + " HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n" + fields + "\r\n{}");
+    return client.read_response();
+  };
+  const std::string product = fmt::format("/products/{}", s.product);
+  struct route {
+    std::string method;
+    std::string path;
+    std::string type;
+  };
+  const std::vector<route> routes = {{"POST", "/users", "application/json"},
+                                     {"POST", "/products", "application/json"},
+                                     {"PATCH", product, "application/json"},
+                                     {"POST", product + "/purchase", "application/json"},
+                                     {"POST", product + "/use", "application/json"},
+                                     {"POST", fmt::format("/users/{}/grants", s.user), "application/json"},
+                                     {"POST", "/batch", "application/json"},
+                                     {"POST", "/keys", "application/json"},
+                                     {"POST", "/grants/bulk", "application/x-ndjson"}};
+  for (const route& r : routes) {
+    for (const char* fields : {"", "Content-Type: text/plain\r\n", "Content-Type:\r\n",
+                               "Content-Type: application/x-www-form-urlencoded\r\n"}) {
+      CAPTURE(r.method, r.path, fields);
+      const auto answer = send(r.method, r.path, fields);
+      CHECK(answer.status == 415);
+      CHECK(answer.code() == "unsupported_media_type");
+      CHECK(answer.header("Accept") == r.type);
+      CHECK(answer.header("Accept-Patch") == (r.method == "PATCH" ? std::optional{r.type} : std::nullopt));
+    }
+    // Several lines of a list are one list.
+    const auto encoded = send(
+        r.method, r.path, "Content-Type: " + r.type + "\r\nContent-Encoding: identity\r\nContent-Encoding: gzip\r\n");
+    CHECK(encoded.status == 415);
+    CHECK(encoded.header("Accept-Encoding") == "identity");
+  }
 }

@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     again.append(name).append(": ").append(value).append("\r\n");
   }
   again += "\r\n";
-  if (first.header("Transfer-Encoding")) {
+  if (first.list("Transfer-Encoding")) {
     again += "0\r\n\r\n";  // the body was empty
   }
   http::parser second_parser{limits};

@@ -48,4 +48,24 @@ if (refused.error.code === 'insufficient_funds') {
 
 const inventory = await api.GET('/users/{user_id}/inventory', { params: { path: { user_id: userId } } });
 assert.equal(inventory.data?.items[0]?.quantity, 2);
+
+// The body is lines, which to the client are one text.
+const lines = ['a', 'b'].map((key) => JSON.stringify({ user_id: userId, credits: 5, reason: 'gift', idempotency_key: `${word}-${key}` }));
+const upload = await api.POST('/grants/bulk', {
+  body: `${lines.join('\n')}\n`,
+  bodySerializer: (body) => body,
+  headers: { 'Content-Type': 'application/x-ndjson' },
+  parseAs: 'text',
+});
+const answers = (upload.data ?? '').trimEnd().split('\n').map((line) => JSON.parse(line));
+assert.deepEqual(answers.at(-1)?.summary, { lines: 2, granted: 2, replayed: 0, failed: 0, complete: true });
+
+// A change of what was read, and of nothing else.
+const read = await api.GET('/products/{product_id}', { params: { path: { product_id: productId } } });
+const tag = read.response.headers.get('ETag') ?? '';
+const change = (price: number) => api.PATCH('/products/{product_id}', {
+  params: { path: { product_id: productId }, header: { 'If-Match': tag } }, body: { price },
+});
+assert.equal((await change(31)).response.status, 200);
+assert.equal((await change(32)).error?.code, 'precondition_failed');
 console.log(`user ${userId} bought 2 of product ${productId}`);

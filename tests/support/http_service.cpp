@@ -55,6 +55,15 @@ http::eventual_response path_handler::handle(http::request& r) {
   if (path == "/size") {
     return http::response{200, http::text_type, std::string(static_cast<std::size_t>(number), 'x')};
   }
+  if (path == "/shared") {
+    if (!shared) {
+      shared = std::make_shared<const std::string>(static_cast<std::size_t>(number), 'x');
+    }
+    http::response made{200};
+    made.content_type = http::text_type;
+    made.shared = shared;
+    return made;
+  }
   if (path == "/stream" || path == "/broken") {
     http::response made{200};
     made.content_type = http::text_type;

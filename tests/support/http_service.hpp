@@ -19,6 +19,7 @@ namespace coffer::test {
 ///   /wait?N      200 "waited" after N milliseconds
 ///   /throw       throws
 ///   /size?N      200 with N bytes
+///   /shared?N    200 with N bytes that all answers have in common; the N of the first request
 ///   /stream?N    200 with N pieces of 100 000 bytes, made while they are sent
 ///   /broken?N    as /stream, but the piece after the last throws
 ///   /close       200, and asks for the end of the connection
@@ -31,6 +32,8 @@ class path_handler : public http::handler {
   http::response reject(const http::rejection& why, const http::request& r) override;
   bool streams(const http::request& head) const override;
 
+  /// What /shared answers with.
+  std::shared_ptr<const std::string> shared;
   /// Requests that handle() was called for.
   std::atomic<int> handled{0};
   /// Pieces that streamed answers were asked for.

@@ -21,3 +21,17 @@ TEST_CASE("what is no weight by RFC 9110 section 12.4.2 is none") {
     CHECK(accept_weight(std::string{"text/html;q="} + q, "text/html") == 0);
   }
 }
+
+TEST_CASE("gzip is for those who ask for it, and no less than for the plain body") {
+  using coffer::api::prefers_gzip;
+  for (const char* value : {"gzip", "GZip", "x-gzip", "gzip;q=0.1", "gzip, deflate, br, zstd", "*", "br;q=1.0, *;q=0.5",
+                            "identity, gzip", "identity;q=0.5, gzip", "deflate;q=0, gzip ; q=1"}) {
+    CAPTURE(value);
+    CHECK(prefers_gzip(value));
+  }
+  for (const char* value : {"", "identity", "br", "gzip;q=0", "gzip;q=0, *", "*;q=0", "identity;q=1, gzip;q=0.5",
+                            "identity, *;q=0.5", "gzipx", "gzip;q=nan"}) {
+    CAPTURE(value);
+    CHECK_FALSE(prefers_gzip(value));
+  }
+}

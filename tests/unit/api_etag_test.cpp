@@ -2,6 +2,7 @@
 
 #include "support/catch.hpp"
 
+using coffer::api::match_hits;
 using coffer::api::none_match_hits;
 
 TEST_CASE("an entity tag is the version in quotes") {
@@ -29,5 +30,16 @@ TEST_CASE("a malformed If-None-Match matches nothing") {
                             R"(x, "7")", R"("7", x)", R"(*, "7")", R"("7", *)", R"("7";q=1)", "\"7\", \"a b\""}) {
     CAPTURE(value);
     CHECK(!none_match_hits(value, "\"7\""));
+  }
+}
+
+TEST_CASE("If-Match hits under strong comparison, anywhere in its list") {
+  for (const char* value : {"*", R"("7")", R"("1", "7")", R"(W/"7", "7")", R"(, "7",)"}) {
+    CAPTURE(value);
+    CHECK(match_hits(value, "\"7\""));
+  }
+  for (const char* value : {"", R"("8")", R"(W/"7")", R"("1", W/"7")", "7", R"("7" "8")", R"(*, "7")", R"("7", x)"}) {
+    CAPTURE(value);
+    CHECK(!match_hits(value, "\"7\""));
   }
 }

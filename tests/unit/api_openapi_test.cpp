@@ -62,7 +62,92 @@ void for_each_reference(const json_value& value, const Visit& visit) {
   }
 }
 
+/// Calls visit(object, where) for every object below `value`.
+template <typename Visit>
+void for_each_object(const json_value& value, const std::string& where, const Visit& visit) {
+  if (value.is_object()) {
+    visit(value, where);
+    for (const auto& [name, inner] : value.members()) {
+      for_each_object(inner, where + "/" + name, visit);
+    }
+  } else if (value.is_array()) {
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      for_each_object(value.elements()[i], where + "/" + std::to_string(i), visit);
+    }
+  }
+}
+
+bool is_string_schema(const json_value& schema) {
+  if (!schema.contains("type")) {
+    return false;
+  }
+  const json_value& type = schema["type"];
+  return type.dump() == R"("string")" || type.dump() == R"(["string","null"])";
+}
+
 }  // namespace
+
+TEST_CASE("every string has its bound, but for statements, which have any length") {
+  std::size_t seen = 0;
+  for_each_object(document(), "", [&](const json_value& schema, const std::string& where) {
+    if (!is_string_schema(schema)) {
+      return;
+    }
+    ++seen;
+    CAPTURE(where);
+    const bool statement =
+        where.find("/responses/") != std::string::npos && where.find("/content/text/csv/") != std::string::npos;
+    CHECK((statement || schema.contains("maxLength") || schema.contains("enum") || schema.contains("const")));
+  });
+  CHECK(seen > 150);
+}
+
+TEST_CASE("no object lists its required members without having one") {
+  std::size_t seen = 0;
+  for_each_object(document(), "", [&](const json_value& schema, const std::string& where) {
+    if (schema.contains("required") && schema["required"].is_array()) {
+      ++seen;
+      CAPTURE(where);
+      CHECK(schema["required"].size() > 0);
+    }
+  });
+  CHECK(seen > 40);
+}
+
+TEST_CASE("bodies of lines are one text to whoever generates a client, and say what a line is") {
+  std::size_t seen = 0;
+  for_each_object(document(), "", [&](const json_value& content, const std::string& where) {
+    if (!content.contains("application/x-ndjson")) {
+      return;
+    }
+    ++seen;
+    CAPTURE(where);
+    const json_value& body = content["application/x-ndjson"];
+    CHECK(body["schema"]["type"] == "string");
+    CHECK(body["schema"]["contentMediaType"] == "application/x-ndjson");
+    CHECK_NOTHROW(resolve(body["schema"]["contentSchema"]["$ref"].text()));
+    CHECK(body["example"].text().ends_with("}\n"));
+    CHECK_NOTHROW(json_value::parse(body["example"].text()));
+  });
+  CHECK(seen == 2);
+}
+
+TEST_CASE("a server without authentication demands no security") {
+  const json_value open =
+      json_value::parse(api::make_openapi({.version = "1.2.3", .max_deposit = some_limit, .secured = false}));
+  std::size_t demands = 0;
+  const auto count = [&](const json_value& from) {
+    demands = 0;
+    for_each_object(from, "", [&](const json_value& object, const std::string&) {
+      demands += object.contains("security") ? object["security"].size() : 0;
+    });
+    return demands;
+  };
+  CHECK(count(open) == 0);
+  CHECK_FALSE(open["components"].contains("securitySchemes"));
+  CHECK(count(document()) > 20);
+  CHECK(document()["components"].contains("securitySchemes"));
+}
 
 TEST_CASE("every route of the table is an operation with its path parameters, and there is no other") {
   std::set<std::string> routes;

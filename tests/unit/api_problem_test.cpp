@@ -29,6 +29,7 @@ TEST_CASE("every code is a complete problem with the status of the contract") {
        {"already_owned", "product_inactive", "not_enough_items", "not_consumable", "price_changed", "sold_out",
         "limit_reached", "not_on_sale", "balance_limit_exceeded", "username_taken", "email_taken", "name_taken",
         "idempotency_in_progress", "not_refundable", "already_refunded"}},
+      {412, {"precondition_failed"}},
       {413, {"content_too_large"}},
       {414, {"uri_too_long"}},
       {415, {"unsupported_media_type"}},

@@ -31,6 +31,8 @@ std::string lead(method verb, std::string_view path) {
       return "404";
     case route_outcome::method_not_allowed:
       return "405 " + std::string{found.allow};
+    case route_outcome::whole_server:
+      return "204 " + std::string{found.allow};
   }
   return "?";
 }
@@ -161,4 +163,9 @@ TEST_CASE("a parameter whose name ends in _key takes any segment, as it was sent
 
 TEST_CASE("two texts in one pattern are refused") {
   CHECK(compile_error("/a/{a_key}/{b_key}") == "route /a/{a_key}/{b_key}: too many segments or parameters");
+}
+
+TEST_CASE("OPTIONS of the whole server names every method that a route has") {
+  CHECK(lead(method::options, "*") == "204 GET, HEAD, POST, PATCH");
+  CHECK(lead(method::get, "*") == "404");
 }

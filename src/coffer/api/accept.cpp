@@ -42,10 +42,10 @@ int thousandths(std::string_view q) {
 
 }  // namespace
 
-int accept_weight(std::string_view accept, std::string_view range) {
-  while (!accept.empty()) {
-    std::string_view element = take(accept, ',');
-    if (!http::equal_ignoring_case(take(element, ';'), range)) {
+std::optional<int> weight_in(std::string_view list, std::string_view wanted) {
+  while (!list.empty()) {
+    std::string_view element = take(list, ',');
+    if (!http::equal_ignoring_case(take(element, ';'), wanted)) {
       continue;
     }
     int weight = 1000;
@@ -57,7 +57,18 @@ int accept_weight(std::string_view accept, std::string_view range) {
     }
     return weight;
   }
-  return 0;
+  return std::nullopt;
+}
+
+bool prefers_gzip(std::string_view accept_encoding) {
+  std::optional<int> zipped = weight_in(accept_encoding, "gzip");
+  if (!zipped) {
+    zipped = weight_in(accept_encoding, "x-gzip");
+  }
+  if (!zipped) {
+    zipped = weight_in(accept_encoding, "*");
+  }
+  return zipped.value_or(0) > 0 && *zipped >= weight_in(accept_encoding, "identity").value_or(0);
 }
 
 }  // namespace coffer::api

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "coffer/api/bulk_body.hpp"
+#include "coffer/api/etag.hpp"
 
 namespace coffer::api {
 
@@ -10,7 +11,7 @@ namespace {
 
 /// A body is not encoded and has this media type. `type` is the value of Content-Type.
 result<void> require_media(const http::request& r, std::string_view type, std::string_view wanted, std::string detail) {
-  if (const auto encoding = r.header("Content-Encoding"); encoding && *encoding != "identity") {
+  if (const auto encoding = r.list("Content-Encoding"); encoding && !http::equal_ignoring_case(*encoding, "identity")) {
     return std::unexpected(error{errc::unsupported_media_type, "The body must not have a Content-Encoding."});
   }
   std::string_view media = type.substr(0, type.find(';'));
@@ -26,11 +27,31 @@ result<void> require_media(const http::request& r, std::string_view type, std::s
 }  // namespace
 
 result<void> require_json(const http::request& r) {
-  return require_media(r, r.header("Content-Type").value_or(http::json_type), http::json_type, {});
+  const auto type = r.header("Content-Type");
+  // No body at all is no JSON, and that says more than a missing type.
+  const bool has_body = !r.body.empty();
+  return require_media(r, type.value_or(has_body ? "" : http::json_type), http::json_type, {});
 }
 
 result<void> require_ndjson(const http::request& r) {
   return require_media(r, r.header("Content-Type").value_or(""), ndjson_type, "The body must be application/x-ndjson.");
+}
+
+http::response conditional(http::response whole, std::string etag, const http::request& r) {
+  switch (condition_of(r, etag)) {
+    case condition::met:
+      break;
+    case condition::not_modified:
+      whole.status = 304;
+      whole.content_type = {};
+      whole.body.clear();
+      whole.shared.reset();
+      break;
+    case condition::failed:
+      return refuse(error{errc::precondition_failed}, r);
+  }
+  whole.add("ETag", std::move(etag));
+  return whole;
 }
 
 http::response answer_verdict(const domain::verdict& v, const http::request& r) {

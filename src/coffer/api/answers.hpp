@@ -10,7 +10,7 @@
 
 namespace coffer::api {
 
-/// Refusal: unsupported_media_type, when the request says that its body is anything but plain JSON.
+/// Refusal: unsupported_media_type, when the request has a body and does not say that it is plain JSON.
 result<void> require_json(const http::request& r);
 
 /// Refusal: unsupported_media_type, when the request does not say that its body is plain NDJSON.
@@ -54,6 +54,10 @@ http::response created(const Resource& resource, std::string location) {
   answer.add("Location", std::move(location));
   return answer;
 }
+
+/// What a GET or HEAD gets of a representation with this tag, which is added: `whole`, 304 when the client has it, or
+/// the refusal precondition_failed when If-Match does not name it.
+http::response conditional(http::response whole, std::string etag, const http::request& r);
 
 /// What became of a command: a receipt, the refusal that its journal row stands for, or the refusal without a row. A
 /// replay is byte for byte the first answer's body.

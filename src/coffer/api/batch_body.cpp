@@ -13,9 +13,9 @@ namespace {
 
 using operation_schema = json::object<batch_operation>;
 
-constexpr json::integer any_id{1, max_json_integer};
-constexpr json::integer any_price{0, domain::max_credits.value};
-constexpr json::integer any_quantity{1, domain::max_quantity};
+constexpr json::integer operation_id{1, max_json_integer};
+constexpr json::integer operation_price{0, domain::max_credits.value};
+constexpr json::integer operation_quantity{1, domain::max_quantity};
 constexpr json::text any_key{1, 255, json::charset::line};
 
 const std::vector<std::string_view> operation_names{"purchase", "use", "add_funds", "grant", "refund"};
@@ -31,9 +31,9 @@ operation_schema make_operation(std::string_view name) {
 
 operation_schema make_purchase() {
   return make_operation("PurchaseOperation")
-      .required("product_id", &batch_operation::product, any_id, "What is bought.")
-      .optional("quantity", &batch_operation::quantity, any_quantity, "Units; must be 1 for a permanent product.")
-      .optional("expected_price", &batch_operation::expected_price, any_price,
+      .required("product_id", &batch_operation::product, operation_id, "What is bought.")
+      .optional("quantity", &batch_operation::quantity, operation_quantity, "Units; must be 1 for a permanent product.")
+      .optional("expected_price", &batch_operation::expected_price, operation_price,
                 "Price per unit that the buyer saw; another price refuses the purchase.")
       .optional("idempotency_key", &batch_operation::idempotency_key, any_key, key_help)
       .rule(check_key);
@@ -41,8 +41,8 @@ operation_schema make_purchase() {
 
 operation_schema make_use() {
   return make_operation("UseOperation")
-      .required("product_id", &batch_operation::product, any_id, "What is used up.")
-      .optional("quantity", &batch_operation::quantity, any_quantity, "Units to use up.")
+      .required("product_id", &batch_operation::product, operation_id, "What is used up.")
+      .optional("quantity", &batch_operation::quantity, operation_quantity, "Units to use up.")
       .optional("idempotency_key", &batch_operation::idempotency_key, any_key, key_help)
       .rule(check_key);
 }
@@ -57,7 +57,7 @@ operation_schema make_add_funds(std::int64_t max_deposit) {
 operation_schema make_grant() {
   return make_operation("GrantOperation")
       .optional("credits", &batch_operation::credits, granted_credits, "Whole credits; negative: taken away. Not 0.")
-      .optional("product_id", &batch_operation::product, any_id, "What is given or taken, instead of credits.")
+      .optional("product_id", &batch_operation::product, operation_id, "What is given or taken, instead of credits.")
       .optional("quantity", &batch_operation::quantity, granted_units,
                 "Units of the product; negative: taken away. Not 0.")
       .required("reason", &batch_operation::reason, operator_reason, "Why; kept with the transaction.")
@@ -70,8 +70,9 @@ operation_schema make_grant() {
 
 operation_schema make_refund() {
   return make_operation("RefundOperation")
-      .required("version", &batch_operation::purchase, any_id, "The purchase.")
-      .optional("quantity", &batch_operation::quantity, any_quantity, "Units to take back; without: all that can be.")
+      .required("version", &batch_operation::purchase, operation_id, "The purchase.")
+      .optional("quantity", &batch_operation::quantity, operation_quantity,
+                "Units to take back; without: all that can be.")
       .optional("force", &batch_operation::force, json::boolean{},
                 "Whether units that are used up are paid back as well; they are booked as missing.")
       .required("reason", &batch_operation::reason, operator_reason, "Why; kept with the transaction.")
@@ -148,7 +149,7 @@ json::object<batch_body> make_batch_schema(std::int64_t max_deposit) {
   operations.minimum = 1;
   operations.maximum = static_cast<std::int64_t>(max_operations);
   return json::object<batch_body>{"Batch"}
-      .required("user_id", &batch_body::user, any_id, "Whose operations these are.")
+      .required("user_id", &batch_body::user, operation_id, "Whose operations these are.")
       .optional("atomic", &batch_body::atomic, json::boolean{}, "Whether all operations happen or none.")
       .structured(std::move(operations), operations_reader{max_deposit})
       .rule(check_keys_of_all);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "coffer/api/bulk_body.hpp"
 #include "coffer/api/problem.hpp"
 #include "coffer/api/trace_context.hpp"
 #include "coffer/base/assert.hpp"
@@ -19,6 +20,16 @@ constexpr std::string_view no_route = "none";
 constexpr std::string_view other_method = "_OTHER";
 
 bool is_safe(http::method m) { return m == http::method::get || m == http::method::head; }
+
+/// Says in a refusal of a body what its route takes (RFC 9110 section 15.5.16, RFC 5789 section 2.2).
+void name_accepted(const endpoint& refused_by, http::method verb, http::response& answer) {
+  const std::string type{refused_by.body == body_mode::streamed ? ndjson_type : http::json_type};
+  answer.add("Accept", type);
+  answer.add("Accept-Encoding", "identity");
+  if (verb == http::method::patch) {
+    answer.add("Accept-Patch", type);
+  }
+}
 
 /// What passes is counted and told by the database watch; what the database refuses for what we sent is a bug.
 void log_failure(const pg::error& failure, errc told, const http::request& r) {
@@ -65,6 +76,12 @@ bool dispatch::streams(const http::request& head) const {
 
 http::eventual_response dispatch::handle(http::request& r) {
   const auto route = routes_.match(r.verb, r.path());
+  if (route.outcome == http::route_outcome::whole_server) {
+    http::response answer{204};
+    answer.add("Allow", std::string{route.allow});
+    finish(r, no_route, to_string(r.verb), answer, nullptr);
+    return answer;
+  }
   if (route.outcome != http::route_outcome::found) {
     const bool exists = route.outcome == http::route_outcome::method_not_allowed;
     http::response answer = problem(error{exists ? errc::method_not_allowed : errc::not_found}, r.request_id);
@@ -139,6 +156,9 @@ net::task<http::response> dispatch::run(const endpoint* leads_to, http::request&
   }
   if (failed) {
     answer = problem(error{*failed}, r.request_id);
+  }
+  if (answer.status == 415) {
+    name_accepted(*leads_to, r.verb, answer);
   }
   finish(r, pattern, to_string(r.verb), answer, leads_to, &by);
   co_return answer;

@@ -5,19 +5,29 @@
 
 #include <fmt/format.h>
 
+#include "coffer/api/vocabulary.hpp"
+#include "coffer/base/hash.hpp"
+
 namespace coffer::api {
 
 std::string make_etag(version at) { return fmt::format("\"{}\"", at.value); }
 
-parameter none_match_parameter(std::string_view example) {
-  parameter made{.in = parameter::place::header, .info = {}, .example = example};
-  made.info.name = "If-None-Match";
-  made.info.type = "string";
-  made.info.description = "Entity tags that the client has, or *.";
-  return made;
+std::string digest_etag(std::string_view bytes) {
+  constexpr std::size_t tag_bytes = 16;
+  const sha256_digest digest = sha256(bytes);
+  return '"' + to_hex(std::span{digest}.first(tag_bytes)) + '"';
 }
 
 namespace {
+
+parameter tags_parameter(std::string_view name, std::string_view text, std::string_view example) {
+  parameter made{.in = parameter::place::header, .info = {}, .example = example};
+  made.info.name = name;
+  made.info.type = "string";
+  made.info.description = text;
+  made.info.maximum = longest_header;
+  return made;
+}
 
 void skip_space(std::string_view& text) { text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size())); }
 
@@ -27,9 +37,15 @@ bool is_tag_character(char c) {
   return byte == 0x21 || (byte >= 0x23 && byte != 0x7F);
 }
 
-/// Cuts one entity tag off the front and gives its opaque part with the quotes; nullopt when there is none.
-std::optional<std::string_view> take_tag(std::string_view& text) {
-  if (text.starts_with("W/")) {
+struct entity_tag {
+  std::string_view opaque;  ///< with the quotes
+  bool is_weak;
+};
+
+/// Cuts one entity tag off the front; nullopt when there is none.
+std::optional<entity_tag> take_tag(std::string_view& text) {
+  const bool is_weak = text.starts_with("W/");
+  if (is_weak) {
     text.remove_prefix(2);
   }
   if (!text.starts_with('"')) {
@@ -41,13 +57,12 @@ std::optional<std::string_view> take_tag(std::string_view& text) {
   }
   const std::string_view tag = text.substr(0, close + 1);
   text.remove_prefix(close + 1);
-  return tag;
+  return entity_tag{tag, is_weak};
 }
 
-}  // namespace
-
-bool none_match_hits(std::string_view if_none_match, std::string_view etag) {
-  std::string_view rest = if_none_match;
+/// Whether a list of tags is "*" or has one that `matches`.
+template <typename Matches>
+bool list_hits(std::string_view rest, Matches matches) {
   if (rest == "*") {
     return true;
   }
@@ -66,9 +81,36 @@ bool none_match_hits(std::string_view if_none_match, std::string_view etag) {
     if (!tag || (!rest.empty() && rest.front() != ',')) {
       return false;
     }
-    hit = hit || *tag == etag;
+    hit = hit || matches(*tag);
   }
   return hit;
+}
+
+}  // namespace
+
+parameter none_match_parameter(std::string_view example) {
+  return tags_parameter("If-None-Match", "Entity tags that the client has, or *.", example);
+}
+
+parameter match_parameter(std::string_view example) {
+  return tags_parameter("If-Match", "Entity tags of what the client means; it is refused with 412 when it has another.",
+                        example);
+}
+
+bool none_match_hits(std::string_view if_none_match, std::string_view etag) {
+  return list_hits(if_none_match, [etag](const entity_tag& t) { return t.opaque == etag; });
+}
+
+bool match_hits(std::string_view if_match, std::string_view etag) {
+  return list_hits(if_match, [etag](const entity_tag& t) { return !t.is_weak && t.opaque == etag; });
+}
+
+condition condition_of(const http::request& r, std::string_view etag) {
+  if (const auto wanted = r.list("If-Match"); wanted && !match_hits(*wanted, etag)) {
+    return condition::failed;
+  }
+  const auto known = r.list("If-None-Match");
+  return known && none_match_hits(*known, etag) ? condition::not_modified : condition::met;
 }
 
 }  // namespace coffer::api

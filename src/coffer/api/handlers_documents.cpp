@@ -1,5 +1,5 @@
 #include "coffer/api/accept.hpp"
-#include "coffer/api/etag.hpp"
+#include "coffer/api/document.hpp"
 #include "coffer/api/handlers.hpp"
 #include "coffer/api/pages.hpp"
 #include "coffer/api/problem.hpp"
@@ -8,29 +8,18 @@ namespace coffer::api {
 
 namespace {
 
-/// The document, or 304 when the client has it.
-http::response serve(const document& what, std::string_view type, const http::request& r) {
-  http::response answer;
-  const auto known = r.header("If-None-Match");
-  if (known && none_match_hits(*known, what.etag)) {
-    answer.status = 304;
-  } else {
-    answer = http::response{200, type, what.text};
+http::response serve_page(const document& what, std::string_view type, const http::request& r,
+                          std::string_view varies = {}) {
+  http::response answer = serve(what, type, r, varies);
+  if (answer.status < 400) {
+    answer.add("Content-Security-Policy", std::string{pages::policy});
   }
-  answer.add("ETag", what.etag);
-  answer.add("Cache-Control", "no-cache");
-  return answer;
-}
-
-http::response serve_page(const document& what, std::string_view type, const http::request& r) {
-  http::response answer = serve(what, type, r);
-  answer.add("Content-Security-Policy", std::string{pages::policy});
   return answer;
 }
 
 /// Browsers name HTML in what they accept, programs do not.
 bool wants_html(const http::request& r) {
-  const std::string_view accept = r.header("Accept").value_or("");
+  const std::string accept = r.list("Accept").value_or("");
   const int html = accept_weight(accept, "text/html");
   return html > 0 && html >= accept_weight(accept, "application/json");
 }
@@ -75,8 +64,9 @@ http::response get_docs_script(context& with, call c) {
   return serve_page(with.described.docs_script, pages::js_type, c.request);
 }
 
-http::response list_problems(context&, call c) {
-  return wants_html(c.request) ? html(pages::problems_html()) : json(pages::problems_json());
+http::response list_problems(context& with, call c) {
+  return wants_html(c.request) ? serve_page(with.described.problems_page, pages::html_type, c.request, "Accept")
+                               : serve(with.described.problems, http::json_type, c.request, "Accept");
 }
 
 http::response get_problem(context&, call c) {

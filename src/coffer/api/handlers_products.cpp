@@ -2,10 +2,33 @@
 
 #include "coffer/api/answers.hpp"
 #include "coffer/api/cursor.hpp"
+#include "coffer/api/etag.hpp"
 #include "coffer/api/handlers.hpp"
 #include "coffer/api/list_query.hpp"
 
 namespace coffer::api {
+
+namespace {
+
+/// The product as it is sent, with the tag of that.
+http::response answer_product(int status, const domain::product& product) {
+  http::response answer{status, http::json_type, render_body(product)};
+  answer.add("ETag", digest_etag(answer.body));
+  return answer;
+}
+
+/// What If-Match asks for; empty when the request has none.
+store::product_condition condition_of_change(const http::request& r) {
+  auto wanted = r.list("If-Match");
+  if (!wanted) {
+    return {};
+  }
+  return [tags = *std::move(wanted)](const domain::product& now) {
+    return match_hits(tags, digest_etag(render_body(now)));
+  };
+}
+
+}  // namespace
 
 net::task<http::response> create_product(context& with, call c) {
   result<create_product_body> body = read_body(create_product_schema(), c.request);
@@ -28,12 +51,20 @@ net::task<http::response> create_product(context& with, call c) {
   if (!made) {
     co_return refuse(made.error(), c.request);
   }
-  co_return created(*made, fmt::format("/products/{}", made->terms.id.value));
+  http::response answer = answer_product(201, *made);
+  answer.add("Location", fmt::format("/products/{}", made->terms.id.value));
+  co_return answer;
 }
 
 net::task<http::response> get_product(context& with, call c) {
   const auto found = co_await with.catalogue.find(product_id{c.params[0]}, c.request.deadline);
-  co_return found ? ok(*found) : refuse(found.error(), c.request);
+  if (!found) {
+    co_return refuse(found.error(), c.request);
+  }
+  http::response whole{200, http::json_type, render_body(*found)};
+  whole.add("Cache-Control", "private, no-cache");
+  std::string etag = digest_etag(whole.body);
+  co_return conditional(std::move(whole), std::move(etag), c.request);
 }
 
 net::task<http::response> change_product(context& with, call c) {
@@ -49,8 +80,10 @@ net::task<http::response> change_product(context& with, call c) {
                                  .per_user_limit = body->per_user_limit,
                                  .sale_starts_at = body->sale_starts_at,
                                  .sale_ends_at = body->sale_ends_at};
-  const auto changed = co_await with.catalogue.change(product_id{c.params[0]}, std::move(changes), c.request.deadline);
-  co_return changed ? ok(*changed) : refuse(changed.error(), c.request);
+  store::product_condition allows = condition_of_change(c.request);
+  const auto changed = co_await with.catalogue.change(product_id{c.params[0]}, std::move(changes), std::move(allows),
+                                                      c.request.deadline);
+  co_return changed ? answer_product(200, *changed) : refuse(changed.error(), c.request);
 }
 
 net::task<http::response> list_products(context& with, call c) {

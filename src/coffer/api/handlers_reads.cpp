@@ -28,18 +28,10 @@ std::string cache_status(cache::source from) {
 }
 
 http::response answer_inventory(version at, std::string json, cache::source from, const http::request& r) {
-  const std::string etag = make_etag(at);
-  const auto known = r.header("If-None-Match");
-  http::response answer;
-  if (known && none_match_hits(*known, etag)) {
-    answer.status = 304;
-  } else {
-    answer = http::response{200, http::json_type, std::move(json)};
-  }
-  answer.add("ETag", etag);
-  answer.add("Cache-Control", "private, no-cache");
-  answer.add("Cache-Status", cache_status(from));
-  return answer;
+  http::response whole{200, http::json_type, std::move(json)};
+  whole.add("Cache-Control", "private, no-cache");
+  whole.add("Cache-Status", cache_status(from));
+  return conditional(std::move(whole), make_etag(at), r);
 }
 
 /// A version (0: before the first row) or a time that as_of names; nullopt when it is absent or not valid.

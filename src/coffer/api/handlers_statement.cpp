@@ -33,7 +33,7 @@ net::task<http::response> get_statement(context& with, call c) {
   wanted.limit = query.integer(rows_parameter);
   const auto cursor = query.text(cursor_parameter);
   const auto format = query.parsed(format_parameter, format_from_string)
-                          .value_or(accepted_format(c.request.header("Accept").value_or("")));
+                          .value_or(accepted_format(c.request.list("Accept").value_or("")));
   const bool marked = query.boolean(bom_parameter).value_or(false);
   if (marked && format != statement_format::csv) {
     query.add(bom_parameter, "needs_csv", "goes with CSV alone: ask for format=csv");

@@ -5,13 +5,12 @@
 
 #include <fmt/format.h>
 
+#include "coffer/api/vocabulary.hpp"
 #include "coffer/base/hash.hpp"
 
 namespace coffer::api {
 
 namespace {
-
-constexpr std::size_t longest_key = 255;
 
 std::unexpected<error> invalid(std::string detail) {
   return std::unexpected(error{errc::invalid_idempotency_key, std::move(detail)});
@@ -46,6 +45,7 @@ parameter key_parameter(bool required) {
   made.info.description =
       "1 to 255 visible ASCII characters, bare or as a quoted structured-field string. The same key with the same "
       "request gives the same answer for ever.";
+  made.info.maximum = 2 * longest_key + 2;  // every character escaped, and the quotes
   made.info.pattern = R"(^(?:[!#-~][!-~]{0,254}|"(?:[!#-\[\]-~]|\\["\\]){1,255}")$)";
   return made;
 }
@@ -74,7 +74,7 @@ result<std::string> parse_idempotency_key(std::string_view text) {
     key = *std::move(content);
   }
   const bool visible = std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < 0x7F; });
-  if (key.empty() || key.size() > longest_key || !visible) {
+  if (key.empty() || std::ssize(key) > longest_key || !visible) {
     return invalid({});
   }
   return key;

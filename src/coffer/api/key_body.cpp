@@ -9,7 +9,8 @@ namespace coffer::api {
 namespace {
 
 constexpr json::text key_name{1, store::max_key_name, json::charset::line};
-constexpr json::text scope_list{1, 200, json::charset::line};
+constexpr std::int64_t longest_scopes = 400;
+constexpr json::text scope_list{1, static_cast<std::size_t>(longest_scopes), json::charset::line};
 
 constexpr std::string_view kinds[] = {"live", "test"};
 
@@ -21,11 +22,11 @@ template <typename Sink>
 void key_members(Sink& out, const store::key_row& key) {
   constexpr note time{.format = "date-time"};
   out.member("id", key.id, {.minimum = 1});
-  out.member("name", key.name, {.text = "What it is for."});
+  out.member("name", key.name, {.text = "What it is for.", .maximum = static_cast<std::int64_t>(store::max_key_name)});
   out.member("kind", kinds[key.kind == auth::key_kind::test ? 1 : 0],
              {.text = "Test keys open only servers that accept them.", .names = kinds});
-  out.member("scopes", auth::to_string(key.scopes), {.text = "Separated by spaces."});
-  out.member("hint", key.hint, {.text = "The last characters of the key."});
+  out.member("scopes", auth::to_string(key.scopes), {.text = "Separated by spaces.", .maximum = longest_scopes});
+  out.member("hint", key.hint, {.text = "The last characters of the key.", .maximum = 8});
   out.member("created_at", to_rfc3339(key.created_at), time);
   out.nullable("expires_at", to_rfc3339_if_any(key.expires_at), {.text = "Null: never.", .format = "date-time"});
   out.nullable("revoked_at", to_rfc3339_if_any(key.revoked_at), {.text = "Null: in force.", .format = "date-time"});
@@ -72,6 +73,7 @@ static void members_of(Sink& out, const made_key& made) {
   out.called("NewKey");
   out.member("key", made.text,
              {.text = "The key itself. It is shown this once and cannot be had again.",
+              .maximum = 47,
               .pattern = "^cof_(live|test)_[0-9A-Za-z]{38}$"});
   api::key_members(out, made.row);
 }

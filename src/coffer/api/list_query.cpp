@@ -36,6 +36,9 @@ parameter documented(const query_parameter& of) {
     made.info.minimum = of.minimum;
     made.info.maximum = of.maximum;
   }
+  if (of.type == "string" && of.names.empty()) {
+    made.info.maximum = of.format == "date-time" ? static_cast<std::int64_t>(longest_time) : of.longest;
+  }
   if (of.initial) {
     made.info.initial = std::to_string(*of.initial);
   }

@@ -30,6 +30,7 @@ struct query_parameter {
   std::span<const std::string_view> names{};  ///< the only values of a string; empty: any
   std::int64_t minimum = 1;                   ///< of an integer
   std::int64_t maximum = max_json_integer;
+  std::int64_t longest = longest_query;   ///< characters of a string
   std::string_view format{};              ///< "date-time": a time
   std::string_view pattern{};             ///< of a string, for documents
   std::optional<std::int64_t> initial{};  ///< what an absent integer means

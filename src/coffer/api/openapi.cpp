@@ -43,7 +43,9 @@ constexpr std::string_view introduction =
     "- Unknown members of a body are errors. What is wrong with a request is told all at once.\n"
     "- Errors are problem documents (RFC 9457) with a stable `code`; [/problems](/problems) explains each. Besides the "
     "answers listed here, a path that does not exist is 404 `not_found`, a method that a path does not have is 405 "
-    "`method_not_allowed` with `Allow`, and a method that nobody knows is 501 `not_implemented`.\n"
+    "`method_not_allowed` with `Allow`, and a method or transfer coding that nobody knows is 501 `not_implemented`. "
+    "`OPTIONS *` is 204 with the methods in `Allow`.\n"
+    "- What comes with an `ETag` honours `If-None-Match` and `If-Match`. Several lines of such a field are one list.\n"
     "- Send an `Idempotency-Key` with every write. After a timeout, a reset or 503 `outcome_unknown`, send the same "
     "request with the same key: the answer is the truth.\n"
     "- Send `Authorization: Bearer` with a server key, or with a player's token where that is listed. A server that "
@@ -52,14 +54,14 @@ constexpr std::string_view introduction =
     "is left.";
 
 constexpr std::string_view problem_kind_schema =
-    R"({"type":"object","properties":{"code":{"type":"string"},"status":{"type":"integer","minimum":400,"maximum":599},)"
-    R"("title":{"type":"string"},"detail":{"type":"string","description":"What happened."},)"
-    R"("cause":{"type":"string","description":"When it happens and what to do about it."},)"
+    R"({"type":"object","properties":{"code":{"type":"string","maxLength":64},"status":{"type":"integer","minimum":400,"maximum":599},)"
+    R"("title":{"type":"string","maxLength":100},"detail":{"type":"string","maxLength":2000,"description":"What happened."},)"
+    R"("cause":{"type":"string","maxLength":2000,"description":"When it happens and what to do about it."},)"
     R"("retry":{"type":"string","enum":["corrected","changed","later","same_key"],)"
     R"("description":"What a request must be to succeed when it is sent again."},)"
-    R"("advice":{"type":"string","description":"The same for a person."},)"
+    R"("advice":{"type":"string","maxLength":2000,"description":"The same for a person."},)"
     R"("members":{"type":"array","description":"What problems of this code carry besides.","items":{"type":"object",)"
-    R"("properties":{"name":{"type":"string"},"description":{"type":"string"}},"required":["name","description"],)"
+    R"("properties":{"name":{"type":"string","maxLength":64},"description":{"type":"string","maxLength":2000}},"required":["name","description"],)"
     R"("additionalProperties":false}},"example":{"$ref":"#/components/schemas/Problem"}},)"
     R"("required":["code","status","title","detail","cause","retry","advice","members","example"],)"
     R"("additionalProperties":false})";
@@ -134,13 +136,13 @@ void write_paths(json::writer& out, const document_facts& facts, openapi::compon
     const operation what = l.leads_to->describe(facts);
     check(what, l.pattern);
     out.dynamic_key(lower(to_string(l.verb)));
-    openapi::write_operation(out, l.verb, l.pattern, {l.leads_to->waits(), l.leads_to->who}, what, used);
+    openapi::write_operation(out, l.verb, l.pattern, {l.leads_to->waits(), facts.secured, l.leads_to->who}, what, used);
   }
   out.end_object();
   out.end_object();
 }
 
-void write_components(json::writer& out, openapi::components& used) {
+void write_components(json::writer& out, const document_facts& facts, openapi::components& used) {
   out.key("components");
   out.begin_object();
   out.key("schemas");
@@ -154,7 +156,9 @@ void write_components(json::writer& out, openapi::components& used) {
   openapi::write_header_components(out);
   openapi::write_problem_responses(out, used);
   openapi::write_problem_examples(out, used);
-  openapi::write_security_schemes(out);
+  if (facts.secured) {
+    openapi::write_security_schemes(out);
+  }
   out.end_object();
 }
 
@@ -189,7 +193,7 @@ std::string make_openapi(const document_facts& facts) {
       "{\"items\":[" + pages::problem_json(errc::sold_out) + "]}");
   used.schemas.add("OpenApiDocument",
                    R"({"type":"object","description":"See spec.openapis.org.",)"
-                   R"("properties":{"openapi":{"type":"string"}},"required":["openapi"]})",
+                   R"("properties":{"openapi":{"type":"string","maxLength":20}},"required":["openapi"]})",
                    R"({"openapi":"3.1.0"})");
   std::string text;
   json::writer out{text};
@@ -198,7 +202,7 @@ std::string make_openapi(const document_facts& facts) {
   write_info(out, facts);
   write_tags(out);
   write_paths(out, facts, used);
-  write_components(out, used);
+  write_components(out, facts, used);
   out.end_object();
   return text;
 }

@@ -5,10 +5,13 @@
 
 #include <fmt/format.h>
 
+#include "coffer/api/bulk_body.hpp"
 #include "coffer/api/openapi_parts.hpp"
 #include "coffer/api/problem_table.hpp"
+#include "coffer/api/vocabulary.hpp"
 #include "coffer/auth/principal.hpp"
 #include "coffer/base/ids.hpp"
+#include "coffer/http/limits.hpp"
 
 namespace coffer::api::openapi {
 
@@ -104,7 +107,7 @@ void write_parameters(json::writer& out, std::string_view pattern, const operati
     info.required = true;
     info.description = known->text;
     info.minimum = 1;
-    info.maximum = known->is_text ? std::nullopt : std::optional{max_json_integer};
+    info.maximum = known->is_text ? 2 * longest_key + 2 : max_json_integer;
     write_parameter(out, "path", info, known->is_text ? R"("order-1001")" : "1");
   }
   for (const parameter& p : what.parameters) {
@@ -115,8 +118,24 @@ void write_parameters(json::writer& out, std::string_view pattern, const operati
   out.end_array();
 }
 
+/// A body of lines that are JSON each is one text to OpenAPI 3.1, and so to the clients that are made from it.
+void write_lines(json::writer& out, std::string_view shape, std::string_view example) {
+  out.key("schema");
+  out.begin_object();
+  member(out, "type", "string");
+  member(out, "description", fmt::format("Lines, each a {} as JSON and a line feed.", shape));
+  member(out, "maxLength", static_cast<std::int64_t>(http::limits{}.streamed_body));
+  member(out, "contentMediaType", ndjson_type);
+  out.key("contentSchema");
+  refer(out, "schemas", shape);
+  out.end_object();
+  out.key("example");
+  out.value(std::string{example} + "\n");
+}
+
 void write_body(json::writer& out, const request_body& body, shapes& schemas) {
   schemas.add(body.name, body.schema, {});
+  const bool lines = body.media == ndjson_type;
   out.key("requestBody");
   out.begin_object();
   member(out, "required", true);
@@ -124,10 +143,14 @@ void write_body(json::writer& out, const request_body& body, shapes& schemas) {
   out.begin_object();
   out.dynamic_key(body.media);
   out.begin_object();
-  out.key("schema");
-  refer(out, "schemas", body.name);
-  out.key("example");
-  out.raw(body.example);
+  if (lines) {
+    write_lines(out, body.name, body.example);
+  } else {
+    out.key("schema");
+    refer(out, "schemas", body.name);
+    out.key("example");
+    out.raw(body.example);
+  }
   out.end_object();
   out.end_object();
   out.end_object();
@@ -139,9 +162,10 @@ void write_reply_content(json::writer& out, const reply& a, const shapes& schema
   }
   out.dynamic_key(a.media);
   out.begin_object();
-  out.key("schema");
   if (a.shape.empty()) {
-    out.raw(R"({"type":"string"})");
+    out.key("schema");
+    // A file of this program, or a statement, which is as long as it is.
+    out.raw(a.media == "text/csv" ? R"({"type":"string"})" : R"({"type":"string","maxLength":1048576})");
     out.end_object();
     return;
   }
@@ -149,9 +173,15 @@ void write_reply_content(json::writer& out, const reply& a, const shapes& schema
   if (shape == nullptr) {
     throw std::logic_error("a description names the unknown shape " + std::string{a.shape});
   }
-  refer(out, "schemas", a.shape);
-  out.key("example");
-  out.raw(a.example.empty() ? shape->example : a.example);
+  const std::string_view example = a.example.empty() ? shape->example : a.example;
+  if (a.media == ndjson_type) {
+    write_lines(out, a.shape, example);
+  } else {
+    out.key("schema");
+    refer(out, "schemas", a.shape);
+    out.key("example");
+    out.raw(example);
+  }
   out.end_object();
 }
 
@@ -178,11 +208,13 @@ std::string text_of(const outcome& o) {
 struct traits {
   bool keyed = false;    ///< takes an Idempotency-Key
   bool limited = false;  ///< says what is left of its limits
+  bool patches = false;  ///< is a PATCH
 };
 
 void write_response(json::writer& out, int status, const outcome& o, const traits& all, components& used) {
   const bool replayed = all.keyed && (status == 402 || status == 409);
-  if (o.replies.empty() && o.codes.size() == 1 && !replayed && !all.limited) {
+  const bool patch = all.patches && status == 415;
+  if (o.replies.empty() && o.codes.size() == 1 && !replayed && !patch && !all.limited) {
     used.responses.insert(*o.codes.begin());
     refer(out, "responses", component_name(*o.codes.begin()));
     return;
@@ -193,6 +225,9 @@ void write_response(json::writer& out, int status, const outcome& o, const trait
   }
   if (replayed) {
     headers.insert("Idempotent-Replayed");
+  }
+  if (patch) {
+    headers.insert("Accept-Patch");
   }
   if (all.limited) {
     headers.insert({"RateLimit", "RateLimit-Policy"});
@@ -229,10 +264,11 @@ std::string scope_text(const access& who) {
                    : std::string{" Server keys need the scope of each operation."};
 }
 
-void write_security(json::writer& out, const access& who) {
+void write_security(json::writer& out, const route_facts& route) {
+  const access& who = route.who;
   out.key("security");
   out.begin_array();
-  if (!who.is_open) {
+  if (!who.is_open && route.secured) {
     out.begin_object();
     out.key("serverKey");
     out.begin_array();
@@ -256,8 +292,8 @@ void write_operation(json::writer& out, http::method verb, std::string_view patt
   out.value(what.tag);
   out.end_array();
   member(out, "summary", what.summary);
-  member(out, "description", fmt::format("{}{}", what.text, scope_text(route.who)));
-  write_security(out, route.who);
+  member(out, "description", fmt::format("{}{}", what.text, route.secured ? scope_text(route.who) : ""));
+  write_security(out, route);
   write_parameters(out, pattern, what);
   if (what.body) {
     write_body(out, *what.body, used.schemas);
@@ -271,6 +307,7 @@ void write_operation(json::writer& out, http::method verb, std::string_view patt
   }
   traits all;
   all.limited = !route.who.is_open && (!route.who.scope || route.who.counts_as != limit::route_class::none);
+  all.patches = verb == http::method::patch;
   all.keyed = std::any_of(what.parameters.begin(), what.parameters.end(),
                           [](const parameter& p) { return p.info.name == "Idempotency-Key"; });
   out.key("responses");
@@ -300,6 +337,7 @@ void write_parameter_components(json::writer& out) {
   info.name = "X-Request-Id";
   info.type = "string";
   info.description = "The client's own name for the request. One that is not acceptable is replaced.";
+  info.maximum = longest_header;
   write_parameter(out, "header", info, R"("checkout-5f2c")");
   out.key("TraceParent");
   info.name = "traceparent";

@@ -53,7 +53,8 @@ void write_header_components(json::writer& out);
 
 /// What the route table knows of an operation.
 struct route_facts {
-  bool waits = false;  ///< the handler uses the database
+  bool waits = false;   ///< the handler uses the database
+  bool secured = true;  ///< the server asks for credentials
   access who;
 };
 

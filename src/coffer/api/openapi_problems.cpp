@@ -2,6 +2,7 @@
 #include "coffer/api/openapi_parts.hpp"
 #include "coffer/api/problem.hpp"
 #include "coffer/api/samples.hpp"
+#include "coffer/base/clock.hpp"
 
 namespace coffer::api::openapi {
 
@@ -9,10 +10,10 @@ namespace {
 
 constexpr std::string_view field_error_schema =
     R"({"type":"object","properties":{)"
-    R"("pointer":{"type":"string","description":"A JSON pointer into the body like #/amount, or the name of a parameter )"
+    R"("pointer":{"type":"string","maxLength":300,"description":"A JSON pointer into the body like #/amount, or the name of a parameter )"
     R"(or header."},)"
-    R"("code":{"type":"string","description":"The rule that is broken, e.g. greater_than."},)"
-    R"("detail":{"type":"string","description":"The rule for a person."},)"
+    R"("code":{"type":"string","maxLength":64,"description":"The rule that is broken, e.g. greater_than."},)"
+    R"("detail":{"type":"string","maxLength":2000,"description":"The rule for a person."},)"
     R"("params":{"type":"object","description":"The rule's numbers.","additionalProperties":{"type":"integer"}}},)"
     R"("required":["pointer","code","detail","params"],"additionalProperties":false})";
 
@@ -43,10 +44,10 @@ std::string schema_of(errc code) {
   member(out, "const", kind.status);
   out.end_object();
   out.key("detail");
-  out.raw(R"({"type":"string","description":"What happened, for a person."})");
+  out.raw(R"({"type":"string","maxLength":2000,"description":"What happened, for a person."})");
   constant(out, "code", to_string(code));
   out.key("request_id");
-  out.raw(R"({"type":"string","description":"X-Request-Id of the request that was decided."})");
+  out.raw(R"({"type":"string","maxLength":64,"description":"X-Request-Id of the request that was decided."})");
   for (const problem_number& n : kind.numbers) {
     if (!n.name.empty()) {
       required.push_back(n.name);
@@ -59,6 +60,9 @@ std::string schema_of(errc code) {
         member(out, "type", "integer");
       }
       member(out, "format", n.is_time ? "date-time" : "int64");
+      if (n.is_time) {
+        member(out, "maxLength", static_cast<std::int64_t>(written_time));
+      }
       member(out, "description", n.text);
       out.end_object();
     }

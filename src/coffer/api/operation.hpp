@@ -17,6 +17,7 @@ namespace coffer::api {
 struct document_facts {
   std::string_view version;      ///< of the program
   std::int64_t max_deposit = 0;  ///< credits per add-funds
+  bool secured = true;           ///< credentials are asked for
 };
 
 /// A query parameter or a request header.

@@ -1,11 +1,18 @@
 // Users and products.
 #include "coffer/api/dto.hpp"
+#include "coffer/api/etag.hpp"
 #include "coffer/api/list_query.hpp"
 #include "coffer/api/operations.hpp"
 
 namespace coffer::api::operations {
 
 using enum errc;
+
+namespace {
+
+constexpr std::string_view tag_example = R"("\"9d41e07c3ab65f82\"")";
+
+}  // namespace
 
 operation create_user(const document_facts&) {
   return {.id = "createUser",
@@ -32,7 +39,7 @@ operation create_product(const document_facts&) {
           .summary = "Make a product",
           .text = "It can be bought at once unless is_active is false or its sale starts later.",
           .body = body_of(create_product_schema(), R"({"name":"Day boost","price":100,"type":"consumable"})"),
-          .replies = {{.status = 201, .text = "The product.", .shape = "Product", .headers = {"Location"}}},
+          .replies = {{.status = 201, .text = "The product.", .shape = "Product", .headers = {"Location", "ETag"}}},
           .errors = {name_taken}};
 }
 
@@ -50,9 +57,11 @@ operation get_product(const document_facts&) {
   return {.id = "getProduct",
           .tag = "Products",
           .summary = "Look a product up",
-          .text = "Inactive products are shown too.",
-          .replies = {{.text = "The product.", .shape = "Product"}},
-          .errors = {product_not_found}};
+          .text = "Inactive products are shown too. The ETag is of all that is shown, the stock too.",
+          .parameters = {none_match_parameter(tag_example), match_parameter(tag_example)},
+          .replies = {{.text = "The product.", .shape = "Product", .headers = {"ETag"}},
+                      {.status = 304, .text = "It is the one the client has.", .headers = {"ETag"}, .media = {}}},
+          .errors = {product_not_found, precondition_failed}};
 }
 
 operation change_product(const document_facts&) {
@@ -62,10 +71,13 @@ operation change_product(const document_facts&) {
           .text =
               "Members that are left out stay as they are. null clears stock, per_user_limit and the times of the "
               "sale, and "
-              "leaves the rest as it is. The type cannot be changed.",
+              "leaves the rest as it is. The type cannot be changed. With `If-Match` nothing is changed unless the "
+              "product is "
+              "still the one with that ETag; of a product with a stock, each sale makes another.",
+          .parameters = {match_parameter(tag_example)},
           .body = body_of(change_product_schema(), R"({"price":120})"),
-          .replies = {{.text = "The product as it is now.", .shape = "Product"}},
-          .errors = {product_not_found, name_taken}};
+          .replies = {{.text = "The product as it is now.", .shape = "Product", .headers = {"ETag"}}},
+          .errors = {product_not_found, precondition_failed, name_taken}};
 }
 
 }  // namespace coffer::api::operations

@@ -12,19 +12,18 @@ namespace coffer::api::operations {
 using enum errc;
 
 operation get_inventory(const document_facts&) {
-  return {.id = "getInventory",
-          .tag = "Users",
-          .summary = "List what a user owns",
-          .text =
-              "Complete and never older than the user's latest acknowledged transaction; with `as_of` as it was in the "
-              "past, from the journal.",
-          .parameters = {documented(as_of_parameter), none_match_parameter(R"("\"7\"")")},
-          .replies = {{.text = "The inventory.", .shape = "Inventory", .headers = {"ETag", "Cache-Status"}},
-                      {.status = 304,
-                       .text = "It is the one the client has.",
-                       .headers = {"ETag", "Cache-Status"},
-                       .media = {}}},
-          .errors = {user_not_found}};
+  return {
+      .id = "getInventory",
+      .tag = "Users",
+      .summary = "List what a user owns",
+      .text =
+          "Complete and never older than the user's latest acknowledged transaction; with `as_of` as it was in the "
+          "past, from the journal.",
+      .parameters = {documented(as_of_parameter), none_match_parameter(R"("\"7\"")"), match_parameter(R"("\"7\"")")},
+      .replies =
+          {{.text = "The inventory.", .shape = "Inventory", .headers = {"ETag", "Cache-Status"}},
+           {.status = 304, .text = "It is the one the client has.", .headers = {"ETag", "Cache-Status"}, .media = {}}},
+      .errors = {user_not_found, precondition_failed}};
 }
 
 operation list_transactions(const document_facts&) {

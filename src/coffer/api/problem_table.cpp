@@ -150,7 +150,9 @@ constexpr std::array<row, errc_count> table = {{
       "Method, target and version together end at 8 KiB unless the operator configured another limit.", corrected}},
     {errc::unsupported_media_type,
      {415, "Unsupported media type", "The body must be application/json.",
-      "Content-Type is not application/json, or the body has a Content-Encoding.", corrected}},
+      "Content-Type is missing or not the one that the header Accept of this answer names, or the body has a "
+      "Content-Encoding.",
+      corrected}},
     {errc::expectation_failed,
      {417, "Expectation failed", "The only expectation this server knows is 100-continue.",
       "The Expect header asks for something else.", corrected}},
@@ -182,8 +184,8 @@ constexpr std::array<row, errc_count> table = {{
      {500, "Internal error", "The server failed. Quote the request id when you report this.",
       "A bug. A write may or may not have been applied.", same_key}},
     {errc::not_implemented,
-     {501, "Not implemented", "This server does not know the method.", "The method is none of HTTP's usual ones.",
-      corrected}},
+     {501, "Not implemented", "This server does not know the method.",
+      "The method is none of HTTP's usual ones, or the body has a transfer coding other than chunked.", corrected}},
     {errc::http_version_not_supported,
      {505, "HTTP version not supported", "This server speaks HTTP/1.1 and 1.0.",
       "The request line names another version of HTTP, or is the preface of HTTP/2.", corrected}},
@@ -204,6 +206,11 @@ constexpr std::array<row, errc_count> table = {{
       "An atomic batch happens as a whole. Look at the operation that was refused; this one left nothing behind, and "
       "its Idempotency-Key is still free.",
       changed}},
+    {errc::precondition_failed,
+     {412, "Precondition failed", "If-Match does not name the entity tag of what is there now. Nothing was done.",
+      "What If-Match was to protect has changed since it was read. Read it again, look whether the change is still "
+      "wanted, and send it with the new ETag.",
+      corrected}},
 }};
 
 constexpr bool in_order() {

@@ -11,7 +11,7 @@ namespace coffer::api {
 
 namespace {
 
-constexpr note any_id{.minimum = 1, .maximum = max_json_integer};
+constexpr note shown_id{.minimum = 1, .maximum = max_json_integer};
 constexpr note any_version{.text = "Place in the user's history: dense, from 1 on; 0 is a user without history.",
                            .minimum = 0,
                            .maximum = max_json_integer};
@@ -24,7 +24,8 @@ constexpr note any_type{.text = "Consumables stack and are used up; a permanent 
                         .names = product_types};
 constexpr note sale_start{.text = "The first moment of the sale; null: no start.", .format = "date-time"};
 constexpr note sale_end{.text = "The first moment after the sale; null: no end.", .format = "date-time"};
-constexpr note product_name{.text = "Shown to players."};
+constexpr note shown_name{.text = "Shown to players.", .maximum = longest_name};
+constexpr note error_code{.text = "Error code of a failed row.", .maximum = longest_code};
 
 /// A page of a list.
 template <typename Resource>
@@ -55,9 +56,9 @@ std::optional<std::int64_t> id_of(const std::optional<product_id>& product) {
 template <typename Sink>
 static void members_of(Sink& out, const store::user_row& user) {
   out.called("User");
-  out.member("id", user.id.value, any_id);
-  out.member("username", user.username, {.text = "Unique regardless of case."});
-  out.member("email", user.email, {.text = "Unique regardless of case."});
+  out.member("id", user.id.value, shown_id);
+  out.member("username", user.username, {.text = "Unique regardless of case.", .maximum = longest_username});
+  out.member("email", user.email, {.text = "Unique regardless of case.", .maximum = longest_email});
   out.member("balance", user.balance.value, any_credits);
   out.member("version", user.at.value, any_version);
   out.member("created_at", to_rfc3339(user.created_at), any_time);
@@ -66,9 +67,9 @@ static void members_of(Sink& out, const store::user_row& user) {
 template <typename Sink>
 static void members_of(Sink& out, const domain::product& product) {
   out.called("Product");
-  out.member("id", product.terms.id.value, any_id);
-  out.member("name", product.name, product_name);
-  out.member("description", product.description, {.text = "Shown to players."});
+  out.member("id", product.terms.id.value, shown_id);
+  out.member("name", product.name, shown_name);
+  out.member("description", product.description, {.text = "Shown to players.", .maximum = longest_description});
   out.member("price", product.terms.price.value, {.text = "Whole credits per unit.", .minimum = 0});
   out.member("type", to_string(product.terms.type), any_type);
   out.member("is_active", product.terms.is_active, {.text = "Whether the product can be bought."});
@@ -82,8 +83,9 @@ static void members_of(Sink& out, const domain::product& product) {
 template <typename Sink>
 static void members_of(Sink& out, const domain::transaction& row) {
   out.called("Transaction");
-  out.member("id", transaction_id(row), {.text = "<user_id>-<version>", .pattern = "^[1-9][0-9]*-[1-9][0-9]*$"});
-  out.member("user_id", row.user.value, any_id);
+  out.member("id", transaction_id(row),
+             {.text = "<user_id>-<version>", .maximum = 33, .pattern = "^[1-9][0-9]*-[1-9][0-9]*$"});
+  out.member("user_id", row.user.value, shown_id);
   out.member("version", row.at.value, any_version);
   out.member("kind", to_string(row.kind), {.text = "What was asked for.", .names = transaction_kinds});
   out.nullable("product_id", id_of(row.product), {.text = "Null where no product is concerned.", .minimum = 1});
@@ -91,11 +93,12 @@ static void members_of(Sink& out, const domain::transaction& row) {
   out.member("amount", on_the_wire(row.amount), {.text = "Whole credits that moved, or would have.", .minimum = 0});
   out.member("status", to_string(row.status),
              {.text = "A failed row changed nothing and says why.", .names = transaction_statuses});
-  out.nullable("reason", row.reason ? to_string(*row.reason) : std::string_view{},
-               {.text = "Error code of a failed row."});
+  out.nullable("reason", row.reason ? to_string(*row.reason) : std::string_view{}, error_code);
   out.member("balance_after", row.balance_after.value, any_balance);
-  out.nullable("idempotency_key", row.idempotency_key, {.text = "The key of the request, without quotes."});
-  out.member("request_id", row.request_id, {.text = "X-Request-Id of the request that was decided."});
+  out.nullable("idempotency_key", row.idempotency_key,
+               {.text = "The key of the request, without quotes.", .maximum = longest_key});
+  out.member("request_id", row.request_id,
+             {.text = "X-Request-Id of the request that was decided.", .maximum = longest_request_id});
   out.member("created_at", to_rfc3339(row.created_at), any_time);
   out.nested_or_null("actor", shown_actor_of(row), actor_note);
   out.if_any("direction", grant_direction(row),
@@ -106,13 +109,13 @@ static void members_of(Sink& out, const domain::transaction& row) {
              {.text = "Of a refund: units that had been used up and were paid back all the same.", .minimum = 0});
   const bool by_operator = row.kind == domain::transaction_kind::grant || row.kind == domain::transaction_kind::refund;
   out.if_any("note", by_operator ? std::optional<std::string_view>{row.note} : std::nullopt,
-             {.text = "Of a grant or refund: the operator's reason."});
+             {.text = "Of a grant or refund: the operator's reason.", .maximum = longest_reason});
 }
 
 template <typename Sink>
 static void members_of(Sink& out, const receipt_item& item) {
   out.called("ReceiptItem");
-  out.member("product_id", item.product, any_id);
+  out.member("product_id", item.product, shown_id);
   out.member("quantity", item.quantity, {.text = "Units owned afterwards.", .minimum = 0});
 }
 
@@ -132,8 +135,8 @@ static void members_of(Sink& out, const receipt& of) {
 template <typename Sink>
 static void members_of(Sink& out, const store::inventory_item& item) {
   out.called("InventoryItem");
-  out.member("product_id", item.product.value, any_id);
-  out.member("name", item.name, product_name);
+  out.member("product_id", item.product.value, shown_id);
+  out.member("name", item.name, shown_name);
   out.member("type", to_string(item.type), any_type);
   out.member("quantity", item.quantity, {.text = "Units owned.", .minimum = 1});
   out.member("purchased_at", to_rfc3339(item.purchased_at), {.text = "The latest purchase.", .format = "date-time"});
@@ -142,7 +145,7 @@ static void members_of(Sink& out, const store::inventory_item& item) {
 template <typename Sink>
 static void members_of(Sink& out, const store::inventory& inventory) {
   out.called("Inventory");
-  out.member("user_id", inventory.user.value, any_id);
+  out.member("user_id", inventory.user.value, shown_id);
   out.member("version", inventory.at.value, any_version);
   out.list("items", std::span<const store::inventory_item>{inventory.items},
            {.text = "By product_id; what has been used up is left out."});
@@ -153,8 +156,8 @@ static void members_of(Sink& out, const store::inventory& inventory) {
 template <typename Sink>
 static void members_of(Sink& out, const store::product_sales& sales) {
   out.called("ProductSales");
-  out.member("product_id", sales.product.value, any_id);
-  out.member("name", sales.name, product_name);
+  out.member("product_id", sales.product.value, shown_id);
+  out.member("name", sales.name, shown_name);
   out.member("type", to_string(sales.type), any_type);
   out.member("purchases", sales.purchases, any_count);
   out.member("units", sales.units, any_count);
@@ -187,14 +190,15 @@ static void members_of(Sink& out, const service::health_report& report) {
                "it could not be read.",
        .names = schema_states});
   out.member("cache", report.cache, {.text = "Never a reason not to be ready.", .names = cache_states});
-  out.nullable("message", report.message, {.text = "Why not ready, with the next step."});
+  out.nullable("message", report.message, {.text = "Why not ready, with the next step.", .maximum = longest_detail});
 }
 
 template <typename Sink, typename Resource>
 static void members_of(Sink& out, const page<Resource>& of) {
   out.called(std::same_as<Resource, domain::product> ? "ProductPage" : "TransactionPage");
   out.list("items", of.items, {.maximum = largest_page});
-  out.nullable("next_cursor", of.next_cursor, {.text = "For the next page; null at the end."});
+  out.nullable("next_cursor", of.next_cursor,
+               {.text = "For the next page; null at the end.", .maximum = longest_cursor});
 }
 
 std::string transaction_id(const domain::transaction& row) {

@@ -6,7 +6,7 @@ namespace {
 
 constexpr timestamp some_time{std::chrono::microseconds{1795395643328311}};  // 2026-11-23T01:00:43.328311Z
 
-domain::transaction row(domain::transaction_kind kind, std::int64_t at) {
+domain::transaction sample_row(domain::transaction_kind kind, std::int64_t at) {
   domain::transaction made;
   made.user = user_id{1};
   made.at = version{at};
@@ -40,14 +40,14 @@ domain::product product() {
 }
 
 domain::transaction deposit() {
-  domain::transaction made = row(domain::transaction_kind::deposit, 1);
+  domain::transaction made = sample_row(domain::transaction_kind::deposit, 1);
   made.amount = made.balance_after = domain::credits{10000};
   made.idempotency_key = "payment-77";
   return made;
 }
 
 domain::transaction purchase() {
-  domain::transaction made = row(domain::transaction_kind::purchase, 2);
+  domain::transaction made = sample_row(domain::transaction_kind::purchase, 2);
   made.product = product_id{1};
   made.quantity = 2;
   made.amount = domain::credits{200};
@@ -58,7 +58,7 @@ domain::transaction purchase() {
 }
 
 domain::transaction use() {
-  domain::transaction made = row(domain::transaction_kind::use, 3);
+  domain::transaction made = sample_row(domain::transaction_kind::use, 3);
   made.product = product_id{1};
   made.quantity = 1;
   made.balance_after = domain::credits{9800};
@@ -67,7 +67,7 @@ domain::transaction use() {
 }
 
 domain::transaction grant() {
-  domain::transaction made = row(domain::transaction_kind::grant, 4);
+  domain::transaction made = sample_row(domain::transaction_kind::grant, 4);
   made.product = product_id{1};
   made.quantity = 3;
   made.balance_after = domain::credits{9800};
@@ -77,7 +77,7 @@ domain::transaction grant() {
 }
 
 domain::transaction refund() {
-  domain::transaction made = row(domain::transaction_kind::refund, 5);
+  domain::transaction made = sample_row(domain::transaction_kind::refund, 5);
   made.product = product_id{1};
   made.quantity = 1;
   made.amount = domain::credits{100};

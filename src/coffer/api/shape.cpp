@@ -1,5 +1,7 @@
 #include "coffer/api/shape.hpp"
 
+#include "coffer/base/clock.hpp"
+
 namespace coffer::api {
 
 std::string schema_sink::schema() const {
@@ -10,14 +12,7 @@ std::string schema_sink::schema() const {
   out.value("object");
   out.key("properties");
   out.raw("{" + properties_ + "}");
-  if (!names_.empty()) {
-    out.key("required");
-    out.begin_array();
-    for (const std::string_view name : names_) {
-      out.value(name);
-    }
-    out.end_array();
-  }
+  json::write_required(out, names_);
   out.key("additionalProperties");
   out.value(false);
   out.end_object();
@@ -30,6 +25,9 @@ void schema_sink::add(std::string_view name, json::member_info info, const note&
   info.maximum = about.maximum;
   info.format = about.format;
   info.pattern = about.pattern;
+  if (about.format == "date-time" && !about.maximum) {
+    info.maximum = static_cast<std::int64_t>(written_time);
+  }
   info.names.assign(about.names.begin(), about.names.end());
   names_.push_back(name);
   out_.dynamic_key(name);

@@ -20,8 +20,8 @@ namespace coffer::api {
 /// What documents say of a member besides its type, which is that of its value.
 struct note {
   std::string_view text{};
-  std::optional<std::int64_t> minimum{};
-  std::optional<std::int64_t> maximum{};
+  std::optional<std::int64_t> minimum{};  ///< of an integer's value or a string's length
+  std::optional<std::int64_t> maximum{};  ///< every string has one, or `names`, or is a time
   std::string_view format{};
   std::string_view pattern{};
   std::span<const std::string_view> names{};  ///< the only values

@@ -28,18 +28,20 @@ static void members_of(Sink& out, const statement_line& of) {
   out.member("kind", to_string(row.kind), {.names = transaction_kinds});
   out.member("status", to_string(row.status), {.names = transaction_statuses});
   out.nullable("product_id", row.product ? std::optional{row.product->value} : std::nullopt, {.minimum = 1});
-  out.nullable("product_name", of.line.product_name, {.text = "The product's name now."});
+  out.nullable("product_name", of.line.product_name, {.text = "The product's name now.", .maximum = longest_name});
   out.member("quantity", row.quantity, {.minimum = 0});
   out.member("amount", on_the_wire(row.amount), {.text = "Whole credits that moved, or would have.", .minimum = 0});
   out.member("change", of.change, {.text = "What the row did to the balance."});
   out.member("balance_after", row.balance_after.value, {.text = "The running balance.", .minimum = 0});
   out.nullable("reason", row.reason ? to_string(*row.reason) : std::string_view{},
-               {.text = "Error code of a failed row."});
-  out.nullable("idempotency_key", row.idempotency_key, {.text = "The key of the request, without quotes."});
-  out.member("request_id", row.request_id, {.text = "X-Request-Id of the request that was decided."});
+               {.text = "Error code of a failed row.", .maximum = longest_code});
+  out.nullable("idempotency_key", row.idempotency_key,
+               {.text = "The key of the request, without quotes.", .maximum = longest_key});
+  out.member("request_id", row.request_id,
+             {.text = "X-Request-Id of the request that was decided.", .maximum = longest_request_id});
   out.nested_or_null("actor", shown_actor_of(row), actor_note);
   out.nullable("refunded_version", refunded_version(row), {.text = "Of a refund: the version of the purchase."});
-  out.nullable("note", row.note, {.text = "Of a grant or refund: the operator's reason."});
+  out.nullable("note", row.note, {.text = "Of a grant or refund: the operator's reason.", .maximum = longest_reason});
   out.if_any("direction", grant_direction(row),
              {.text = "Of a grant: whether it gives or takes.", .names = grant_directions});
   out.if_any("missing", missing_units(row),
@@ -99,7 +101,7 @@ void add_statement_shape(shapes& all) {
       R"("opening_balance":{"type":"integer","format":"int64","minimum":0,"description":"Before the first item."},)"
       R"("closing_balance":{"type":"integer","format":"int64","minimum":0,"description":"After the last item."},)"
       R"("items":{"type":"array","items":{"$ref":"#/components/schemas/StatementItem"}},)"
-      R"("next_cursor":{"type":["string","null"],"description":"Goes on behind a limit; null at the end."}},)"
+      R"("next_cursor":{"type":["string","null"],"maxLength":64,"description":"Goes on behind a limit; null at the end."}},)"
       R"("required":["user_id","opening_balance","closing_balance","items","next_cursor"],)"
       R"("additionalProperties":false})",
       R"({"user_id":1,"opening_balance":10000,"closing_balance":9800,"items":[)" + items + R"(],"next_cursor":null})");

@@ -13,6 +13,11 @@ constexpr std::string_view metrics_type = "text/plain; version=0.0.4; charset=ut
 }  // namespace
 
 http::eventual_response admin::handle(http::request& r) {
+  if (r.verb == http::method::options && r.path() == "*") {
+    http::response answer{204};
+    answer.add("Allow", "GET, HEAD");
+    return answer;
+  }
   const bool read = r.verb == http::method::get || r.verb == http::method::head;
   const bool known = r.path() == "/metrics" || r.path() == "/livez";
   if (!known) {

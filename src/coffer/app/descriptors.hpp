@@ -8,12 +8,16 @@
 
 namespace coffer::app {
 
-/// Descriptors kept free of client connections: those to the database and the cache, event loops, log, files,
-/// operators.
+/// Connections to the admin listener: a few collectors and probes; more wait in its backlog.
+inline constexpr std::size_t admin_connections = 32;
+
+/// Descriptors kept free of client connections: those to the database and the cache, event loops, log, files, and those
+/// of the admin listener.
 inline std::size_t reserved_descriptors(const settings& s) {
   constexpr std::size_t usual = 128;
+  constexpr std::size_t process = 32;    // log, files, listeners and what is kept spare
   constexpr std::size_t per_thread = 8;  // besides its pool: event loop, timers, cache, look-ups of names
-  return std::max(usual, usual / 2 + static_cast<std::size_t>(s.lanes) +
+  return std::max(usual, process + admin_connections + static_cast<std::size_t>(s.lanes) +
                              static_cast<std::size_t>(s.threads) * (s.read_pool_size + per_thread));
 }
 

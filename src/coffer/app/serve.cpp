@@ -127,7 +127,9 @@ class serving {
     public_.emplace("public", std::move(http_shards), limits, client_rules(s, limits.connections));
     std::vector<http::shard> admin_shards;
     admin_shards.emplace_back(control_.get_executor(), admin_);
-    admin_server_.emplace("admin", std::move(admin_shards), http::limits{});
+    http::limits of_admin;
+    of_admin.connections = admin_connections;
+    admin_server_.emplace("admin", std::move(admin_shards), of_admin);
   }
 
   int run() {
@@ -392,7 +394,9 @@ class serving {
 
   const settings& settings_;
   inherited_sockets given_;
-  const api::documents described_{{.version = version_text, .max_deposit = settings_.max_deposit}};
+  const api::documents described_{{.version = version_text,
+                                   .max_deposit = settings_.max_deposit,
+                                   .secured = settings_.auth == auth_mode::required}};
   std::atomic<bool> draining_ = false;
   bool clean_ = false;
   asio::io_context control_{1};

@@ -226,7 +226,8 @@ void add_http(std::vector<setting_spec>& all) {
                          COFFER_MEMBER(http.header_time), milliseconds{100}, minutes{10}));
   all.push_back(duration(named("--body-timeout", "COFFER_BODY_TIMEOUT", http, "for a whole body; beyond it 408"),
                          COFFER_MEMBER(http.body_time), milliseconds{100}, minutes{10}));
-  all.push_back(duration(named("--idle-timeout", "COFFER_IDLE_TIMEOUT", http, "between requests; then closed"),
+  all.push_back(duration(named("--idle-timeout", "COFFER_IDLE_TIMEOUT", http,
+                               "between requests; then closed; longer than a proxy in front waits"),
                          COFFER_MEMBER(http.idle_time), milliseconds{100}, hours{1}));
   all.push_back(duration(
       named("--write-timeout", "COFFER_WRITE_TIMEOUT", http, "without progress of a client that reads; then reset"),

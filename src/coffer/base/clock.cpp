@@ -83,6 +83,9 @@ bool take_fraction(std::string_view& text, std::int64_t& micros) {
 }  // namespace
 
 std::optional<timestamp> from_rfc3339(std::string_view text) {
+  if (text.size() > longest_time) {
+    return std::nullopt;
+  }
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
   std::int64_t micros = 0;
   const bool head = take_number(text, 4, year) && take_char(text, "-") && take_number(text, 2, month) &&

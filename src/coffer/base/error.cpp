@@ -55,6 +55,7 @@ constexpr std::array<std::string_view, errc_count> names = {
     "outcome_unknown",
     "overloaded",
     "not_executed",
+    "precondition_failed",
 };
 static_assert(!names.back().empty());
 

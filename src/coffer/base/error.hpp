@@ -60,10 +60,11 @@ enum class errc : std::uint8_t {
   outcome_unknown,
   overloaded,
   not_executed,
+  precondition_failed,
 };
 
 /// The number of codes, for tables indexed by errc.
-inline constexpr std::size_t errc_count = static_cast<std::size_t>(errc::not_executed) + 1;
+inline constexpr std::size_t errc_count = static_cast<std::size_t>(errc::precondition_failed) + 1;
 
 /// The code as the contract spells it, e.g. "insufficient_funds".
 std::string_view to_string(errc code) noexcept;

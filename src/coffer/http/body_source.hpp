@@ -7,8 +7,10 @@
 
 namespace coffer::http {
 
-/// Gives a body piece by piece. The session asks for the next piece when the client has taken the one before, so one
-/// piece is in memory at a time, and a slow client slows the source down. A piece should be some 10 to 100 KiB.
+/// Gives a body piece by piece. The head of the answer goes out with the first piece, so that a source that reads an
+/// upload has taken some of it by then (RFC 9110 section 10.1.1). The session asks for the next piece when the client
+/// has taken the one before, so one piece is in memory at a time, and a slow client slows the source down. A piece
+/// should be some 10 to 100 KiB.
 class body_source {
  public:
   virtual ~body_source() = default;

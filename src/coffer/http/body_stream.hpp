@@ -26,9 +26,8 @@ class body_stream {
   /// `stopped` and `failed` are for ever.
   virtual status take(std::string& piece) = 0;
 
-  /// Waits until take() has something to say besides `nothing`. Says "100 Continue" to a client that waits for it and
-  /// has no answer yet. Ends after limits::stream_idle at the latest, or when stream_rate is not kept; the stream has
-  /// failed then.
+  /// Waits until take() has something to say besides `nothing`. Says "100 Continue" to a client that waits for it. Ends
+  /// after limits::stream_idle at the latest, or when stream_rate is not kept; the stream has failed then.
   virtual net::task<> wait() = 0;
 
   /// Why it failed. With status `failed` only.

@@ -16,7 +16,7 @@ struct limits {
   std::size_t pipelined = 64 * 1024;               ///< bytes read and not yet parsed; beyond, no more is read
   std::chrono::milliseconds header_time{10000};    ///< from the first byte of a request, absolute; 408
   std::chrono::milliseconds body_time{10000};      ///< from the end of the head, absolute; 408
-  std::chrono::milliseconds idle_time{60000};      ///< between requests; close
+  std::chrono::milliseconds idle_time{75000};      ///< between requests, longer than proxies wait; close
   std::chrono::milliseconds write_time{10000};     ///< without progress; reset. One answer is buffered at most
   std::chrono::milliseconds request_time{5000};    ///< the deadline handed to the handler
   std::chrono::milliseconds linger_time{2000};     ///< for the client to take a last answer and close, absolute

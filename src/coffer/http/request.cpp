@@ -26,14 +26,30 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
          std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
-std::optional<std::string_view> request::header(std::string_view name) const {
+std::optional<std::string_view> request::header(single_field name) const {
   for (std::size_t i = 0; i < fields_.size(); ++i) {
     const auto [n, v] = header_at(i);
-    if (equal_ignoring_case(n, name)) {
+    if (equal_ignoring_case(n, name.text())) {
       return v;
     }
   }
   return std::nullopt;
+}
+
+std::optional<std::string> request::list(std::string_view name) const {
+  std::optional<std::string> all;
+  for (std::size_t i = 0; i < fields_.size(); ++i) {
+    const auto [n, v] = header_at(i);
+    if (!equal_ignoring_case(n, name)) {
+      continue;
+    }
+    if (all) {
+      all->append(", ").append(v);
+    } else {
+      all = v;
+    }
+  }
+  return all;
 }
 
 std::size_t request::count(std::string_view name) const {

@@ -1,6 +1,7 @@
 // One request, as parsed. Knows neither sockets nor the parser.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -21,6 +22,46 @@ std::optional<method> method_from_string(std::string_view name) noexcept;
 
 /// Compares header names: ASCII without regard to case.
 bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept;
+
+/// Fields whose value is a list: several lines of one are one list (RFC 9110 section 5.3).
+inline constexpr std::array<std::string_view, 15> list_fields = {"accept",
+                                                                 "accept-charset",
+                                                                 "accept-encoding",
+                                                                 "accept-language",
+                                                                 "cache-control",
+                                                                 "connection",
+                                                                 "content-encoding",
+                                                                 "content-language",
+                                                                 "expect",
+                                                                 "forwarded",
+                                                                 "if-match",
+                                                                 "if-none-match",
+                                                                 "transfer-encoding",
+                                                                 "via",
+                                                                 "x-forwarded-for"};
+
+/// The name of a field that is no list, as this program spells it. The compiler refuses the name of a list: of that,
+/// one line is not the value.
+class single_field {
+ public:
+  template <std::size_t Size>
+  consteval single_field(const char (&name)[Size])
+      : name_{name, Size - 1} {  // NOLINT: a literal is meant to become one
+    for (const std::string_view list : list_fields) {
+      bool same = list.size() == name_.size();
+      for (std::size_t i = 0; same && i < list.size(); ++i) {
+        same = (name_[i] >= 'A' && name_[i] <= 'Z' ? static_cast<char>(name_[i] + 32) : name_[i]) == list[i];
+      }
+      if (same) {
+        throw "a field that is a list is read with list()";
+      }
+    }
+  }
+  [[nodiscard]] constexpr std::string_view text() const noexcept { return name_; }
+
+ private:
+  std::string_view name_;
+};
 
 class body_stream;
 
@@ -50,7 +91,9 @@ class request {
   [[nodiscard]] std::string_view target() const { return target_; }
 
   /// The value of the first header called `name`, or nullopt.
-  [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;
+  [[nodiscard]] std::optional<std::string_view> header(single_field name) const;
+  /// The values of all headers called `name`, joined by commas, or nullopt when there is none.
+  [[nodiscard]] std::optional<std::string> list(std::string_view name) const;
   /// How many headers are called `name`.
   [[nodiscard]] std::size_t count(std::string_view name) const;
   [[nodiscard]] std::size_t header_count() const { return fields_.size(); }

@@ -38,6 +38,8 @@ std::string_view reason_phrase(int status) noexcept {
       return "Request Timeout";
     case 409:
       return "Conflict";
+    case 412:
+      return "Precondition Failed";
     case 413:
       return "Content Too Large";
     case 414:
@@ -123,7 +125,7 @@ void serialise(const response& answer, const serialise_options& how, std::string
     out += how.http_1_0 ? "" : "Transfer-Encoding: chunked\r\n";
   } else if (has_body) {
     out += "Content-Length: ";
-    append_number(out, answer.body.size());
+    append_number(out, answer.shared ? answer.shared->size() : answer.body.size());
     out += "\r\n";
   }
   if (how.close) {

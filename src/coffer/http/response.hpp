@@ -33,6 +33,8 @@ struct response {
   int status = 200;
   std::string_view content_type;  ///< empty: no body is announced
   std::string body;
+  /// A body that many answers have in common, in place of `body`: sent from where it is, never copied.
+  std::shared_ptr<const std::string> shared;
   /// Makes the body while it is sent, in place of `body`. HEAD does not touch it.
   std::shared_ptr<body_source> source;
   std::vector<std::pair<std::string_view, std::string>> headers;
@@ -58,9 +60,9 @@ struct serialise_options {
   bool http_1_0 = false;  ///< the client speaks HTTP/1.0: staying open must be said
 };
 
-/// Appends status line, headers and body, or the head alone when the body comes from a source: then it is chunked, or
-/// ends with the connection for HTTP/1.0 (`how.close` must be set). Adds Date, Content-Length, X-Request-Id,
-/// X-Content-Type-Options, and Cache-Control: no-store unless the response has its own.
+/// Appends status line, headers and body, or the head alone when the body is shared or comes from a source: then it is
+/// chunked, or ends with the connection for HTTP/1.0 (`how.close` must be set). Adds Date, Content-Length,
+/// X-Request-Id, X-Content-Type-Options, and Cache-Control: no-store unless the response has its own.
 void serialise(const response& answer, const serialise_options& how, std::string& out);
 
 }  // namespace coffer::http

@@ -199,6 +199,11 @@ const route_table::resource* route_table::find(std::string_view path, path_param
 route_table::result route_table::match(method verb, std::string_view path) const {
   COFFER_ASSERT(compiled_);
   result answer;
+  if (verb == method::options && path == "*") {
+    answer.outcome = route_outcome::whole_server;
+    answer.allow = allow_any_;
+    return answer;
+  }
   const resource* found = find(path, answer.params);
   if (found == nullptr) {
     if (never_allowed(verb)) {

@@ -22,6 +22,7 @@ enum class route_outcome : std::uint8_t {
   found,
   not_found,           ///< no route has this path: 404
   method_not_allowed,  ///< routes have this path, but not this method: 405 with Allow
+  whole_server,        ///< OPTIONS * asks for no path (RFC 9110 section 9.3.7): 204 with Allow
 };
 
 /// The integers of a path in order, at most three, and the text of a path that has one.

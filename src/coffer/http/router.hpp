@@ -21,7 +21,7 @@ struct route_match {
   const Handler* handler = nullptr;  ///< with `found`; lives as long as the router
   std::string_view pattern;          ///< with `found`, e.g. "/users/{user_id}": a metrics label
   path_params params;                ///< with `found`, in the order of the path
-  std::string_view allow;            ///< with `method_not_allowed`: the value of the Allow field
+  std::string_view allow;            ///< with `method_not_allowed` and `whole_server`: the value of the Allow field
 };
 
 /// Routes by method and path. Patterns are literal segments and `{name}` segments; those take integers from 1 to

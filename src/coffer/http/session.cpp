@@ -92,27 +92,27 @@ net::task<> session::run() {
         finish_request();
       }
     }
-    sent outcome = send();
-    if (outcome == sent::some) {
-      outcome = co_await send_rest() ? sent::all : sent::failed;
-      if (parser_.where() == parser::phase::start) {
-        wait_for_next();  // the client is idle from now on, and not while it was taking its answer
-      }
-    }
-    if (outcome == sent::failed) {
-      co_return;
-    }
-    forget_output();
     if (source) {
       if (!co_await stream(std::move(source))) {
         co_return;
       }
-      forget_output();
       if (body_unread()) {
         ending_ = ending::linger;
       }
       finish_request();
+    } else {
+      sent outcome = send();
+      if (outcome == sent::some) {
+        outcome = co_await send_rest() ? sent::all : sent::failed;
+        if (parser_.where() == parser::phase::start) {
+          wait_for_next();  // the client is idle from now on, and not while it was taking its answer
+        }
+      }
+      if (outcome == sent::failed) {
+        co_return;
+      }
     }
+    forget_output();
   }
   if (ending_ == ending::linger) {
     co_await linger();
@@ -248,14 +248,8 @@ void session::begin_answer() {
 
 /// Takes the client's address from what the trusted proxy says.
 void session::find_client() {
-  std::string forwarded;
-  for (std::size_t i = 0; i < request_.header_count(); ++i) {
-    const auto [name, value] = request_.header_at(i);
-    if (equal_ignoring_case(name, "X-Forwarded-For")) {
-      forwarded.append(forwarded.empty() ? "" : ",").append(value);
-    }
-  }
-  std::optional<std::string_view> unreadable;
+  const std::string forwarded = request_.list("X-Forwarded-For").value_or("");
+  std::optional<std::string_view> unreadable;  // a part of `forwarded`
   request_.peer = net::client_of(peer_, forwarded, *proxies_, &unreadable);
   static std::atomic_flag told;
   if (unreadable && !told.test_and_set(std::memory_order_relaxed)) {
@@ -277,11 +271,6 @@ response session::handler_failed(const std::exception_ptr& failure) {
 /// Puts the answer to the current request into out_ and decides how the connection goes on.
 void session::compose(const response& made) {
   const bool streams = made.source && request_.verb != method::head;
-  if (streams && owes_continue()) {
-    // The answer's body is made of what this invites; behind the final head it would be too late.
-    continue_said_ = true;
-    out_ = "HTTP/1.1 100 Continue\r\n\r\n";
-  }
   if (made.close || (draining_ && !more_received()) || (body_unread() && !streams)) {
     ending_ = ending::linger;
   } else if (!request_.keep_alive || (made.source && request_.minor_version == 0)) {
@@ -293,6 +282,9 @@ void session::compose(const response& made) {
   how.close = ending_ != ending::keep;
   how.http_1_0 = request_.minor_version == 0;
   serialise(made, how, out_);
+  if (made.shared && !how.head_only && made.status != 304) {
+    shared_ = made.shared;
+  }
 }
 
 /// Puts the answer to what cannot be served into out_. It is the last one.

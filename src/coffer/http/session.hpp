@@ -103,7 +103,8 @@ class session final : private body_stream {
   request request_;
   input_buffer in_;
   std::string out_;
-  std::size_t out_sent_ = 0;
+  std::shared_ptr<const std::string> shared_;  ///< goes behind out_; null when there is none
+  std::size_t out_sent_ = 0;                   ///< of both
   ending ending_ = ending::keep;
   parser::phase phase_ = parser::phase::start;  ///< the one that deadline_ belongs to
   net::deadline deadline_;                      ///< of what is being read

@@ -1,5 +1,6 @@
 // The part of a session that sends a body while it is made.
 #include <exception>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -22,6 +23,8 @@ void append_chunk(std::string& out, std::string_view piece) {
 
 net::task<bool> session::stream(std::shared_ptr<body_source> source) {
   const bool chunked = request_.minor_version > 0;
+  // Until there is a piece, the client may be told to go on with its upload.
+  std::string head = std::exchange(out_, {});
   for (bool more = true; more;) {
     std::exception_ptr failure;
     std::string piece;
@@ -40,10 +43,11 @@ net::task<bool> session::stream(std::shared_ptr<body_source> source) {
       co_return false;
     }
     more = !piece.empty();
+    out_ = std::exchange(head, {});
     if (chunked) {
       append_chunk(out_, piece);
     } else {
-      out_ = std::move(piece);
+      out_ += piece;
     }
     if (!co_await send_all()) {
       co_return false;

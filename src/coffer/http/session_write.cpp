@@ -12,10 +12,13 @@ constexpr std::size_t linger_stream_bytes = 32 * 1024 * 1024;
 
 }  // namespace
 
-/// Offers out_ to the socket.
+/// Offers out_ and what is shared to the socket.
 session::sent session::send() {
-  while (out_sent_ < out_.size()) {
-    const net::io_result moved = client_.try_write(std::string_view{out_}.substr(out_sent_));
+  const std::size_t all = out_.size() + (shared_ ? shared_->size() : 0);
+  while (out_sent_ < all) {
+    const std::string_view left = out_sent_ < out_.size() ? std::string_view{out_}.substr(out_sent_)
+                                                          : std::string_view{*shared_}.substr(out_sent_ - out_.size());
+    const net::io_result moved = client_.try_write(left);
     if (moved.status != net::io_status::moved) {
       return moved.status == net::io_status::waits ? sent::some : sent::failed;
     }
@@ -62,6 +65,7 @@ net::task<bool> session::send_all() {
 /// What was in out_ has been sent. A connection that idles does not keep the room of a large answer.
 void session::forget_output() {
   out_.clear();
+  shared_.reset();
   out_sent_ = 0;
   if (out_.capacity() > kept_bytes) {
     std::string{}.swap(out_);

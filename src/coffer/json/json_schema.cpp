@@ -58,6 +58,18 @@ void write_schema(writer& out, const member_info& member) {
   out.end_object();
 }
 
+void write_required(writer& out, std::span<const std::string_view> names) {
+  if (names.empty()) {
+    return;
+  }
+  out.key("required");
+  out.begin_array();
+  for (const std::string_view name : names) {
+    out.value(name);
+  }
+  out.end_array();
+}
+
 std::string object_schema(std::span<const member_info> members, std::int64_t least) {
   std::string text;
   writer out{text};
@@ -66,19 +78,16 @@ std::string object_schema(std::span<const member_info> members, std::int64_t lea
   out.value("object");
   out.key("properties");
   out.begin_object();
+  std::vector<std::string_view> names;
   for (const member_info& member : members) {
     out.dynamic_key(member.name);
     write_schema(out, member);
-  }
-  out.end_object();
-  out.key("required");
-  out.begin_array();
-  for (const member_info& member : members) {
     if (member.required) {
-      out.value(member.name);
+      names.push_back(member.name);
     }
   }
-  out.end_array();
+  out.end_object();
+  write_required(out, names);
   if (least > 0) {
     out.key("minProperties");
     out.value(least);

@@ -12,6 +12,9 @@ namespace coffer::json {
 /// The schema of one member as an object.
 void write_schema(writer& out, const member_info& member);
 
+/// The member "required" of an object's schema; left out when there is no such name, as older drafts demand.
+void write_required(writer& out, std::span<const std::string_view> names);
+
 /// The schema of an object with exactly these members, of which at least `least` must be there.
 std::string object_schema(std::span<const member_info> members, std::int64_t least = 0);
 

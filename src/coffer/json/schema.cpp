@@ -245,6 +245,7 @@ member_info describe(const date_time&) {
   member_info info;
   info.type = "string";
   info.format = "date-time";
+  info.maximum = static_cast<std::int64_t>(longest_time);
   return info;
 }
 

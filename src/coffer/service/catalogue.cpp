@@ -8,10 +8,10 @@ net::task<result<domain::product>> catalogue::create(domain::product p, net::dea
 }
 
 net::task<result<domain::product>> catalogue::change(product_id id, store::product_changes changes,
-                                                     net::deadline until) {
+                                                     store::product_condition allows, net::deadline until) {
   const bool renamed = changes.name.has_value();
-  const auto work = [id, changes = std::move(changes), until](pg::connection& db) {
-    return store::update_product(db, id, changes, until);
+  const auto work = [id, changes = std::move(changes), allows = std::move(allows), until](pg::connection& db) {
+    return store::update_product(db, id, changes, allows, until);
   };
   const auto note = [this, id, renamed] {
     sold_out_.forget(id);

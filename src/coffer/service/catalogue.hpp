@@ -20,8 +20,10 @@ class catalogue {
   /// Refusal: name_taken.
   net::task<result<domain::product>> create(domain::product p, net::deadline until);
 
-  /// Refusals: product_not_found, name_taken.
-  net::task<result<domain::product>> change(product_id id, store::product_changes changes, net::deadline until);
+  /// `allows` may be empty. Refusals: product_not_found, precondition_failed when the product is not as `allows` wants
+  /// it, name_taken.
+  net::task<result<domain::product>> change(product_id id, store::product_changes changes,
+                                            store::product_condition allows, net::deadline until);
 
   /// Refusal: product_not_found.
   net::task<result<domain::product>> find(product_id id, net::deadline until);

@@ -19,6 +19,12 @@ constexpr pg::statement select_inserted{
     " p.sale_starts_at, p.sale_ends_at, s.supply - s.sold"
     " from products p left join product_stock s on s.product_id = p.id"
     " where p.id = currval('product_ids')"};
+// The first lock of every change, so that changes of one product wait for each other here and not in another order.
+// Foreign keys that refer to the product do not wait for it.
+constexpr pg::statement lock_product{"product_lock", "select 1 from products where id = $1 for no key update"};
+// Waits for the batches that are selling the product, and makes the next ones wait.
+constexpr pg::statement lock_stock{"product_lock_stock",
+                                   "select 1 from product_stock where product_id = $1 for update"};
 // Waits for the batches that hold the stock; what they sold is in `sold` then.
 constexpr pg::statement set_stock{
     "product_set_stock",
@@ -70,11 +76,36 @@ error sale_ends_too_early() {
   return refusal;
 }
 
+/// Begins the transaction of a change: locks the product and looks at it. Refused, nothing is locked any more.
+net::task<result<void>> check_product(pg::connection& db, product_id id, const product_condition& allows,
+                                      net::deadline until) {
+  pg::pipeline statements;
+  statements.add(begin_product);
+  statements.add(lock_product, pg::params::of(id));
+  statements.add(lock_stock, pg::params::of(id));
+  statements.add(select_product, pg::params::of(id));
+  const std::vector<pg::rows> results = co_await db.run(std::move(statements), until);
+  const pg::rows& found = results.back();
+  if (!found.empty() && allows(read_product(found, 0))) {
+    co_return result<void>{};
+  }
+  const errc why = found.empty() ? errc::product_not_found : errc::precondition_failed;
+  co_await db.execute("rollback", until);
+  co_return std::unexpected(error{why});
+}
+
 /// Runs a transaction that writes one product and reads it in its last statement but one. A clash of names and a sale
-/// that would end before it starts are refusals.
-net::task<result<domain::product>> write_product(pg::connection& db, pg::pipeline statements, net::deadline until) {
+/// that would end before it starts are refusals. `id` with `allows`: what has to be checked before.
+net::task<result<domain::product>> write_product(pg::connection& db, pg::pipeline statements, net::deadline until,
+                                                 product_id id = {}, product_condition allows = {}) {
   std::optional<pg::error> failure;
   try {
+    if (allows) {
+      result<void> allowed = co_await check_product(db, id, allows, until);
+      if (!allowed) {
+        co_return std::unexpected(std::move(allowed).error());
+      }
+    }
     const std::vector<pg::rows> results = co_await db.run(std::move(statements), until);
     const pg::rows& written = results.at(results.size() - 2);
     if (written.empty()) {
@@ -121,9 +152,12 @@ net::task<result<domain::product>> insert_product(pg::connection& db, domain::pr
 }
 
 net::task<result<domain::product>> update_product(pg::connection& db, product_id id, product_changes changes,
-                                                  net::deadline until) {
+                                                  product_condition allows, net::deadline until) {
   pg::pipeline statements;
-  statements.add(begin_product);
+  if (!allows) {
+    statements.add(begin_product);
+    statements.add(lock_product, pg::params::of(id));
+  }
   if (changes.stock) {
     statements.add(set_stock, pg::params::of(id, *changes.stock));
   }
@@ -136,7 +170,7 @@ net::task<result<domain::product>> update_product(pg::connection& db, product_id
   statements.add(update_row, std::move(with));
   statements.add(select_product, pg::params::of(id));
   statements.add(commit_product);
-  return write_product(db, std::move(statements), until);
+  return write_product(db, std::move(statements), until, id, std::move(allows));
 }
 
 net::task<std::optional<domain::product>> find_product(pg::connection& db, product_id id, net::deadline until) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,10 +29,15 @@ struct product_changes {
 /// Inserts a product; its id is ignored and chosen here. Refusal: name_taken.
 net::task<result<domain::product>> insert_product(pg::connection& db, domain::product p, net::deadline until);
 
+/// Whether a product may be changed, as it is under the locks of the change.
+using product_condition = std::function<bool(const domain::product& now)>;
+
 /// Changes a product in one transaction and gives it as it is then. A new stock waits for the batches that are selling
-/// the product. Refusals: product_not_found, name_taken, validation_failed when the sale would not end after its start.
+/// the product. `allows` may be empty; else nothing that it looks at changes between its look and the commit, for a
+/// round trip more. Refusals: product_not_found, precondition_failed, name_taken, validation_failed when the sale would
+/// not end after its start.
 net::task<result<domain::product>> update_product(pg::connection& db, product_id id, product_changes changes,
-                                                  net::deadline until);
+                                                  product_condition allows, net::deadline until);
 
 /// The product, or nullopt.
 net::task<std::optional<domain::product>> find_product(pg::connection& db, product_id id, net::deadline until);

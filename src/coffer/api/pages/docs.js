@@ -74,6 +74,7 @@ function describe(api) {
         make('summary', {}, nameOf(each) ?? resolve(each).properties?.op?.enum?.[0] ?? typeOf(each)), members(each, seen)));
     }
     if (s.type === 'array') return members(s.items, seen);
+    if (s.contentSchema) return members(s.contentSchema, seen); // lines of text, each such an object
     if (!s.properties) return [];
     const required = new Set(s.required ?? []);
     const parts = [table(Object.entries(s.properties).map(([name, member]) => row(name, required.has(name), member)))];
@@ -153,7 +154,7 @@ function describe(api) {
     seen.add(s);
     Object.keys(s.properties ?? {}).forEach((name) => found.add(name));
     if (s.properties?.code?.const) found.add(s.properties.code.const);
-    for (const inner of [...Object.values(s.properties ?? {}), ...(s.oneOf ?? []), ...(s.anyOf ?? []), ...(s.allOf ?? []), s.items]) {
+    for (const inner of [...Object.values(s.properties ?? {}), ...(s.oneOf ?? []), ...(s.anyOf ?? []), ...(s.allOf ?? []), s.items, s.contentSchema]) {
       namesIn(inner, found, seen);
     }
     return found;
