@@ -93,7 +93,7 @@ static void members_of(Sink& out, const domain::transaction& row) {
   out.member("amount", on_the_wire(row.amount), {.text = "Whole credits that moved, or would have.", .minimum = 0});
   out.member("status", to_string(row.status),
              {.text = "A failed row changed nothing and says why.", .names = transaction_statuses});
-  out.nullable("reason", row.reason ? to_string(*row.reason) : std::string_view{}, error_code);
+  out.nullable("reason", domain::reason_of(row), error_code);
   out.member("balance_after", row.balance_after.value, any_balance);
   out.nullable("idempotency_key", row.idempotency_key,
                {.text = "The key of the request, without quotes.", .maximum = longest_key});

@@ -33,8 +33,7 @@ static void members_of(Sink& out, const statement_line& of) {
   out.member("amount", on_the_wire(row.amount), {.text = "Whole credits that moved, or would have.", .minimum = 0});
   out.member("change", of.change, {.text = "What the row did to the balance."});
   out.member("balance_after", row.balance_after.value, {.text = "The running balance.", .minimum = 0});
-  out.nullable("reason", row.reason ? to_string(*row.reason) : std::string_view{},
-               {.text = "Error code of a failed row.", .maximum = longest_code});
+  out.nullable("reason", domain::reason_of(row), {.text = "Error code of a failed row.", .maximum = longest_code});
   out.nullable("idempotency_key", row.idempotency_key,
                {.text = "The key of the request, without quotes.", .maximum = longest_key});
   out.member("request_id", row.request_id,
@@ -75,7 +74,7 @@ void append_csv(std::string& to, const store::statement_row& line, std::int64_t 
   out.number(on_the_wire(row.amount));
   out.number(change);
   out.number(row.balance_after.value);
-  out.text(row.reason ? to_string(*row.reason) : std::string_view{});
+  out.text(domain::reason_of(row));
   out.text(row.idempotency_key);
   out.text(row.request_id);
   append_any(out, refunded_version(row));

@@ -14,9 +14,20 @@ namespace coffer::domain {
 /// Consumables stack and are used up; a permanent is owned once. The numbers are stored: never renumber.
 enum class product_type : std::int16_t { consumable = 1, permanent = 2 };
 
-/// "consumable" or "permanent".
+/// "consumable" or "permanent"; "unknown" for a type that only a newer version knows.
 constexpr std::string_view to_string(product_type type) {
-  return type == product_type::consumable ? "consumable" : "permanent";
+  switch (type) {
+    case product_type::consumable:
+      return "consumable";
+    case product_type::permanent:
+      return "permanent";
+  }
+  return "unknown";
+}
+
+/// Whether this version has rules for products of this type.
+constexpr bool is_known(product_type type) {
+  return type == product_type::consumable || type == product_type::permanent;
 }
 
 /// The part of a product that decides whether and at what price it is sold.

@@ -18,6 +18,10 @@ error one_permanent_at_a_time(std::int64_t quantity) {
   return e;
 }
 
+error newer_type() {
+  return {errc::unavailable, "The product is of a type that only a newer version of the server knows."};
+}
+
 std::optional<std::int64_t> microseconds_of(std::optional<timestamp> time) {
   return time ? std::optional{time->time_since_epoch().count()} : std::nullopt;
 }
@@ -37,6 +41,9 @@ verdict walk::purchase(const command& c, wallet& purse) {
   const product_terms* terms = state_.find_product(*c.product);
   if (terms == nullptr) {
     return std::unexpected(errc::product_not_found);
+  }
+  if (!is_known(terms->type)) {
+    return std::unexpected(newer_type());
   }
   if (terms->type == product_type::permanent && c.quantity != 1) {
     return std::unexpected(one_permanent_at_a_time(c.quantity));
@@ -103,6 +110,9 @@ verdict walk::use(const command& c, wallet& purse) {
   if (terms == nullptr) {
     return std::unexpected(errc::product_not_found);
   }
+  if (!is_known(terms->type)) {
+    return std::unexpected(newer_type());
+  }
   holding& owned = state_.holding_of(c.user, *c.product);
   row_numbers numbers{.quantity = c.quantity, .owned = owned.quantity};
   if (terms->type == product_type::permanent) {
@@ -135,6 +145,9 @@ verdict walk::grant_items(const command& c, wallet& purse) {
   const product_terms* terms = state_.find_product(*c.product);
   if (terms == nullptr) {
     return std::unexpected(errc::product_not_found);
+  }
+  if (!is_known(terms->type)) {
+    return std::unexpected(newer_type());
   }
   const std::int64_t units = c.quantity < 0 ? -c.quantity : c.quantity;
   if (terms->type == product_type::permanent && units != 1) {
@@ -182,7 +195,9 @@ verdict walk::refund(const command& c, wallet& purse) {
     return append(c, purse, errc::not_refundable, numbers);
   }
   const product_terms* terms = state_.find_product(*c.product);
-  COFFER_ASSERT(terms != nullptr);  // it was bought, and products are never deleted
+  if (terms == nullptr) {
+    return std::unexpected(errc::product_not_found);  // somebody deleted it in the database
+  }
   holding& owned = state_.holding_of(c.user, *c.product);
   refund_count& before = state_.refund_of(c.user, bought.at);
   const std::int64_t left = bought.quantity - before.units;

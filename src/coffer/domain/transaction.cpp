@@ -1,5 +1,7 @@
 #include "coffer/domain/transaction.hpp"
 
+#include <algorithm>
+
 #include "coffer/base/assert.hpp"
 
 namespace coffer::domain {
@@ -12,8 +14,7 @@ constexpr std::array<std::string_view, 3> statuses = {"pending", "completed", "f
 template <typename Enum, std::size_t N>
 std::string_view name_of(const std::array<std::string_view, N>& names, Enum value) noexcept {
   const auto index = static_cast<std::size_t>(value) - 1;
-  COFFER_ASSERT(index < N);
-  return names[index];
+  return index < N ? names[index] : "unknown";
 }
 
 template <typename Enum, std::size_t N>
@@ -40,6 +41,10 @@ std::optional<transaction_status> transaction_status_from_string(std::string_vie
   return value_of<transaction_status>(statuses, text);
 }
 
+std::string_view reason_of(const transaction& row) noexcept {
+  return row.reason ? to_string(*row.reason) : std::string_view{row.newer_reason};
+}
+
 error sold_out(std::int64_t requested, std::int64_t available) {
   return error{errc::sold_out}.with("requested", requested).with("available", available);
 }
@@ -54,7 +59,11 @@ std::optional<std::int64_t> missing_units(const transaction& row) noexcept {
 }
 
 error refusal_of(const transaction& row) {
-  COFFER_ASSERT(row.status == transaction_status::failed && row.reason);
+  COFFER_ASSERT(row.status == transaction_status::failed);
+  if (!row.reason) {
+    return {errc::unavailable,
+            "A newer version of this server refused it, for a reason that this one does not know: " + row.newer_reason};
+  }
   error refusal{*row.reason};
   switch (*row.reason) {
     case errc::insufficient_funds:
@@ -62,7 +71,7 @@ error refusal_of(const transaction& row) {
     case errc::not_enough_items:
       return std::move(refusal).with("required", row.quantity).with("available", row.item_quantity_after.value_or(0));
     case errc::price_changed:
-      return std::move(refusal).with("current_price", row.amount.value / row.quantity);
+      return std::move(refusal).with("current_price", row.amount.value / std::max<std::int64_t>(row.quantity, 1));
     case errc::sold_out:
       return sold_out(row.quantity, row.detail_1.value_or(0));
     case errc::not_refundable:

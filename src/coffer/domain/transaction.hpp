@@ -22,6 +22,7 @@ enum class transaction_kind : std::int16_t { deposit = 1, purchase = 2, use = 3,
 /// The numbers are stored: never renumber.
 enum class transaction_status : std::int16_t { pending = 1, completed = 2, failed = 3 };
 
+/// "deposit" etc.; "unknown" for a kind or status that only a newer version knows.
 std::string_view to_string(transaction_kind kind) noexcept;
 std::string_view to_string(transaction_status status) noexcept;
 /// The kind or status spelled `text`, or nullopt.
@@ -48,6 +49,7 @@ struct transaction {
   credits balance_after;
   std::optional<std::int64_t> item_quantity_after;  ///< units of the product owned afterwards; null without product
   std::optional<errc> reason;                       ///< why it failed
+  std::string newer_reason;  ///< why it failed, as a newer version wrote it and this one does not know; else empty
   /// Numbers that only some rows have. Of a completed purchase that took from a stock: the units sold of it, these
   /// included. Of a refusal: sold_out: the units left; limit_reached: the limit, the units bought before;
   /// not_on_sale: start and end of the sale, microseconds since the Unix epoch. Of a grant: `taken_away`, null when it
@@ -73,6 +75,9 @@ std::optional<std::int64_t> refunded_version(const transaction& row) noexcept;
 
 /// Of a completed refund: the units that had been used up and were not taken back.
 std::optional<std::int64_t> missing_units(const transaction& row) noexcept;
+
+/// Why the row failed, as it is stored; empty for one that did not.
+std::string_view reason_of(const transaction& row) noexcept;
 
 /// The refusal a failed row stands for, with the numbers a client needs. A pure function of the row: a replay is
 /// word for word the first answer.

@@ -2,14 +2,26 @@
 
 #include <charconv>
 
+#include <fmt/format.h>
 #include <libpq-fe.h>
 
 #include "coffer/base/assert.hpp"
+#include "coffer/pg/error.hpp"
 #include "coffer/pg/wire.hpp"
 
 namespace coffer::pg {
 
 namespace {
+
+/// An answer is another process's word and no assertion: a migration may have changed a type under us.
+void expect(bool right, int column, const char* what) {
+  if (!right) {
+    error::details known;
+    known.delivered = delivery::answered;
+    known.connection_usable = true;
+    throw error{failure::protocol, fmt::format("column {} of an answer is not {}", column, what), std::move(known)};
+  }
+}
 
 /// What reading a value needs to know about its column's type.
 bool is_text_type(oid type) noexcept {
@@ -38,10 +50,10 @@ bool rows::is_null(int row, int column) const {
 }
 
 const char* rows::fixed(int row, int column, oid type, int length) const {
-  COFFER_ASSERT(!is_null(row, column));
-  COFFER_ASSERT(PQfformat(result_.get(), column) == 1);
-  COFFER_ASSERT(static_cast<oid>(PQftype(result_.get(), column)) == type);
-  COFFER_ASSERT(PQgetlength(result_.get(), row, column) == length);
+  expect(!is_null(row, column) && PQfformat(result_.get(), column) == 1 &&
+             static_cast<oid>(PQftype(result_.get(), column)) == type &&
+             PQgetlength(result_.get(), row, column) == length,
+         column, "of the expected type");
   return PQgetvalue(result_.get(), row, column);
 }
 
@@ -68,16 +80,16 @@ double rows::float64(int row, int column) const {
 bool rows::boolean(int row, int column) const { return *fixed(row, column, oid::boolean, 1) != '\0'; }
 
 std::string_view rows::text(int row, int column) const {
-  COFFER_ASSERT(!is_null(row, column));
-  COFFER_ASSERT(PQfformat(result_.get(), column) == 0 ||
-                is_text_type(static_cast<oid>(PQftype(result_.get(), column))));
+  expect(!is_null(row, column) &&
+             (PQfformat(result_.get(), column) == 0 || is_text_type(static_cast<oid>(PQftype(result_.get(), column)))),
+         column, "a text");
   return view(row, column);
 }
 
 std::string_view rows::bytes(int row, int column) const {
-  COFFER_ASSERT(!is_null(row, column));
-  COFFER_ASSERT(PQfformat(result_.get(), column) == 1);
-  COFFER_ASSERT(static_cast<oid>(PQftype(result_.get(), column)) == oid::bytea);
+  expect(!is_null(row, column) && PQfformat(result_.get(), column) == 1 &&
+             static_cast<oid>(PQftype(result_.get(), column)) == oid::bytea,
+         column, "bytes");
   return view(row, column);
 }
 

@@ -15,9 +15,9 @@ struct pg_result;
 
 namespace coffer::pg {
 
-/// The rows and the command tag of one statement. Every accessor asserts that row and column exist, that the column
-/// has the asked type, and (but for the optional_ ones) that the value is not NULL: a mismatch is a bug in the SQL.
-/// Views point into the result and die with it.
+/// The rows and the command tag of one statement. Every accessor asserts that row and column exist: anything else is a
+/// bug. A column of another type than the asked one, or (but for the optional_ accessors) a NULL, is
+/// error{failure::protocol}: a newer version may have changed the schema. Views point into the result and die with it.
 class rows {
  public:
   /// Takes over `result`, which must be a successful one. Null gives an empty result without a tag.

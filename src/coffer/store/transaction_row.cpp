@@ -1,8 +1,7 @@
 #include "coffer/store/transaction_row.hpp"
 
+#include <algorithm>
 #include <cstring>
-
-#include "coffer/base/assert.hpp"
 
 namespace coffer::store {
 
@@ -14,8 +13,8 @@ std::optional<domain::fingerprint> read_fingerprint(const pg::rows& result, int 
   }
   const auto bytes = result.bytes(row, column);
   domain::fingerprint print{};
-  COFFER_ASSERT(bytes.size() == print.size());
-  std::memcpy(print.data(), bytes.data(), print.size());
+  // One of another length is of a newer version, and equals none of ours.
+  std::memcpy(print.data(), bytes.data(), std::min(bytes.size(), print.size()));
   return print;
 }
 
@@ -38,7 +37,9 @@ domain::transaction read_transaction(const pg::rows& result, int row) {
   }
   if (!result.is_null(row, 9)) {
     t.reason = errc_from_string(result.text(row, 9));
-    COFFER_ASSERT(t.reason);
+    if (!t.reason) {
+      t.newer_reason = std::string{result.text(row, 9)};
+    }
   }
   if (!result.is_null(row, 10)) {
     t.idempotency_key = std::string{result.text(row, 10)};
