@@ -161,5 +161,20 @@ TEST_CASE("a token out of its time is refused however often it comes, and a forg
   }
   CHECK(forged == 5);
   CHECK(refused_as_token(expired));
-  CHECK(ask(g.maker.sign(test::claims_for(1))).status == 200);
+}
+
+TEST_CASE("beyond the limit on attempts no signature is checked, and tokens that were seen before still work") {
+  game g{"address:5/1h"};
+  auto client = g.server->client();
+  const auto status_of = [&](const std::string& token) { return client.get("/products", bearer(token)).status; };
+  const std::string known = g.maker.sign(test::claims_for(1));
+  CHECK(status_of(known) == 200);
+  const test::token_maker forger{"ES256", "2026"};
+  for (int i = 0; i < 50; ++i) {
+    CHECK(status_of(forger.sign(test::claims_for(i + 1))) == (i < 5 ? 401 : 429));
+  }
+  CHECK(g.server->metric(R"(coffer_auth_events_total{event="token_checked"})") == 6.0);
+  CHECK(g.server->metric(R"(coffer_auth_events_total{event="token_verified"})") == 1.0);
+  CHECK(status_of(known) == 200);
+  CHECK(status_of(g.maker.sign(test::claims_for(2))) == 429);  // whether it is a guess is not looked at
 }

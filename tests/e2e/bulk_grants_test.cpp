@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <future>
 #include <thread>
@@ -14,6 +15,7 @@
 #include "support/exchange_log.hpp"
 #include "support/process.hpp"
 #include "support/shop.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace coffer;
 using namespace std::chrono_literals;
@@ -60,8 +62,9 @@ std::vector<test::json_value> lines_of(const std::string& body) {
   return all;
 }
 
-std::vector<test::json_value> upload(test::http_client& client, const std::string& body) {
-  const auto answer = client.request("POST", "/grants/bulk", ndjson, body);
+std::vector<test::json_value> upload(test::http_client& client, const std::string& body,
+                                     const std::string& query = {}) {
+  const auto answer = client.request("POST", "/grants/bulk" + query, ndjson, body);
   REQUIRE(answer.status == 200);
   CHECK(answer.header("Content-Type") == "application/x-ndjson");
   return lines_of(answer.body);
@@ -73,11 +76,35 @@ std::string summary(const test::json_value& last) {
                      s["replayed"].integer(), s["failed"].integer(), s["complete"].boolean() ? "whole" : "torn");
 }
 
-std::string head_of(std::size_t size) {
+std::string head_of(std::size_t size, const std::string& query = {}) {
   return fmt::format(
-      "POST /grants/bulk HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n",
-      size);
+      "POST /grants/bulk{} HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n",
+      query, size);
 }
+
+/// Lines of `width` bytes that are refused without the database.
+std::string malformed(std::size_t lines, std::size_t width = 2) {
+  const std::string line = "{}" + std::string(width - 2, ' ') + "\n";
+  std::string body;
+  for (std::size_t i = 0; i < lines; ++i) {
+    body += line;
+  }
+  return body;
+}
+
+/// Sends all of an upload before it reads the answer, with sockets that hold little.
+test::http_response send_then_read(test::http_client& client, const std::string& body, const std::string& query = {}) {
+  client.connect();
+  const int small = 64 * 1024;
+  ::setsockopt(client.native(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+  client.send_raw(head_of(body.size(), query));
+  for (std::size_t at = 0; at < body.size(); at += 1000) {
+    client.send_raw(std::string_view{body}.substr(at, 1000));
+  }
+  return client.read_response();
+}
+
+constexpr const char* in_files = R"(coffer_bulk_held_bytes{where="file"})";
 
 /// Sends, on a thread of its own, until all is sent or the connection ends.
 std::jthread sender(const test::http_client& client, std::string bytes) {
@@ -163,6 +190,7 @@ TEST_CASE("each line of an upload is a grant of its own, answered in order") {
                               R"({"user_id":0,"credits":1,"product_id":1,"reason":"","extra":1})" + "\r\n" +
                               credits(999'999'999, 1, "d") + units(shop.user, shop.product, -1, "e"));
   REQUIRE(answers.size() == 8);
+  CHECK(answers.back()["summary"]["omitted"] == 0);
   CHECK(answers[0]["line"] == 1);
   CHECK(answers[0]["status"] == 201);
   CHECK(answers[0]["receipt"]["balance"] == 1050);
@@ -247,6 +275,90 @@ TEST_CASE("only NDJSON without a key of its own is an upload, and one without li
   CHECK(shop.client.get("/grants/bulk").status == 405);
 }
 
+TEST_CASE("a client that sends everything before it reads finishes, however much there is to read") {
+  test::shop shop;
+  test::set_recorded(shop.server.port(), false);
+  const std::size_t lines = 20'000;  // 14 MB of answers, and more to send than sockets hold
+  const std::string body = malformed(lines, 400) + credits(shop.user, 5, "last");
+  const auto answers = lines_of(send_then_read(shop.client, body).body);
+  REQUIRE(answers.size() == lines + 2);
+  CHECK(answers[lines - 1]["line"] == static_cast<std::int64_t>(lines));
+  CHECK(answers[lines]["status"] == 201);
+  CHECK(summary(answers.back()) == fmt::format("{} lines, 1 granted, 0 replayed, {} failed, whole", lines + 1, lines));
+  CHECK(test::balance_of(shop.client, shop.user) == 1005);
+  CHECK(shop.server.metric(in_files) == 0.0);
+  CHECK(shop.server.metric(R"(coffer_bulk_held_bytes{where="memory"})") == 0.0);
+}
+
+TEST_CASE("answers wait for the end of the upload, in a file without a name, unless they are asked for at once") {
+  const test::temporary_folder folder;
+  test::shop shop{{{"COFFER_SPOOL_DIRECTORY", folder.path().string()}}};
+  test::set_recorded(shop.server.port(), false);
+  const bool streamed = GENERATE(false, true);
+  const std::string begin = malformed(2000);
+  const std::string end = credits(shop.user, 5, "last");
+  test::http_client client = shop.server.client();
+  client.connect();
+  client.send_raw(head_of(begin.size() + end.size(), streamed ? "?answers=streamed" : "?answers=all") + begin);
+  if (streamed) {
+    pollfd answer{client.native(), POLLIN, 0};
+    CHECK(::poll(&answer, 1, 10'000) == 1);
+  } else {
+    for (int i = 0; i < 1000 && shop.server.metric(in_files).value_or(0) == 0; ++i) {
+      std::this_thread::sleep_for(10ms);
+    }
+    CHECK(shop.server.metric(in_files).value_or(0) > 0);
+    pollfd answer{client.native(), POLLIN, 0};
+    CHECK(::poll(&answer, 1, 100) == 0);
+  }
+  CHECK(std::filesystem::is_empty(folder.path()));
+  client.send_raw(end);
+  const auto answers = lines_of(client.read_response().body);
+  CHECK(answers.size() == 2002);
+  CHECK(summary(answers.back()) == "2001 lines, 1 granted, 0 replayed, 2000 failed, whole");
+}
+
+TEST_CASE("only failures are shown to who asks for them, and the others are counted") {
+  test::shop shop;
+  const auto answers = upload(
+      shop.client, credits(shop.user, 1, "a") + "{}\n" + credits(shop.user, 1, "b") + credits(shop.user, -9000, "c"),
+      "?answers=failures");
+  REQUIRE(answers.size() == 3);
+  CHECK(answers[0]["line"] == 2);
+  CHECK(answers[1]["line"] == 4);
+  CHECK(summary(answers[2]) == "4 lines, 2 granted, 0 replayed, 2 failed, whole");
+  CHECK(answers[2]["summary"]["omitted"] == 2);
+  const auto refused = shop.client.request("POST", "/grants/bulk?answers=none", ndjson, credits(shop.user, 1, "d"));
+  CHECK(refused.status == 400);
+  CHECK(refused.json()["errors"][0]["pointer"] == "answers");
+}
+
+TEST_CASE("answers beyond the room for them are counted, refusals last, and the upload is carried out") {
+  test::shop shop{{{"COFFER_MAX_UPLOAD_ANSWERS", "1MiB"}}};
+  test::set_recorded(shop.server.port(), false);
+  shop.client.set_timeout(60s);
+  const std::string good = many(make_users(shop.db, 100), 2400);  // some 1.05 MB of answers
+  const auto answers = lines_of(send_then_read(shop.client, good + malformed(20) + good).body);
+  const auto& s = answers.back()["summary"];
+  CHECK(summary(answers.back()) == "4820 lines, 2400 granted, 2400 replayed, 20 failed, whole");
+  CHECK(s["omitted"].integer() > 2400);
+  CHECK(static_cast<std::int64_t>(answers.size()) == 4820 - s["omitted"].integer() + 1);
+  CHECK(std::count_if(answers.begin(), answers.end(), [](const auto& a) { return a.contains("problem"); }) == 20);
+  CHECK(shop.server.metric("coffer_bulk_answers_omitted_total") == static_cast<double>(s["omitted"].integer()));
+  CHECK(granted_credits(shop.db) == 2400);
+}
+
+TEST_CASE("an upload whose answers cannot be written to a file is carried out, and its answers counted") {
+  test::shop shop{{{"COFFER_SPOOL_DIRECTORY", "/proc/1/no such place"}}};
+  test::set_recorded(shop.server.port(), false);
+  const auto answers = lines_of(send_then_read(shop.client, malformed(5000)).body);
+  CHECK(summary(answers.back()) == "5000 lines, 0 granted, 0 replayed, 5000 failed, whole");
+  CHECK(answers.back()["summary"]["omitted"].integer() > 3000);
+  CHECK(answers.size() > 300);
+  CHECK(shop.server.metric("coffer_bulk_file_failures_total") == 1.0);
+  CHECK(shop.server.wait_for_event("answers of an upload cannot be held in a file"));
+}
+
 TEST_CASE("more uploads at once than a thread serves are turned away") {
   test::shop shop{{{"COFFER_THREADS", "1"}}};
   std::vector<test::http_client> running;
@@ -311,7 +423,7 @@ TEST_CASE("an upload whose server or client is killed in the middle is sent agai
   {
     test::http_client client = shop.server.client();
     client.connect();
-    const std::jthread sending = sender(client, head_of(body.size()) + body);
+    const std::jthread sending = sender(client, head_of(body.size(), "?answers=streamed") + body);
     for (int i = 0; i < 2000 && granted_credits(shop.db) < 500; ++i) {
       std::this_thread::sleep_for(1ms);
     }

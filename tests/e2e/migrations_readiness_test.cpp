@@ -1,8 +1,11 @@
+#include <algorithm>
+#include <future>
 #include <thread>
 
 #include "coffer/app/migrations.hpp"
 #include "support/catch.hpp"
 #include "support/database.hpp"
+#include "support/parallel.hpp"
 #include "support/process.hpp"
 #include "support/server_process.hpp"
 
@@ -30,6 +33,56 @@ test::outcome healthcheck(const test::server_process& server) {
 }
 
 }  // namespace
+
+TEST_CASE("readers who wait for the database do not make the server look dead") {
+  test::database db;
+  test::server_process server{db,
+                              {{"COFFER_THREADS", "1"},
+                               {"COFFER_READ_POOL_SIZE", "1"},
+                               {"COFFER_DATABASE_STATEMENT_TIMEOUT", "4s"},
+                               {"COFFER_DATABASE_LOCK_TIMEOUT", "4s"}}};
+  std::this_thread::sleep_for(std::chrono::milliseconds{1100});  // an earlier look does not count any more
+  test::sql_session holder{db.url()};
+  holder.query("begin; lock table users in access exclusive mode");
+  auto reading = std::async(std::launch::async, [&] {
+    return test::parallel_map(4, [&](std::size_t) { return server.client().get("/users/1").status; });
+  });
+  const auto waiting = [&db] {
+    return db.integer(
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'");
+  };
+  for (int i = 0; i < 1000 && waiting() == 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  }
+  REQUIRE(waiting() == 1);
+  CHECK(server.client().get("/readyz").status == 200);
+  CHECK(waiting() == 1);
+  holder.query("rollback");
+  reading.get();
+}
+
+TEST_CASE("a crowd of probes is answered by one look at the database") {
+  test::database db;
+  test::server_process server{db, {{"COFFER_THREADS", "1"}, {"COFFER_DATABASE_LOCK_TIMEOUT", "2s"}}};
+  test::sql_session holder{db.url()};
+  holder.query("begin; lock table schema_migrations in access exclusive mode");
+  const auto begun = std::chrono::steady_clock::now();
+  auto probing = std::async(std::launch::async, [&] {
+    return test::parallel_map(20, [&](std::size_t) { return server.client().get("/readyz").status; });
+  });
+  std::int64_t most = 0;
+  while (probing.wait_for(std::chrono::milliseconds{10}) != std::future_status::ready) {
+    most = std::max(most, db.integer("select count(*) from pg_stat_activity where datname = current_database()"
+                                     " and wait_event_type = 'Lock'"));
+  }
+  CHECK(most == 1);
+  for (const int status : probing.get()) {
+    CHECK(status == 503);
+  }
+  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds{4});
+  holder.query("rollback");
+  CHECK(readyz(server, 200).status == 200);
+}
 
 TEST_CASE("a server whose schema is missing, newer or older is alive, not ready, and names the next command") {
   test::database db = test::database::empty();

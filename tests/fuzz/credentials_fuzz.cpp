@@ -25,7 +25,11 @@ auth::authenticator& door() {
 }
 
 void must_not_enter(const std::string& header) {
-  const auto found = door().check(header, 1, auth::key_ring::clock::now());
+  auto found = door().check(header, 1, auth::key_ring::clock::now());
+  if (const auto* const token = std::get_if<auth::unverified_token>(&found)) {
+    const auth::unverified_token asked = *token;
+    found = door().verify(asked);
+  }
   fuzz::require(!std::holds_alternative<auth::principal>(found), "nobody gets in without a key");
 }
 

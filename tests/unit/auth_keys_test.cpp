@@ -29,7 +29,12 @@ struct door {
   explicit door(auth::authenticator_options how = {}) : of{(how.required = true, std::move(how))} {}
 
   auth::checked operator()(const std::optional<std::string>& header, std::size_t headers = 1) {
-    return of.check(header ? std::optional<std::string_view>{*header} : std::nullopt, headers, now);
+    auth::checked found = of.check(header ? std::optional<std::string_view>{*header} : std::nullopt, headers, now);
+    if (const auto* const token = std::get_if<auth::unverified_token>(&found)) {
+      const auth::unverified_token asked = *token;
+      found = of.verify(asked);
+    }
+    return found;
   }
   /// Empty: let in.
   std::string refusal(const std::optional<std::string>& header) {

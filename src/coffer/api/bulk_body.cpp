@@ -1,5 +1,7 @@
 #include "coffer/api/bulk_body.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "coffer/api/grant.hpp"
@@ -20,9 +22,16 @@ const json::object<bulk_line>& bulk_line_schema() {
   return schema;
 }
 
+std::optional<answer_mode> answer_mode_from_string(std::string_view text) noexcept {
+  const auto* const found = std::ranges::find(answer_modes, text);
+  return found == answer_modes.end() ? std::nullopt
+                                     : std::optional{static_cast<answer_mode>(found - answer_modes.begin())};
+}
+
 std::string render_summary(const bulk_summary& s) {
-  return fmt::format(R"({{"summary":{{"lines":{},"granted":{},"replayed":{},"failed":{},"complete":{}}}}})", s.lines,
-                     s.granted, s.replayed, s.failed, s.complete);
+  return fmt::format(R"({{"summary":{{"lines":{},"granted":{},"replayed":{},"failed":{},"omitted":{},)"
+                     R"("complete":{}}}}})",
+                     s.lines, s.granted, s.replayed, s.failed, s.omitted, s.complete);
 }
 
 void add_bulk_shape(shapes& all) {
@@ -39,8 +48,10 @@ void add_bulk_shape(shapes& all) {
       R"("granted":{"type":"integer","minimum":0,"description":"By this upload."},)"
       R"("replayed":{"type":"integer","minimum":0,"description":"Granted before, under the same keys."},)"
       R"("failed":{"type":"integer","minimum":0},)"
+      R"("omitted":{"type":"integer","minimum":0,"description":"Of these lines: answers that are not shown, because )"
+      R"(only failures were asked for or the server had no room for more."},)"
       R"("complete":{"type":"boolean","description":"Whether the upload was taken to its end."}},)"
-      R"("required":["lines","granted","replayed","failed","complete"],"additionalProperties":false}},)"
+      R"("required":["lines","granted","replayed","failed","omitted","complete"],"additionalProperties":false}},)"
       R"("oneOf":[{"required":["line","status","replayed","receipt"]},)"
       R"({"required":["line","status","replayed","problem"]},{"required":["summary"]}],)"
       R"("additionalProperties":false})",

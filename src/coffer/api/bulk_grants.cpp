@@ -20,13 +20,16 @@ struct bulk_metrics {
   metrics::counter granted;
   metrics::counter replayed;
   metrics::counter failed;
+  metrics::counter omitted = metrics::make_counter("coffer_bulk_answers_omitted_total",
+                                                   "Answers of bulk uploads that were counted and not shown");
 
   static const bulk_metrics& get() {
     static const auto lines = [](std::string_view outcome) {
       return metrics::make_counter("coffer_bulk_lines_total", "Lines of bulk uploads, by outcome",
                                    {{"outcome", std::string{outcome}}});
     };
-    static const bulk_metrics instance{lines("granted"), lines("replayed"), lines("failed")};
+    static const bulk_metrics instance{
+        .granted = lines("granted"), .replayed = lines("replayed"), .failed = lines("failed")};
     return instance;
   }
 };
@@ -37,6 +40,7 @@ struct bulk_metrics {
 struct bulk_grants::entry {
   std::size_t number = 0;
   std::string text;  ///< its answer; empty while it is being decided
+  bool refused = false;
 };
 
 /// Outlives the source while lines are being decided: a client may go away in between.
@@ -70,9 +74,9 @@ net::task<std::string> bulk_grants::next(net::deadline until) {
   using clock = std::chrono::steady_clock;
   const auto time = until - clock::now();
   std::string out;
-  // A client that sends and reads as fast as it is served must not keep the thread from its other requests.
-  co_await asio::post(co_await asio::this_coro::executor, net::use_task);
   while (!ended_ && out.empty()) {
+    // A client that sends as fast as it is served must not keep the thread from its other requests.
+    co_await asio::post(co_await asio::this_coro::executor, net::use_task);
     if (!input_over_) {
       co_await check_permission();
     }
@@ -199,6 +203,7 @@ void bulk_grants::answer(state& s, entry& e, const domain::verdict& v) {
   const bool done = v && v->row.status == domain::transaction_status::completed;
   const bool replayed = v && v->replayed;
   ++s.total.lines;
+  e.refused = !done;
   if (!done) {
     ++s.total.failed;
     count.failed.add();
@@ -220,11 +225,20 @@ void bulk_grants::answer(state& s, entry& e, const domain::verdict& v) {
   e.text += '\n';
 }
 
+bool bulk_grants::shows(const entry& e) const {
+  return shown_ == shown_answers::all || (shown_ == shown_answers::refusals && e.refused);
+}
+
 /// Moves the answers that are ready, up to the first that is not, to `out`.
 void bulk_grants::collect(std::string& out) {
   std::deque<entry>& entries = state_->entries;
   while (!entries.empty() && !entries.front().text.empty() && out.size() < enough) {
-    out += entries.front().text;
+    if (shows(entries.front())) {
+      out += entries.front().text;
+    } else {
+      ++state_->total.omitted;
+      bulk_metrics::get().omitted.add();
+    }
     entries.pop_front();
   }
 }

@@ -1,6 +1,7 @@
 // The answer to a bulk upload, made while the upload arrives.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,6 +14,9 @@
 #include "coffer/service/wallet.hpp"
 
 namespace coffer::api {
+
+/// Which answers a client is shown; the others are counted in the summary.
+enum class shown_answers : std::uint8_t { all, refusals, none };
 
 /// Reads grants, one per line, hands them to the lanes and gives an answer per line, in order. At most `window` lines
 /// are neither answered nor unread. Malformed lines are answered like refused ones. What ends the upload before its end
@@ -29,6 +33,9 @@ class bulk_grants final : public http::body_source {
               domain::actor by, std::shared_ptr<void> slot, permission allowed, const net::executor& ex);
   ~bulk_grants() override;
 
+  /// Gives out only such answers from now on.
+  void show(shown_answers which) { shown_ = which; }
+
   net::task<std::string> next(net::deadline until) override;
 
  private:
@@ -42,6 +49,7 @@ class bulk_grants final : public http::body_source {
   bool take_piece();
   void begin_line(std::string& text, net::deadline until);
   void end_early(errc code, std::string detail);
+  [[nodiscard]] bool shows(const entry& e) const;
   void collect(std::string& out);
   void finish(std::string& out);
 
@@ -54,6 +62,7 @@ class bulk_grants final : public http::body_source {
   bool input_over_ = false;  ///< no more lines will come
   std::string early_end_;    ///< the last problem line
   bool ended_ = false;
+  shown_answers shown_ = shown_answers::all;
   std::shared_ptr<state> state_;  ///< shared with the lines that are being decided
 };
 

@@ -42,6 +42,7 @@ struct context {
   const documents& described;
   net::task_group& tasks;  ///< for what goes on when a client has gone
   upload_slots& uploads;
+  held_answers_options held;
 };
 
 /// A request, the integers of its path, and who sends it.

@@ -133,7 +133,7 @@ net::task<http::response> dispatch::run(const endpoint* leads_to, http::request&
   try {
     result<void> allowed;
     if (unknown) {
-      allowed = co_await with_.gate.look_up(by, r, *unknown);
+      allowed = co_await with_.gate.look_up(by, r, *unknown, r.deadline);
       if (allowed) {
         allowed = admit(by, *leads_to, r, params);
       }
@@ -194,7 +194,8 @@ void dispatch::log(const http::request& r, std::string_view pattern, std::string
   using enum coffer::log::in_text;
   using coffer::log::level;
   const bool probe = leads_to != nullptr && leads_to->who.is_probe;
-  const bool slow = took >= options_.slow && !probe;
+  // An upload takes as long as its sender wants.
+  const bool slow = took >= options_.slow && !probe && r.stream == nullptr;
   const bool noteworthy = slow || (answer.status >= 500 && !probe);
   const level lowest = probe ? level::debug : noteworthy ? level::warn : level::info;
   if (!coffer::log::enabled(lowest) || (!noteworthy && !options_.access_log)) {

@@ -69,6 +69,11 @@ limit::bucket_id attempts_of(const http::request& r) {
   return {.what = route_class::credentials, .by = dimension::address, .of = limit::address_subject(r.peer)};
 }
 
+bool is_guess(const auth::checked& found) {
+  const auto* const refused = std::get_if<auth::refusal>(&found);
+  return refused != nullptr && refused->what == auth::refused_as::wrong;
+}
+
 error another_user() { return {errc::forbidden, "This token belongs to another user."}; }
 
 }  // namespace
@@ -89,8 +94,10 @@ std::variant<result<void>, auth::unknown_key> gate::identify(admission& a, const
   if (const auto* const unknown = std::get_if<auth::unknown_key>(&found)) {
     return *unknown;
   }
-  const auto* const refused = std::get_if<auth::refusal>(&found);
-  if (refused != nullptr && refused->what == auth::refused_as::wrong) {
+  if (const auto* const token = std::get_if<auth::unverified_token>(&found)) {
+    return verify(a, r, *token);
+  }
+  if (is_guess(found)) {
     if (auto counted = count_attempt(a, r); !counted) {
       return counted;
     }
@@ -98,7 +105,20 @@ std::variant<result<void>, auth::unknown_key> gate::identify(admission& a, const
   return accept(a, found);
 }
 
-net::task<result<void>> gate::look_up(admission& a, const http::request& r, auth::unknown_key wanted) {
+/// The limit is asked before the signature is checked, so that forged tokens cost the one who sends them.
+result<void> gate::verify(admission& a, const http::request& r, const auth::unverified_token& token) {
+  if (auto counted = count_attempt(a, r); !counted) {
+    return counted;
+  }
+  const auth::checked found = credentials_.verify(token);
+  if (!is_guess(found)) {
+    forgive_attempt(r);
+  }
+  return accept(a, found);
+}
+
+net::task<result<void>> gate::look_up(admission& a, const http::request& r, auth::unknown_key wanted,
+                                      net::deadline until) {
   // Before the database is asked, so that guesses cost the guesser; who waits for another's look-up costs nothing.
   const bool begins = !keys_.looks_for(wanted.key.digest);
   if (begins) {
@@ -108,7 +128,7 @@ net::task<result<void>> gate::look_up(admission& a, const http::request& r, auth
   }
   std::optional<auth::key_record> known;
   try {
-    known = co_await keys_.find(wanted.key.digest, r.deadline);
+    known = co_await keys_.find(wanted.key.digest, until);
   } catch (...) {
     if (begins) {
       forgive_attempt(r);  // the key may be good

@@ -41,7 +41,7 @@ class gate {
   std::variant<result<void>, auth::unknown_key> identify(admission& a, const http::request& r);
   /// Asks the database for a key; one look-up answers all who wait for the same key. Counts as an attempt until it is
   /// known that the key is good. Throws pg::error.
-  net::task<result<void>> look_up(admission& a, const http::request& r, auth::unknown_key wanted);
+  net::task<result<void>> look_up(admission& a, const http::request& r, auth::unknown_key wanted, net::deadline until);
 
   /// Whether this sender may use this route now: its scope, and what is counted by key and by address.
   result<void> admit(admission& a, const access& route, const http::request& r);
@@ -64,6 +64,7 @@ class gate {
     std::int64_t count;
   };
 
+  result<void> verify(admission& a, const http::request& r, const auth::unverified_token& token);
   static result<void> accept(admission& a, const auth::checked& found);
   [[nodiscard]] std::vector<demand> demands(const admission& a, const http::request& r, const operation_counts& wanted,
                                             user_id user) const;

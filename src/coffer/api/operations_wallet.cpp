@@ -116,10 +116,14 @@ operation grant_in_bulk(const document_facts&) {
       .text =
           "Newline-delimited JSON in both directions: the schemas describe one line. Each line of the upload, of "
           "at most 16 KiB, is a grant of its own, with a key of its own; blank lines are skipped. The answer has "
-          "a line for each, in the same order, as soon as it is decided: read it while you send, or the server "
-          "stops reading. A malformed line is answered with its problem and does not end the upload. The last "
-          "line is the summary: without it, or with `complete` false, the answer is torn; send the upload again, "
-          "what was granted before is replayed. The header Idempotency-Key is refused.",
+          "a line for each, in the same order, and begins when the upload has been read: send everything, then read. "
+          "With `answers=streamed` each line is answered as soon as it is decided, and who does not read while "
+          "sending is not read from any more. A malformed line is answered with its problem and does not end the "
+          "upload. The last line is the summary: without it, or with `complete` false, the answer is torn; send the "
+          "upload again, what was granted before is replayed. Answers that the server had no room for are counted as "
+          "`omitted`, refusals last; the upload sent again with `answers=failures` shows those. The header "
+          "Idempotency-Key is refused.",
+      .parameters = {documented(answers_parameter)},
       .body = request_body{"BulkGrantLine", body_of(bulk_line_schema(), {}).schema,
                            R"({"user_id":1,"credits":50,"reason":"season gift","idempotency_key":"season-3-user-1"})",
                            ndjson_type},

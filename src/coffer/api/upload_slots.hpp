@@ -1,12 +1,19 @@
-// How many uploads a thread serves at once.
+// How many uploads a thread serves at once, and what is held for each.
 #pragma once
 
 #include <cstddef>
 #include <memory>
+#include <string>
 
 #include "coffer/base/metrics.hpp"
 
 namespace coffer::api {
+
+/// Where the answers of an upload are held until it has been read, and how many.
+struct held_answers_options {
+  std::string directory;  ///< of the files
+  std::size_t limit = 0;  ///< bytes of one upload's answers
+};
 
 /// Counts the uploads of one thread. Must outlive the slots it gives.
 class upload_slots {

@@ -77,6 +77,9 @@ struct settings {
   std::optional<std::size_t> max_connections_per_address;
   std::string trusted_proxies;  ///< addresses and networks, comma-separated: not capped, and X-Forwarded-For counts
 
+  std::size_t max_upload_answers = std::size_t{256} << 20U;  ///< bytes held per bulk upload, 1 MiB..64 GiB
+  std::string spool_directory = "/var/tmp";                  ///< of the files that hold them
+
   std::size_t max_json_depth = json::usual_depth;  ///< of bodies, 4..64
 
   http::limits http;  ///< request_time is the deadline that is passed down

@@ -216,6 +216,16 @@ void add_http(std::vector<setting_spec>& all) {
                         COFFER_MEMBER(http.header_count), 8, 1000));
   all.push_back(
       size(named("--max-body", "COFFER_MAX_BODY", http, "beyond it 413"), COFFER_MEMBER(http.body), 1 << 10, 1 << 20));
+  all.push_back(size(named("--max-upload-answers", "COFFER_MAX_UPLOAD_ANSWERS", http,
+                           "bytes of answers that are held for a bulk upload until it has been read; more are counted"),
+                     COFFER_MEMBER(max_upload_answers), std::size_t{1} << 20U, std::size_t{64} << 30U));
+  all.push_back(text(named("--spool-directory", "COFFER_SPOOL_DIRECTORY", http,
+                           "where the files lie that hold them; they have no names"),
+                     COFFER_MEMBER(spool_directory), "DIRECTORY", "the absolute name of a directory", false,
+                     [](std::string_view value) {
+                       return value.starts_with('/') &&
+                              std::ranges::all_of(value, [](unsigned char c) { return c >= 0x20; });
+                     }));
   all.push_back(integer(
       named("--max-json-depth", "COFFER_MAX_JSON_DEPTH", http, "levels of arrays and objects in a body; beyond it 400"),
       COFFER_MEMBER(max_json_depth), json::least_depth, json::most_depth));

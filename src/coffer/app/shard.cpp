@@ -118,7 +118,8 @@ void shard::open(ledger::ledger& lanes, std::vector<service::inventory_reader*> 
                     .batch = api::make_batch_schema(settings_.max_deposit),
                     .described = described,
                     .tasks = tasks_,
-                    .uploads = uploads_};
+                    .uploads = uploads_,
+                    .held = {settings_.spool_directory, settings_.max_upload_answers}};
   api::dispatch_options how;
   how.slow = settings_.slow_request;
   api_ = std::make_unique<api::dispatch>(std::move(with), how);

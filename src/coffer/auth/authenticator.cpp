@@ -26,6 +26,7 @@ std::optional<std::string_view> bearer_of(std::string_view header) {
 
 /// What becomes of credentials; one set for all threads.
 struct counters {
+  metrics::counter checked = make("token_checked");
   metrics::counter verified = make("token_verified");
   metrics::counter missing = make("missing");
   metrics::counter refused = make("refused");
@@ -38,8 +39,8 @@ struct counters {
  private:
   static metrics::counter make(const char* what) {
     return metrics::make_counter("coffer_auth_events_total",
-                                 "Requests without credentials, with refused ones, and tokens whose signature was "
-                                 "verified",
+                                 "Requests without credentials, with refused ones, tokens whose signature was "
+                                 "checked, and those of them that were right",
                                  {{"event", what}});
   }
 };
@@ -111,19 +112,25 @@ checked authenticator::check_token(std::string_view text) {
     return refuse("The Authorization header does not hold a server key, and this server takes no players' tokens.");
   }
   const sha256_digest digest = sha256(text);
-  const player_token* token = recall(digest);
-  if (token == nullptr) {
-    const auto verified = verify_token(text, *token_keys_, how_.tokens);
-    if (!verified) {
-      return refuse(verified.error());
-    }
-    counters::get().verified.add();
-    token = &remember(digest, *verified);
+  const player_token* const token = recall(digest);
+  return token == nullptr ? unverified_token{.text = text, .digest = digest} : admit(*token);
+}
+
+checked authenticator::verify(const unverified_token& token) {
+  counters::get().checked.add();
+  const auto verified = verify_token(token.text, *token_keys_, how_.tokens);
+  if (!verified) {
+    return refuse(verified.error());
   }
-  if (const auto in_force = token->check_time(coffer::now(), how_.tokens.leeway); !in_force) {
+  counters::get().verified.add();
+  return admit(remember(token.digest, *verified));
+}
+
+checked authenticator::admit(const player_token& token) const {
+  if (const auto in_force = token.check_time(coffer::now(), how_.tokens.leeway); !in_force) {
     return refuse(in_force.error(), refused_as::out_of_time);
   }
-  return principal{.scopes = token->scopes, .key = 0, .only = token->user};
+  return principal{.scopes = token.scopes, .key = 0, .only = token.user};
 }
 
 void authenticator::replace_token_keys(std::shared_ptr<const jwt_keys> keys) {

@@ -40,7 +40,14 @@ struct unknown_key {
   key_text key;
 };
 
-using checked = std::variant<principal, refusal, unknown_key>;
+/// A token whose signature is still to be checked, which costs as much as many requests: count the attempt, then call
+/// verify().
+struct unverified_token {
+  std::string_view text;  ///< of the header that was checked
+  sha256_digest digest;
+};
+
+using checked = std::variant<principal, refusal, unknown_key, unverified_token>;
 
 /// Checks credentials. A key or token that was seen before costs one SHA-256 and one look-up.
 class authenticator {
@@ -54,6 +61,9 @@ class authenticator {
 
   /// The sender of a request with this Authorization header; `headers` is how many of them there are.
   checked check(std::optional<std::string_view> authorization, std::size_t headers, clock::time_point now);
+
+  /// The sender with this token, or the refusal.
+  checked verify(const unverified_token& token);
 
   /// What the database said of an unknown key: the sender, or the refusal.
   checked learn(const auth::unknown_key& asked, const std::optional<key_record>& found, clock::time_point now);
@@ -70,6 +80,7 @@ class authenticator {
   [[nodiscard]] checked admit(const key_set::entry& key) const;
   checked check_key(std::string_view text, clock::time_point now);
   checked check_token(std::string_view text);
+  [[nodiscard]] checked admit(const player_token& token) const;
   /// The token if it was verified before.
   const player_token* recall(const sha256_digest& digest);
   const player_token& remember(const sha256_digest& digest, const player_token& token);
