@@ -192,3 +192,49 @@ TEST_CASE("on a terminal a request is one row of text with a coloured level, unl
   terminal.signal(15);
   terminal.wait(std::chrono::seconds{20});
 }
+
+TEST_CASE("credits that transactions move are counted once, by kind and direction") {
+  test::shop shop;  // a deposit of 1000
+  const auto moved = [&shop](const char* kind, const char* direction) {
+    return shop.server.metric(fmt::format(R"(coffer_credits_total{{direction="{}",kind="{}"}})", direction, kind));
+  };
+  const std::string user = fmt::format("/users/{}", shop.user);
+  REQUIRE(shop.buy(5, "bought").status == 201);  // 2
+  REQUIRE(shop.buy(5, "bought").status == 201);  // a replay
+  REQUIRE(shop.buy(900).status == 201);          // 3
+  REQUIRE(shop.buy(900).status == 402);
+  REQUIRE(test::use(shop.client, shop.user, shop.product).status == 201);
+  REQUIRE(shop.client.post(user + "/transactions/2/refund", R"({"reason":"x","quantity":2})").status == 201);
+  REQUIRE(shop.client.post(user + "/grants", R"({"credits":30,"reason":"x"})", test::key("g")).status == 201);
+  REQUIRE(shop.client.post(user + "/grants", R"({"credits":-4,"reason":"x"})", test::key("t")).status == 201);
+  CHECK(moved("deposit", "in") == 1000.0);
+  CHECK(moved("purchase", "out") == 905.0);
+  CHECK(moved("refund", "in") == 2.0);
+  CHECK(moved("grant", "in") == 30.0);
+  CHECK(moved("grant", "out") == 4.0);
+  CHECK(!moved("use", "in"));
+  CHECK(test::balance_of(shop.client, shop.user) == 1000 - 905 + 2 + 30 - 4);
+}
+
+TEST_CASE("the stock of limited products on sale is shown, and of those that are none any more it is not") {
+  test::shop shop{{{"COFFER_STOCK_REFRESH", "100ms"}}};
+  const auto patch = [&shop](const char* change) {
+    REQUIRE(shop.client.patch(fmt::format("/products/{}", shop.product), change).status == 200);
+  };
+  const std::string series = fmt::format(R"(coffer_product_stock{{product_id="{}"}})", shop.product);
+  const auto becomes = [&](std::optional<double> wanted) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{10};
+    while (shop.server.metric(series) != wanted && std::chrono::steady_clock::now() < end) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    }
+    return shop.server.metric(series) == wanted;
+  };
+  patch(R"({"stock":7})");
+  CHECK(becomes(7.0));
+  CHECK(shop.server.metric("coffer_limited_products") == 1.0);
+  REQUIRE(shop.buy(3).status == 201);
+  CHECK(becomes(4.0));
+  patch(R"({"stock":null})");
+  CHECK(becomes(std::nullopt));
+  CHECK(shop.server.metric("coffer_limited_products") == 0.0);
+}

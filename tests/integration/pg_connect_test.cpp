@@ -1,7 +1,11 @@
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -15,6 +19,16 @@ using namespace std::chrono_literals;
 using test::error_of;
 using test::pg_session;
 using test::url_with;
+
+/// The name service of this program takes its time for one name; everything else is the machine's own.
+extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo* hints, addrinfo** found) {
+  static const auto machines = reinterpret_cast<decltype(&::getaddrinfo)>(::dlsym(RTLD_NEXT, "getaddrinfo"));
+  if (name != nullptr && std::string_view{name} == "slow.invalid") {
+    std::this_thread::sleep_for(300ms);
+    return EAI_NONAME;
+  }
+  return machines(name, service, hints, found);
+}
 
 namespace {
 
@@ -242,4 +256,19 @@ TEST_CASE("connecting leaves no descriptor behind") {
     error_of([&] { pg_session{options_with({{"host", "127.0.0.1"}, {"port", nobody.port()}})}; });
   }
   CHECK(open_descriptors() == before + 1);
+}
+
+TEST_CASE("look-ups that were given up do not stand in the way of later ones") {
+  asio::io_context context{1};
+  const auto open = [&context](const std::string& url, std::chrono::milliseconds limit) {
+    pg::options how{url};
+    how.connect_timeout = limit;
+    return error_of(
+        [&] { test::run_task(context, pg::connection::open(context.get_executor(), how, net::deadline_in(limit))); });
+  };
+  for (int i = 0; i < 20; ++i) {
+    CHECK(open("postgresql://slow.invalid/x", 20ms).kind() == pg::failure::timed_out);
+  }
+  const refusing_port port;
+  CHECK(open("postgresql://localhost:" + port.port() + "/x", 2s).kind() == pg::failure::connect);
 }

@@ -115,17 +115,13 @@ net::task<http::response> list_transactions(context& with, call c) {
     }
     wanted.before = version{*before};
   }
-  wanted.limit = limit + 1;  // one more tells whether there is a next page
-  auto page = co_await with.history.list(wanted, c.request.deadline);
+  wanted.limit = limit;
+  const auto page = co_await with.history.list(wanted, c.request.deadline);
   if (!page) {
     co_return refuse(page.error(), c.request);
   }
-  std::string next;
-  if (std::ssize(*page) > limit) {
-    page->pop_back();
-    next = make_cursor(page->back().at.value, scope);
-  }
-  co_return http::response{200, http::json_type, render_page(std::span<const domain::transaction>{*page}, next)};
+  const std::string next = page->next.value == 0 ? std::string{} : make_cursor(page->next.value, scope);
+  co_return http::response{200, http::json_type, render_page(std::span<const domain::transaction>{page->rows}, next)};
 }
 
 net::task<http::response> get_transaction(context& with, call c) {

@@ -30,7 +30,9 @@ operation list_transactions(const document_facts&) {
   return {.id = "listTransactions",
           .tag = "Users",
           .summary = "List a user's transactions",
-          .text = "Newest first, failed ones too.",
+          .text =
+              "Newest first, failed ones too. With a filter a page may be short, even empty: there is more as long as "
+              "there is a `next_cursor`.",
           .parameters = {documented(limit_parameter), documented(cursor_parameter), documented(kind_parameter),
                          documented(status_parameter), documented(actor_parameter)},
           .replies = {{.text = "A page.", .shape = "TransactionPage"}},

@@ -12,6 +12,8 @@ http::router<endpoint> make_routes() {
   http::router<endpoint> routes;
   const auto add = [&routes](http::method verb, std::string_view pattern, route_handler serve,
                              describe_operation describe, access who, body_mode body = body_mode::whole) {
+    // What asks for credentials and only looks.
+    who.counts_as = verb == get && !who.is_open ? route_class::read : who.counts_as;
     routes.add(verb, pattern, {serve, describe, who, body});
   };
   constexpr access everybody = access::open();

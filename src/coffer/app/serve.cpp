@@ -18,6 +18,7 @@
 #include "coffer/app/notify.hpp"
 #include "coffer/app/settings_values.hpp"
 #include "coffer/app/shard.hpp"
+#include "coffer/app/stock_gauges.hpp"
 #include "coffer/app/stop_budget.hpp"
 #include "coffer/app/token_keys.hpp"
 #include "coffer/app/version.hpp"
@@ -63,6 +64,7 @@ limit::limiter_options limiter_options(const settings& s) {
   of(limit::route_class::funds) = s.limit_funds;
   of(limit::route_class::purchase) = s.limit_purchase;
   of(limit::route_class::use) = s.limit_use;
+  of(limit::route_class::read) = s.limit_read;
   of(limit::route_class::credentials) = s.limit_credentials;
   how.shared = !s.redis_url.empty();
   std::random_device device;
@@ -118,6 +120,7 @@ class serving {
     daily_reset_.emplace(shards_.front()->executor(), shards_.front()->database(), shards_.front()->inventory_cache(),
                          settings_.cache_reset_at);
     shard& first = *shards_.front();
+    stocks_.emplace(first.executor(), first.database(), settings_.stock_refresh);
     keys_.emplace(first.executor(), first.database(), settings_.key_refresh,
                   [this](const std::shared_ptr<const auth::key_set>& keys) { publish_keys(keys); });
     if (first.redis() != nullptr) {
@@ -140,6 +143,7 @@ class serving {
       shards_[each.thread]->tasks().spawn("lane", run_lane(*each.writer));
     }
     shards_.front()->tasks().spawn("daily reset", daily_reset_->run());
+    shards_.front()->tasks().spawn("stock gauges", stocks_->run());
     if (settings_.auth == auth_mode::required) {
       shards_.front()->tasks().spawn("key refresh", keys_->run());
     }
@@ -371,6 +375,7 @@ class serving {
     }
     asio::post(shards_.front()->executor(), [this] {
       daily_reset_->stop();
+      stocks_->stop();
       keys_->stop();
       if (sharing_) {
         sharing_->stop();
@@ -416,6 +421,7 @@ class serving {
   std::optional<ledger::ledger> lanes_;
   std::optional<daily_reset> daily_reset_;
   std::optional<key_refresh> keys_;
+  std::optional<stock_gauges> stocks_;
   std::optional<limit::exchange> sharing_;
   admin admin_;
   std::optional<http::server> public_;

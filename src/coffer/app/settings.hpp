@@ -27,11 +27,12 @@ struct settings {
   std::string tls_certificate;                  ///< PEM file, the chain; empty: the API is plain HTTP
   std::string tls_key;                          ///< PEM file; needed with tls_certificate
   auth_mode auth = auth_mode::off;
-  bool test_keys = false;                       ///< whether cof_test_ keys are accepted
-  std::chrono::milliseconds key_refresh{2000};  ///< how long a revoked key may go on working, 100 ms..1 min
-  std::string jwt_keys;                         ///< file with a JSON Web Key Set; empty: no players' tokens
-  std::string jwt_issuer;                       ///< iss of tokens; needed with jwt_keys
-  std::string jwt_audience;                     ///< aud of tokens; needed with jwt_keys
+  bool test_keys = false;                          ///< whether cof_test_ keys are accepted
+  std::chrono::milliseconds stock_refresh{15000};  ///< how old the metrics of stocks may be, 100 ms..1 h
+  std::chrono::milliseconds key_refresh{2000};     ///< how long a revoked key may go on working, 100 ms..1 min
+  std::string jwt_keys;                            ///< file with a JSON Web Key Set; empty: no players' tokens
+  std::string jwt_issuer;                          ///< iss of tokens; needed with jwt_keys
+  std::string jwt_audience;                        ///< aud of tokens; needed with jwt_keys
   std::vector<coffer::auth::algorithm> jwt_algorithms{coffer::auth::algorithm::es256, coffer::auth::algorithm::eddsa,
                                                       coffer::auth::algorithm::rs256};
   std::chrono::seconds jwt_leeway{30};  ///< for clocks that differ, 0..5 min
@@ -39,6 +40,7 @@ struct settings {
   limit::policies limit_funds;  ///< add-funds, grants, refunds
   limit::policies limit_purchase;
   limit::policies limit_use;
+  limit::policies limit_read;
   limit::policies limit_credentials;  ///< wrong or unknown ones, by address alone
 
   std::string database_url = "postgresql:///coffer";

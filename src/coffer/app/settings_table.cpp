@@ -249,6 +249,9 @@ void add_logs(std::vector<setting_spec>& all) {
                        COFFER_MEMBER(log_level),
                        std::array{std::pair{"debug", log::level::debug}, std::pair{"info", log::level::info},
                                   std::pair{"warn", log::level::warn}, std::pair{"error", log::level::error}}));
+  all.push_back(duration(named("--stock-refresh", "COFFER_STOCK_REFRESH", logs,
+                               "how often the metrics of limited products are read from the database"),
+                         COFFER_MEMBER(stock_refresh), milliseconds{100}, hours{1}));
   all.push_back(duration(named("--slow-request", "COFFER_SLOW_REQUEST", logs,
                                "a request or a batch that takes so long is logged as a warning"),
                          COFFER_MEMBER(slow_request), milliseconds{1}, hours{1}));

@@ -68,6 +68,8 @@ void add_rates(std::vector<setting_spec>& all) {
   all.push_back(limits(named("--limit-purchase", "COFFER_LIMIT_PURCHASE", rates, "purchases, likewise"),
                        COFFER_MEMBER(limit_purchase)));
   all.push_back(limits(named("--limit-use", "COFFER_LIMIT_USE", rates, "uses, likewise"), COFFER_MEMBER(limit_use)));
+  all.push_back(limits(named("--limit-read", "COFFER_LIMIT_READ", rates, "reads of users, products and keys, likewise"),
+                       COFFER_MEMBER(limit_read)));
   setting_spec credentials =
       limits(named("--limit-credentials", "COFFER_LIMIT_CREDENTIALS", rates,
                    "wrong or unknown credentials, per address; address:60/1m with --auth required"),

@@ -47,6 +47,11 @@ gauge make_gauge(std::string_view name, std::string_view help, const labels& l) 
   return gauge{&family.Add(to_labels(l))};
 }
 
+void remove_gauge(std::string_view name, std::string_view help, const gauge& of) {
+  auto& family = prometheus::BuildGauge().Name(std::string{name}).Help(std::string{help}).Register(registry());
+  family.Remove(&as<prometheus::Gauge>(of.impl_));
+}
+
 histogram make_histogram(std::string_view name, std::string_view help, std::vector<double> bounds, const labels& l) {
   auto& family = prometheus::BuildHistogram().Name(std::string{name}).Help(std::string{help}).Register(registry());
   return histogram{&family.Add(to_labels(l), std::move(bounds))};

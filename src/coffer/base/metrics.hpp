@@ -32,6 +32,7 @@ class gauge {
   [[nodiscard]] double value() const;
 
  private:
+  friend void remove_gauge(std::string_view name, std::string_view help, const gauge& of);
   void* impl_;
 };
 
@@ -48,6 +49,8 @@ class histogram {
 /// The series of that name and labels, made at the first call. Same name, same help.
 counter make_counter(std::string_view name, std::string_view help, const labels& l = {});
 gauge make_gauge(std::string_view name, std::string_view help, const labels& l = {});
+/// Ends a series; the handle is of no use any more.
+void remove_gauge(std::string_view name, std::string_view help, const gauge& of);
 histogram make_histogram(std::string_view name, std::string_view help, std::vector<double> bounds,
                          const labels& l = {});
 

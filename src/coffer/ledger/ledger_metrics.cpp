@@ -47,7 +47,26 @@ const ledger_metrics& ledger_metrics::get() {
   return instance;
 }
 
+/// What a completed row brings into wallets, or takes out of them.
+void ledger_metrics::count_credits(const domain::transaction& row) {
+  using domain::transaction_kind;
+  constexpr std::size_t kinds = static_cast<std::size_t>(transaction_kind::grant) + 1;
+  thread_local std::array<std::array<std::optional<metrics::counter>, 2>, kinds> known;
+  const bool out = row.kind == transaction_kind::purchase ||
+                   (row.kind == transaction_kind::grant && row.detail_1 == domain::taken_away);
+  std::optional<metrics::counter>& series = known.at(static_cast<std::size_t>(row.kind)).at(out ? 1 : 0);
+  if (!series) {
+    series =
+        metrics::make_counter("coffer_credits_total", "Credits that committed transactions moved into wallets or out",
+                              {{"kind", std::string{to_string(row.kind)}}, {"direction", out ? "out" : "in"}});
+  }
+  series->add(static_cast<double>(row.amount.value));
+}
+
 void ledger_metrics::count_row(const domain::transaction& row) {
+  if (row.status == domain::transaction_status::completed && row.amount.value > 0) {
+    count_credits(row);
+  }
   constexpr std::size_t kinds = static_cast<std::size_t>(domain::transaction_kind::grant) + 1;
   // Looked up once per thread: by the kind, and by the reason or, behind all of those, for none.
   thread_local std::array<std::array<std::optional<metrics::counter>, errc_count + 1>, kinds> known;

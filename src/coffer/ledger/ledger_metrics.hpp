@@ -30,6 +30,7 @@ struct ledger_metrics {
   static const ledger_metrics& get();
 
   /// Counts one new row of the journal by its kind and what was decided.
+  static void count_credits(const domain::transaction& row);
   static void count_row(const domain::transaction& row);
 
   /// Counts one retry of a batch, labelled with the SQLSTATE that caused it.

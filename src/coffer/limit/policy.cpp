@@ -11,8 +11,8 @@ namespace coffer::limit {
 
 namespace {
 
-constexpr std::array<std::string_view, route_class_count> class_names = {"none", "funds", "purchase", "use",
-                                                                         "credentials"};
+constexpr std::array<std::string_view, route_class_count> class_names = {"none", "funds",       "purchase",
+                                                                         "use",  "credentials", "read"};
 constexpr std::array<std::string_view, dimension_count> dimension_names = {"user", "key", "address"};
 constexpr std::array<std::pair<char, std::int64_t>, 4> units = {{{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}}};
 

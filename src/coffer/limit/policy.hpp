@@ -11,8 +11,8 @@
 namespace coffer::limit {
 
 /// Routes that are limited alike.
-enum class route_class : std::uint8_t { none, funds, purchase, use, credentials };
-inline constexpr std::size_t route_class_count = 5;
+enum class route_class : std::uint8_t { none, funds, purchase, use, credentials, read };
+inline constexpr std::size_t route_class_count = 6;
 
 /// Whose requests are counted together.
 enum class dimension : std::uint8_t { user, key, address };

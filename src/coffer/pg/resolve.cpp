@@ -35,7 +35,14 @@ struct lookup : std::enable_shared_from_this<lookup> {
     resolver.async_resolve(name, "", resolver_type::flags{},
                            [self](const asio::error_code& failed, const auto& found) { self->finish(failed, found); });
     timer.expires_at(until);
-    timer.async_wait([self](const auto&) { self->resume(); });
+    timer.async_wait([self](const asio::error_code& stopped) {
+      if (!stopped) {
+        // What is still in the queue of the thread that looks up is skipped there. Otherwise a name service that is
+        // slower than the attempts would leave a queue that grows, and attempts would fail long after it is well again.
+        self->resolver.cancel();
+      }
+      self->resume();
+    });
   }
 
   template <typename Results>

@@ -28,17 +28,24 @@ net::task<result<store::inventory>> history::inventory_at(user_id user, std::var
   if (at > past->last) {
     co_return std::unexpected(error{errc::invalid_parameter});
   }
-  const auto read = [user, at, until](pg::connection& db) { return store::find_inventory_at(db, user, at, until); };
-  store::inventory found = co_await with_connection(db_, until, true, read);
+  // Slice by slice, the newest first, each on a connection of its own: a long history takes turns with other reads.
+  store::inventory_at earlier{user, at};
+  while (!earlier.complete()) {
+    const store::version_range part = earlier.next_slice();
+    const auto read = [user, part, until](pg::connection& db) { return store::read_slice(db, user, part, until); };
+    const store::inventory_slice slice = co_await with_connection(db_, until, true, read);
+    earlier.add(slice);
+  }
+  store::inventory found = std::move(earlier).result();
   if (time != nullptr) {
     found.as_of = *time;
   }
   co_return found;
 }
 
-net::task<result<std::vector<domain::transaction>>> history::list(store::history_query query, net::deadline until) {
+net::task<result<store::history_page>> history::list(store::history_query query, net::deadline until) {
   const auto work = [query, until](pg::connection& db) { return store::list_transactions(db, query, until); };
-  std::optional<std::vector<domain::transaction>> page = co_await with_connection(db_, until, true, work);
+  std::optional<store::history_page> page = co_await with_connection(db_, until, true, work);
   if (!page) {
     co_return std::unexpected(error{errc::user_not_found});
   }

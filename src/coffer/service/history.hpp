@@ -25,7 +25,7 @@ class history {
                                                    net::deadline until);
 
   /// Newest first. Refusal: user_not_found.
-  net::task<result<std::vector<domain::transaction>>> list(store::history_query query, net::deadline until);
+  net::task<result<store::history_page>> list(store::history_query query, net::deadline until);
 
  private:
   pg::pool& db_;

@@ -1,5 +1,7 @@
 #include "coffer/store/inventory_store.hpp"
 
+#include <algorithm>
+
 namespace coffer::store {
 
 namespace {
@@ -10,18 +12,6 @@ constexpr pg::statement select_inventory{
     " left join inventory i on i.user_id = u.id and i.quantity > 0"
     " left join products p on p.id = i.product_id"
     " where u.id = $1 order by i.product_id"};
-
-// Products come with a purchase or a grant that gives. One pass over the history that keeps a line per product.
-constexpr pg::statement select_inventory_at{
-    "inventory_find_at",
-    "select $2::bigint, j.product_id, p.name, p.type, t.item_quantity_after, j.purchased_at from users u"
-    " left join lateral (select product_id, max(version) as last,"
-    " max(created_at) filter (where kind = 2 or (kind = 5 and detail_1 is null)) as purchased_at"
-    " from transactions where user_id = $1 and version <= $2 and status = 2 and product_id is not null"
-    " group by product_id) j on true"
-    " left join transactions t on t.user_id = $1 and t.version = j.last"
-    " left join products p on p.id = j.product_id"
-    " where u.id = $1 and (j.last is null or t.item_quantity_after > 0) order by j.product_id"};
 
 inventory to_inventory(user_id user, const pg::rows& found) {
   inventory all{.user = user, .at = version{found.int64(0, 0)}, .items = {}, .as_of = {}};
@@ -47,13 +37,43 @@ net::task<std::optional<inventory>> find_inventory(pg::connection& db, user_id u
   co_return to_inventory(user, found);
 }
 
-net::task<inventory> find_inventory_at(pg::connection& db, user_id user, version at, net::deadline until) {
-  const pg::rows found = co_await db.query(select_inventory_at, pg::params::of(user, at), until);
-  if (found.empty()) {
-    // All that was ever owned is used up.
-    co_return inventory{.user = user, .at = at, .items = {}, .as_of = {}};
+net::task<inventory_slice> read_slice(pg::connection& db, user_id user, version_range range, net::deadline until) {
+  const pg::rows found =
+      co_await db.query(select_inventory_slice, pg::params::of(user, range.first, range.last), until);
+  inventory_slice slice;
+  slice.range = range;
+  for (int row = 0; row < found.size(); ++row) {
+    slice.products = found.int64(row, 5);
+    slice.items.push_back({.product = product_id{found.int64(row, 0)},
+                           .name = std::string{found.text(row, 1)},
+                           .type = static_cast<domain::product_type>(found.int16(row, 2)),
+                           .quantity = found.int64(row, 3),
+                           .purchased_at = found.optional_time(row, 4).value_or(timestamp{})});
   }
-  co_return to_inventory(user, found);
+  co_return slice;
+}
+
+void inventory_at::add(const inventory_slice& slice) {
+  for (const inventory_item& item : slice.items) {
+    const auto [known, is_new] = items_.try_emplace(item.product, item);
+    if (!is_new && known->second.purchased_at == timestamp{}) {
+      known->second.purchased_at = item.purchased_at;
+    }
+  }
+  left_ = version{slice.range.first.value - 1};
+  const auto settled = std::ranges::count_if(
+      items_, [](const auto& each) { return each.second.quantity == 0 || each.second.purchased_at != timestamp{}; });
+  all_known_ = slice.products && settled == *slice.products;
+}
+
+inventory inventory_at::result() && {
+  inventory all{.user = user_, .at = at_, .items = {}, .as_of = {}};
+  for (auto& [product, item] : items_) {
+    if (item.quantity > 0) {
+      all.items.push_back(std::move(item));
+    }
+  }
+  return all;
 }
 
 }  // namespace coffer::store

@@ -1,5 +1,7 @@
 #include "coffer/store/journal_store.hpp"
 
+#include <algorithm>
+
 #include "coffer/store/transaction_row.hpp"
 
 namespace coffer::store {
@@ -11,18 +13,6 @@ constexpr pg::statement select_row{
     "select user_id, version, kind, status, product_id, quantity, amount, balance_after, item_quantity_after, reason,"
     " idempotency_key, fingerprint, request_id, created_at, detail_1, detail_2, note, actor"
     " from transactions where user_id = $1 and version = $2"};
-
-// The outer join leaves one row of NULLs for a user without matching history, and none for an unknown user.
-constexpr pg::statement select_transaction_page{
-    "journal_list",
-    "select t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"
-    " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at,"
-    " t.detail_1, t.detail_2, t.note, t.actor"
-    " from users u left join lateral (select * from transactions where user_id = $1"
-    " and ($2::bigint is null or version < $2) and ($3::smallint is null or kind = $3)"
-    " and ($4::smallint is null or status = $4)"
-    " and (not $5::boolean or actor is not distinct from $6::bigint) order by version desc limit $7) t on true"
-    " where u.id = $1 order by t.version desc"};
 
 // One row of NULLs for a user without this key, none for an unknown user.
 constexpr pg::statement select_keyed{
@@ -91,23 +81,28 @@ net::task<result<domain::transaction>> settle_outcome(pg::connection& db, domain
   co_return read_outcome(found);
 }
 
-net::task<std::optional<std::vector<domain::transaction>>> list_transactions(pg::connection& db, history_query query,
-                                                                             net::deadline until) {
+net::task<std::optional<history_page>> list_transactions(pg::connection& db, history_query query, net::deadline until) {
   pg::params with;
   with.add(query.user).add(query.before).add(stored(query.kind)).add(stored(query.status));
-  with.add(query.by.has_value()).add(query.by.value_or(domain::actor{}).stored()).add(query.limit);
+  with.add(query.by.has_value()).add(query.by.value_or(domain::actor{}).stored());
+  with.add(query.limit + 1).add(history_walk);  // one more tells whether there is a next page
   const pg::rows found = co_await db.query(select_transaction_page, std::move(with), until);
   if (found.empty()) {
     co_return std::nullopt;
   }
-  std::vector<domain::transaction> page;
-  if (found.is_null(0, 0)) {
-    co_return page;
+  const std::int64_t walked_to = found.int64(0, found.columns() - 1) - history_walk;
+  history_page page{.rows = {}, .next = version{std::max<std::int64_t>(walked_to, 1)}};
+  if (!found.is_null(0, 0)) {
+    page.rows.reserve(static_cast<std::size_t>(found.size()));
+    for (int row = 0; row < found.size(); ++row) {
+      page.rows.push_back(read_transaction(found, row));
+    }
   }
-  page.reserve(static_cast<std::size_t>(found.size()));
-  for (int row = 0; row < found.size(); ++row) {
-    page.push_back(read_transaction(found, row));
+  if (std::ssize(page.rows) > query.limit) {
+    page.rows.pop_back();
+    page.next = page.rows.back().at;
   }
+  page.next.value -= page.next.value == 1 ? 1 : 0;  // nothing comes before the first row
   co_return page;
 }
 

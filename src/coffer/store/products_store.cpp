@@ -53,6 +53,11 @@ constexpr pg::statement select_product_page{
     " where p.id > $1 and ($2::boolean is null or p.is_active = $2)"
     " order by p.id limit $3"};
 
+constexpr pg::statement select_scarce{
+    "product_scarce",
+    "select p.id, s.supply - s.sold, count(*) over () from products p join product_stock s on s.product_id = p.id"
+    " where p.is_active and p.is_limited and s.supply is not null order by 2, 1 limit $1"};
+
 domain::product read_product(const pg::rows& result, int row) {
   domain::product p;
   p.terms.id = product_id{result.int64(row, 0)};
@@ -181,6 +186,16 @@ net::task<std::optional<domain::product>> find_product(pg::connection& db, produ
     co_return std::nullopt;
   }
   co_return read_product(found, 0);
+}
+
+net::task<scarce_products> list_scarce(pg::connection& db, std::int64_t limit, net::deadline until) {
+  const pg::rows found = co_await db.query(select_scarce, pg::params::of(limit), until);
+  scarce_products scarce;
+  for (int row = 0; row < found.size(); ++row) {
+    scarce.all = found.int64(row, 2);
+    scarce.least.emplace_back(product_id{found.int64(row, 0)}, found.int64(row, 1));
+  }
+  co_return scarce;
 }
 
 net::task<std::vector<domain::product>> list_products(pg::connection& db, product_id after, std::optional<bool> active,

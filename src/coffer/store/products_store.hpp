@@ -42,6 +42,15 @@ net::task<result<domain::product>> update_product(pg::connection& db, product_id
 /// The product, or nullopt.
 net::task<std::optional<domain::product>> find_product(pg::connection& db, product_id id, net::deadline until);
 
+/// Limited products on sale: how many, and what is left of those of which least is left.
+struct scarce_products {
+  std::int64_t all = 0;
+  std::vector<std::pair<product_id, std::int64_t>> least;
+};
+
+/// With at most `limit` of them in `least`.
+net::task<scarce_products> list_scarce(pg::connection& db, std::int64_t limit, net::deadline until);
+
 /// Up to `limit` products with an id above `after`, by id; only those whose is_active is `active` if it is set.
 net::task<std::vector<domain::product>> list_products(pg::connection& db, product_id after, std::optional<bool> active,
                                                       std::int64_t limit, net::deadline until);

@@ -7,14 +7,9 @@
 
 #include "coffer/domain/transaction.hpp"
 #include "coffer/pg/pool.hpp"
+#include "coffer/store/version_range.hpp"
 
 namespace coffer::store {
-
-/// Versions `first` to `last`, both included; `last` is before `first` when there are none.
-struct version_range {
-  version first;
-  version last;
-};
 
 /// A journal row as a statement shows it.
 struct statement_row {
