@@ -93,6 +93,11 @@ create table job_runs (
 );
 
 -- migrate:down
+-- coffer:loses users with their wallets: users
+-- coffer:loses products: products
+-- coffer:loses transactions: transactions
+-- coffer:drops inventory, usernames, emails, sales_counters: they are of users, products and transactions
+-- coffer:drops job_runs: only which daily jobs were done
 
 drop table job_runs;
 drop table sales_counters;

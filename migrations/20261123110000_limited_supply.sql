@@ -1,3 +1,4 @@
+-- coffer:replaces 367a3ba70a2e6c223431d7024880a7ee5fa8f0ee5e5fd8e1ae040a815ed2af7f
 -- migrate:up
 
 -- The terms of a sale. is_limited says that product_stock keeps a supply: whoever reads the product sees that its stock
@@ -19,13 +20,10 @@ create table product_stock (
   constraint product_stock_supply_check check (sold <= supply)
 ) with (fillfactor = 50);
 
--- Units ever bought, used up ones included: what the limit per user counts.
+-- Units ever bought, used up ones included: what the limit per user counts. Counted and checked by the migration
+-- bought_units, so that nobody waits for this one while it reads a large table.
 alter table inventory add column bought bigint not null default 0;
-alter table inventory add constraint inventory_bought_check check (bought >= 0);
-update inventory i set bought = j.bought
-  from (select user_id, product_id, sum(quantity) as bought from transactions where kind = 2 and status = 2
-        group by user_id, product_id) j
-  where i.user_id = j.user_id and i.product_id = j.product_id;
+alter table inventory add constraint inventory_bought_check check (bought >= 0) not valid;
 
 -- Of a completed purchase that took from a stock, detail_1 is the units sold of it, these included. Of a refusal they
 -- are the numbers that its answer shows: sold_out: units left; limit_reached: limit, units bought before; not_on_sale:
@@ -34,6 +32,10 @@ alter table transactions add column detail_1 bigint;
 alter table transactions add column detail_2 bigint;
 
 -- migrate:down
+-- coffer:loses stocks of limited products: product_stock
+-- coffer:loses products with terms of sale: products where is_limited or per_user_limit is not null or sale_starts_at is not null or sale_ends_at is not null
+-- coffer:loses transactions with details (purchases from a stock, refusals, grants, refunds): transactions where detail_1 is not null or detail_2 is not null
+-- coffer:drops inventory.bought: bought_units counts it again from the journal
 
 alter table transactions drop column detail_2;
 alter table transactions drop column detail_1;

@@ -17,6 +17,7 @@ create table api_keys (
 ) with (fillfactor = 75);
 
 -- migrate:down
+-- coffer:loses server keys: api_keys
 
 drop table api_keys;
 drop sequence api_key_ids;

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <iostream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,21 @@ int print_status(const migrate_run& how, bool fail_when_pending) {
   return pending > 0 && fail_when_pending ? exit_failed : exit_ok;
 }
 
+/// Asks whoever sits at the terminal; a script has said it with --delete-data.
+bool confirm_losses(const std::string& database, const std::vector<std::string>& losses) {
+  if (::isatty(STDIN_FILENO) != 1) {
+    return true;
+  }
+  fmt::print(stderr, "This deletes, or takes the meaning of:\n");
+  for (const std::string& each : losses) {
+    fmt::print(stderr, "  {}\n", each);
+  }
+  fmt::print(stderr, "Type the database's name ({}) to go on: ", database);
+  std::string typed;
+  std::getline(std::cin, typed);
+  return typed == database;
+}
+
 int run(const migrate_command& command) {
   if (command.what == migrate_command::action::create) {
     fmt::print("{}\n", new_migration(command.folder, command.name));
@@ -44,6 +60,8 @@ int run(const migrate_command& command) {
   how.database_url = command.database_url;
   how.lock_timeout = command.lock_timeout;
   how.accept_changed = command.accept_changed;
+  how.delete_data = command.delete_data;
+  how.confirm = confirm_losses;
   how.report = [](std::string_view line) {
     fmt::print("{}\n", line);
     std::fflush(stdout);

@@ -1,12 +1,14 @@
 #include <algorithm>
 #include <cstdlib>
 #include <mutex>
+#include <thread>
 
 #include "coffer/app/migrate.hpp"
 #include "coffer/app/migrate_state.hpp"
 #include "support/catch.hpp"
 #include "support/database.hpp"
 #include "support/parallel.hpp"
+#include "support/pg_environment.hpp"
 #include "support/process.hpp"
 #include "support/run_task.hpp"
 #include "support/temporary_folder.hpp"
@@ -234,6 +236,166 @@ TEST_CASE("nothing is undone when a file is unknown or has no way down") {
                         std::nullopt),
       app::migrate_error);
   CHECK(has_table(db, "b"));
+}
+
+namespace {
+
+const std::string lossy_b =
+    "-- migrate:up\ncreate table b (x int);\n-- migrate:down\n-- coffer:loses big rows: b where x > 10\n"
+    "drop table b;\n";
+
+/// What undoing `steps` complains about; empty when nothing.
+std::string complaint_down(const app::migrate_run& run, std::optional<std::size_t> steps) {
+  try {
+    app::migrate_down(run, steps);
+    return {};
+  } catch (const app::migrate_error& e) {
+    return e.what();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("nothing is undone while rows would be lost, and the refusal counts them") {
+  test::database db = test::database::empty();
+  auto run = run_on(db, files_of({{"1_a.sql", add_a}, {"2_b.sql", lossy_b}, {"3_c.sql",
+                                   "-- migrate:up\ncreate table c ();\n-- migrate:down\ndrop table c;\n"}}));
+  app::migrate_up(run);
+  db.query("insert into b values (1), (11), (12)");
+  const std::string text = complaint_down(run, 3);
+  CHECK(says(text, "2 big rows (2_b.sql)"));
+  CHECK(says(text, "Nothing was undone"));
+  CHECK(says(text, "--delete-data"));
+  CHECK(has_table(db, "c"));
+  CHECK(complaint_down(run, 1).empty());
+  CHECK(!has_table(db, "c"));
+
+  run.delete_data = true;
+  std::string asked;
+  run.confirm = [&asked](const std::string& database, const std::vector<std::string>& losses) {
+    asked = database + ": " + losses.at(0);
+    return false;
+  };
+  CHECK(says(complaint_down(run, 1), "Nothing was undone"));
+  CHECK(asked == db.name() + ": 2 big rows (2_b.sql)");
+  CHECK(has_table(db, "b"));
+  run.confirm = [](const auto&, const auto&) { return true; };
+  CHECK(complaint_down(run, 1).empty());
+  CHECK(!has_table(db, "b"));
+  // Rows that the condition does not name are nobody's loss.
+  run.delete_data = false;
+  app::migrate_up(run);
+  db.query("insert into b values (1)");
+  CHECK(complaint_down(run, 3).empty());
+}
+
+TEST_CASE("a row that comes while its migration is being undone is not lost") {
+  test::database db = test::database::empty();
+  auto run = run_on(db, files_of({{"1_a.sql", add_a}, {"2_b.sql", lossy_b}}));
+  app::migrate_up(run);
+  // A writer that has begun: its row is not seen by the first look, and the second waits for it.
+  db.query("begin");
+  db.query("insert into b values (99)");
+  std::string text;
+  test::parallel(2, [&](std::size_t i) {
+    if (i == 0) {
+      text = complaint_down(run, 1);
+      return;
+    }
+    test::sql_session looking{db.url()};
+    while (looking.integer("select count(*) from pg_locks where not granted and relation = 'b'::regclass") == 0) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    }
+    db.query("commit");
+  });
+  CHECK(says(text, "1 big rows came while 2_b.sql was being undone"));
+  CHECK(db.integer("select x from b") == 99);
+}
+
+TEST_CASE("a file that replaces an applied one that led to the same schema is not called changed") {
+  test::database db = test::database::empty();
+  const auto old = files_of({{"1_a.sql", add_a}});
+  app::migrate_up(run_on(db, old));
+  const auto mended = files_of(
+      {{"1_a.sql", "-- coffer:replaces " + old[0].sha256 + "\n-- migrate:up\ncreate table if not exists a (x int);\n"}});
+  CHECK(mended[0].sha256 != old[0].sha256);
+  CHECK(complaint(run_on(db, mended)).empty());
+  CHECK(!app::migrate_status(run_on(db, mended)).at(0).changed);
+
+  // The files of the program, where their former texts were applied.
+  test::database before;
+  for (const app::migration& file : app::built_in_migrations()) {
+    for (const std::string& sum : file.replaces) {
+      before.query("update coffer_migrations set sha256 = $2 where version = $1", {file.version, sum});
+    }
+  }
+  CHECK(before.integer("select count(*) from coffer_migrations where sha256 like '367a3ba70a%'") == 1);
+  CHECK(app::migrate_up(run_on(before, app::built_in_migrations())) == 0);
+}
+
+namespace {
+
+/// A role that may log in and nothing else, dropped at the end with what it owns.
+class plain_role {
+ public:
+  explicit plain_role(test::database& of) : of_{of}, name_{"coffer_plain_" + of.name()} {
+    of_.query("create role " + name_ + " login");
+  }
+  ~plain_role() {
+    of_.query("drop owned by " + name_);
+    of_.query("drop role " + name_);
+  }
+  plain_role(const plain_role&) = delete;
+  plain_role& operator=(const plain_role&) = delete;
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] std::string url() const {
+    return test::url_with(of_.url(), {{"options", "-c role=" + name_}});
+  }
+
+ private:
+  test::database& of_;
+  std::string name_;
+};
+
+}  // namespace
+
+TEST_CASE("migrating as a role that may not is refused with the role that may") {
+  test::database db = test::database::empty();
+  plain_role role{db};
+  auto run = run_on(db, app::built_in_migrations());
+  SECTION("where the schema public is closed, as from PostgreSQL 15 on") {
+    run.database_url = role.url();
+    const std::string text = complaint(run);
+    CHECK(says(text, "the role " + role.name() + " may not create tables in the schema public"));
+    CHECK(says(text, "grant create on schema public to \"" + role.name() + "\""));
+    CHECK(!says(text, "that the server runs"));
+    db.query("grant create on schema public to " + role.name());
+    CHECK(complaint(run).empty());
+  }
+  SECTION("where the tables are somebody else's") {
+    app::migrate_up(run);
+    const std::string owner = db.text("select current_user");
+    const test::serving_role serving{db};
+    run.database_url = serving.url();
+    const std::string text = complaint(run);
+    CHECK(says(text, "its tables belong to " + owner));
+    CHECK(says(complaint_down(run, 1), "its tables belong to " + owner));
+    CHECK(app::migrate_status(run).size() == run.files.size());
+  }
+}
+
+TEST_CASE("a database that is not UTF8 is refused with the way to make one") {
+  const std::string name = "coffer_latin_" + test::database{}.name();
+  test::sql_session server{test::database_url()};
+  server.query("create database " + name + " encoding 'LATIN1' locale 'C' template template0");
+  app::migrate_run run;
+  run.database_url = test::with_database(test::database_url(), name);
+  run.files = app::built_in_migrations();
+  const std::string text = complaint(run);
+  server.query("drop database " + name + " with (force)");
+  CHECK(says(text, "has the encoding LATIN1"));
+  CHECK(says(text, "encoding 'UTF8' template template0"));
 }
 
 TEST_CASE("the status lists applied, pending and unknown migrations and changes nothing") {

@@ -292,7 +292,7 @@ void parser::add_migrate() {
   migrate_ = app_.add_subcommand("migrate", "Bring the database schema up to date, undo it, or look at it");
   migrate_->require_subcommand(1);
   migrate_up_ = migrate_->add_subcommand("up", "Apply all pending migrations");
-  migrate_down_ = migrate_->add_subcommand("down", "Undo the newest migration (and its data!)");
+  migrate_down_ = migrate_->add_subcommand("down", "Undo the newest migration; refused while that would lose data");
   migrate_status_ = migrate_->add_subcommand("status", "List the migrations and whether they are applied");
   migrate_new_ = migrate_->add_subcommand("new", "Write an empty migration file");
   for (CLI::App* each : {migrate_up_, migrate_down_, migrate_status_}) {
@@ -312,6 +312,8 @@ void parser::add_migrate() {
   }
   migrate_down_->add_flag("--all", all_, "undo every migration: nothing is left");
   migrate_down_->add_option("--steps", steps_, "undo so many, default 1")->type_name("1..1000");
+  migrate_down_->add_flag("--delete-data", migrate_how_.delete_data,
+                          "go on although rows, or what they mean, are lost; a terminal is asked for the database's name");
   migrate_status_->add_flag("--exit-code", migrate_how_.exit_code, "exit with 1 when something is pending");
   migrate_new_->add_option("--dir", migrate_how_.folder, "the folder, default migrations")->type_name("FOLDER");
   migrate_new_->add_option("name", migrate_how_.name, "what it does, as part of the file's name")

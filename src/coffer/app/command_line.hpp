@@ -37,6 +37,7 @@ struct migrate_command {
   std::optional<std::size_t> steps = 1;  ///< of down; nullopt: all
   std::string name;                      ///< of create
   bool accept_changed = false;
+  bool delete_data = false;  ///< of down: rows, or what they mean, may be lost
   bool exit_code = false;  ///< of status: fail when something is pending
   std::chrono::milliseconds lock_timeout{std::chrono::seconds{5}};
 };

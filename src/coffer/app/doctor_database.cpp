@@ -80,6 +80,16 @@ finding role_found(const pg::rows& state) {
   return f;
 }
 
+finding encoding_found(const pg::connection& db) {
+  finding f{.subject = "encoding", .detail = "UTF8", .remedy = {}};
+  if (std::string problem = encoding_problem(db); !problem.empty()) {
+    f.grade = health_grade::bad;
+    f.detail = db.server_encoding();
+    f.remedy = std::move(problem);
+  }
+  return f;
+}
+
 finding privileges_found(const pg::rows& privileges) {
   const std::string_view missing = privileges.text(0, 0);
   const std::string_view who = privileges.text(0, 2);
@@ -184,6 +194,7 @@ net::task<std::vector<finding>> look_at_database(const settings& s) {
       round_trip = std::min(round_trip, another);
     }
     all.push_back(version_found(*db, round_trip));
+    all.push_back(encoding_found(*db));
     const pg::rows state = co_await db->query(read_state, pg::params{}, until);
     all.push_back(role_found(state));
     all.push_back(durability_found(state));

@@ -8,6 +8,7 @@
 
 #include "coffer/app/migrate_state.hpp"
 #include "coffer/app/run_blocking.hpp"
+#include "coffer/app/settings_values.hpp"
 #include "coffer/pg/connection.hpp"
 
 namespace coffer::app {
@@ -30,8 +31,18 @@ constexpr pg::statement upsert_checksum{"migrate_upsert_checksum",
                                         " values ($1, $2, now()) on conflict (version) do update"
                                         " set sha256 = excluded.sha256, applied_at = excluded.applied_at"};
 constexpr pg::statement delete_checksum{"migrate_delete_checksum", "delete from coffer_migrations where version = $1"};
+/// Whoever may only serve is not granted this table.
 constexpr pg::statement find_checksums{"migrate_find_checksums",
-                                       "select 1 from pg_class where oid = to_regclass('coffer_migrations')"};
+                                       "select 1 from pg_class where oid = to_regclass('coffer_migrations')"
+                                       " and has_table_privilege(oid, 'select')"};
+/// Who owns the schema (null: nobody has made it), whether that is us, and whether we may make anything.
+constexpr pg::statement read_rights{
+    "migrate_rights",
+    "select current_user::text, current_database()::text, pg_get_userbyid(c.relowner)::text,"
+    " coalesce(pg_has_role(c.relowner, 'usage'), false), current_schema()::text,"
+    " coalesce(has_schema_privilege(current_schema(), 'create'), false)"
+    " from (select) one left join pg_class c on c.oid = to_regclass('schema_migrations')"};
+constexpr pg::statement read_database{"migrate_database", "select current_database()::text"};
 
 constexpr const char* create_bookkeeping =
     "create table if not exists schema_migrations (version varchar primary key);"
@@ -61,6 +72,10 @@ class migrator {
   net::task<> lock();
   net::task<std::string> holder();
   net::task<bookkeeping> read();
+  net::task<> check_database(bool creates);
+  net::task<std::int64_t> count_lost(const migration_loss* loss);
+  net::task<> check_losses(std::vector<const migration*> files);
+  net::task<> guard_losses(const migration* file);
   net::task<> check_checksums(const bookkeeping* known, std::vector<const migration*> files);
   net::task<> apply(const migration* file, bool up);
   net::task<> run_block(const migration* file, bool up);
@@ -86,7 +101,87 @@ net::task<std::string> migrator::holder() {
   co_return found.empty() ? "" : fmt::format(" (server process {})", found.int32(0, 0));
 }
 
+/// Refuses a database that coffer cannot use, and a role that may not migrate it, before anything else is tried.
+net::task<> migrator::check_database(bool creates) {
+  if (const std::string problem = encoding_problem(*db_); !problem.empty()) {
+    throw migrate_error(problem);
+  }
+  const pg::rows found = co_await db_->query(read_rights, soon());
+  const std::string_view who = found.text(0, 0);
+  const std::string_view database = found.text(0, 1);
+  const auto owner = found.optional_text(0, 2);
+  if (owner && !found.boolean(0, 3)) {
+    throw migrate_error(fmt::format(
+        "the role {} may not change this schema: its tables belong to {}. Nothing was changed: migrate with a"
+        " DATABASE_URL of that role, and leave {} to `coffer serve`",
+        who, *owner, who));
+  }
+  if (creates && !found.boolean(0, 5)) {
+    const auto schema = found.optional_text(0, 4);
+    throw migrate_error(fmt::format(
+        "the role {0} may not create tables in {1} (from PostgreSQL 15 on only the owner of the database may, unless"
+        " it is granted). Nothing was changed: as a superuser, `alter database \"{2}\" owner to \"{0}\"` or"
+        " `grant create on schema {3} to \"{0}\"` in the database {2}, then run it again",
+        who, schema ? fmt::format("the schema {}", *schema) : "any schema of its search_path", database,
+        schema.value_or("public")));
+  }
+}
+
+/// The rows that a way down would delete or leave without their meaning.
+net::task<std::int64_t> migrator::count_lost(const migration_loss* loss) {
+  std::string sql = fmt::format("select count(*) from {}", loss->table);
+  if (!loss->condition.empty()) {
+    sql += fmt::format(" where {}", loss->condition);
+  }
+  const pg::rows found = co_await db_->execute(std::move(sql), whenever());
+  co_return parse_integer(found.text(0, 0)).value();
+}
+
+/// Looks at all files before the first is undone. Nobody waits for it, however long the tables are.
+net::task<> migrator::check_losses(std::vector<const migration*> files) {
+  std::vector<std::string> lost;
+  for (const migration* file : files) {
+    for (const migration_loss& loss : file->losses) {
+      if (const std::int64_t count = co_await count_lost(&loss); count > 0) {
+        lost.push_back(fmt::format("{} {} ({})", count, loss.what, file->file_name));
+      }
+    }
+  }
+  if (lost.empty()) {
+    co_return;
+  }
+  if (!how_.delete_data) {
+    throw migrate_error(
+        fmt::format("undoing this would delete, or take the meaning of: {}. Nothing was undone: keep the schema, or, with"
+                    " a backup, go on with --delete-data; after that `coffer verify` may find the books wrong",
+                    fmt::join(lost, "; ")));
+  }
+  const pg::rows named = co_await db_->query(read_database, soon());
+  const std::string database{named.text(0, 0)};
+  if (!how_.confirm(database, lost)) {
+    throw migrate_error("Nothing was undone: the name that was typed is not the database's");
+  }
+  for (const std::string& each : lost) {
+    how_.report(fmt::format("deleting {}", each));
+  }
+}
+
+/// Inside the file's transaction: lets nobody write any more what would be lost, and looks once more.
+net::task<> migrator::guard_losses(const migration* file) {
+  for (const migration_loss& loss : file->losses) {
+    if (file->down.in_transaction) {
+      co_await execute(fmt::format("lock table {} in share mode", loss.table));
+    }
+    if (const std::int64_t count = co_await count_lost(&loss); count > 0) {
+      throw migrate_error(fmt::format("{} {} came while {} was being undone. It was rolled back as a whole: stop whoever"
+                                      " writes, or go on with --delete-data",
+                                      count, loss.what, file->file_name));
+    }
+  }
+}
+
 net::task<> migrator::lock() {
+  co_await check_database(true);
   const net::deadline end = net::deadline_in(how_.lock_wait);
   for (bool told = false;; told = true) {
     pg::params with;
@@ -129,7 +224,7 @@ net::task<bookkeeping> migrator::read() {
 bool was_changed(const migration& file, const bookkeeping& known) {
   const auto sum = known.checksums.find(file.version);
   return std::ranges::binary_search(known.applied, file.version) && sum != known.checksums.end() &&
-         sum->second != file.sha256;
+         sum->second != file.sha256 && std::ranges::find(file.replaces, sum->second) == file.replaces.end();
 }
 
 net::task<> migrator::check_checksums(const bookkeeping* known, std::vector<const migration*> files) {
@@ -170,6 +265,9 @@ net::task<> migrator::run_block(const migration* file, bool up) {
   const migration_block& block = up ? file->up : file->down;
   if (block.in_transaction) {
     co_await execute("begin");
+  }
+  if (!up && !how_.delete_data) {
+    co_await guard_losses(file);
   }
   if (!block.sql.empty()) {
     co_await execute(block.sql);
@@ -261,6 +359,7 @@ net::task<std::size_t> migrator::down(std::optional<std::size_t> steps) {
   const bookkeeping known = co_await read();
   const std::vector<const migration*> list = undo_list(known, steps);
   co_await check_checksums(&known, list);
+  co_await check_losses(list);
   for (const migration* file : list) {
     co_await apply(file, false);
   }
@@ -318,7 +417,9 @@ T run_told(net::task<T> work) {
   try {
     return run_blocking(std::move(work));
   } catch (const pg::error& e) {
-    throw migrate_error(fmt::format("{}. Check --database-url or DATABASE_URL, and that the server runs", e.what()));
+    throw migrate_error(e.kind() == pg::failure::statement
+                            ? std::string{e.what()}
+                            : fmt::format("{}. Check --database-url or DATABASE_URL, and that the server runs", e.what()));
   }
 }
 

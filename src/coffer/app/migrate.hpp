@@ -31,6 +31,11 @@ struct migrate_run {
   /// How long a statement may wait for locks of the running service before its file is rolled back: waiting DDL blocks
   /// everybody behind it. 0: no limit.
   std::chrono::milliseconds lock_timeout{std::chrono::seconds{5}};
+  /// Lets migrate_down() delete rows, or what they mean, instead of refusing.
+  bool delete_data = false;
+  /// Asked before it does, with the database's name and what goes, one line each; false: nothing is undone.
+  std::function<bool(const std::string& database, const std::vector<std::string>& losses)> confirm =
+      [](const auto&, const auto&) { return true; };
   /// Records the files' present checksums instead of refusing those that were changed after they had been applied.
   bool accept_changed = false;
 };
@@ -49,7 +54,9 @@ struct migration_status {
 std::size_t migrate_up(const migrate_run& how);
 
 /// Undoes the `steps` newest applied migrations (nullopt: all of them), newest first. Gives their number. Blocks;
-/// throws migrate_error, before anything is undone when a file that is needed is unknown or has no way down.
+/// throws migrate_error, before anything is undone when a file that is needed is unknown or has no way down, or when rows
+/// exist that it would delete or leave without their meaning (migration::losses) and `delete_data` does not allow it.
+/// Rows that arrive after that was looked at stop the one migration that they concern.
 std::size_t migrate_down(const migrate_run& how, std::optional<std::size_t> steps);
 
 /// Every known and every applied migration, in order of versions. Changes nothing. Blocks; throws migrate_error.

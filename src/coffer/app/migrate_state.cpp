@@ -60,6 +60,17 @@ schema_report compare_schema(std::span<const std::string> known, std::span<const
   return {};
 }
 
+std::string encoding_problem(const pg::connection& db) {
+  const std::string_view encoding = db.server_encoding();
+  if (encoding == "UTF8") {
+    return {};
+  }
+  return fmt::format(
+      "the database has the encoding {}, which cannot hold every name: coffer needs UTF8. Make another with `create"
+      " database NAME encoding 'UTF8' template template0` (an existing one is moved with pg_dump and pg_restore)",
+      encoding);
+}
+
 net::task<std::vector<std::string>> applied_versions(pg::connection& db, net::deadline until) {
   std::vector<std::string> versions;
   const pg::rows table = co_await db.query(find_table, until);

@@ -35,6 +35,9 @@ schema_report compare_schema(std::span<const std::string> known, std::span<const
 /// The versions in schema_migrations in their order; empty when there is no such table. Throws pg::error.
 net::task<std::vector<std::string>> applied_versions(pg::connection& db, net::deadline until);
 
+/// Why coffer cannot keep its texts in the database behind `db`, with the remedy; empty when it is UTF8.
+std::string encoding_problem(const pg::connection& db);
+
 /// The state of the database behind `db` with respect to the embedded migrations. Reads one small table. Throws
 /// pg::error.
 net::task<schema_report> check_schema(pg::connection& db, net::deadline until);

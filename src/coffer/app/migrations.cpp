@@ -58,6 +58,75 @@ std::optional<directive> directive_of(std::string_view line) {
   return std::nullopt;
 }
 
+constexpr std::string_view own_line = "-- coffer:";
+
+/// "WHAT: REST" cut at its first colon, both trimmed; nullopt when one of them is empty.
+std::optional<std::pair<std::string, std::string>> cut_at_colon(std::string_view text) {
+  const auto colon = text.find(':');
+  if (colon == std::string_view::npos) {
+    return std::nullopt;
+  }
+  std::pair<std::string, std::string> both{trimmed(text.substr(0, colon)), trimmed(text.substr(colon + 1))};
+  return both.first.empty() || both.second.empty() ? std::nullopt : std::optional{std::move(both)};
+}
+
+/// Takes what follows "-- coffer:" into `out`. The problem with it, or empty.
+std::string take_own_line(migration& out, std::string_view text) {
+  const std::string_view word = take_word(text);
+  if (word == "replaces") {
+    const std::string_view sum = trimmed(text);
+    if (sum.size() != 64 || sum.find_first_not_of("0123456789abcdef") != std::string_view::npos) {
+      return "needs the SHA-256 of the text that '-- coffer:replaces' speaks of";
+    }
+    out.replaces.emplace_back(sum);
+    return {};
+  }
+  if (word == "loses") {
+    const auto both = cut_at_colon(text);
+    if (!both) {
+      return "needs '-- coffer:loses WHAT: TABLE [where CONDITION]'";
+    }
+    std::string_view where = both->second;
+    migration_loss loss{.what = both->first, .table = std::string{take_word(where)}, .condition = {}};
+    if (const std::string_view joint = take_word(where); !joint.empty() && joint != "where") {
+      return "needs '-- coffer:loses WHAT: TABLE [where CONDITION]'";
+    }
+    loss.condition = trimmed(where);
+    out.losses.push_back(std::move(loss));
+    return {};
+  }
+  if (word == "drops") {
+    const auto both = cut_at_colon(text);
+    if (!both) {
+      return "needs '-- coffer:drops TABLE[.COLUMN], ...: WHY'";
+    }
+    migration_drop drop{.names = {}, .why = both->second};
+    for (std::string_view rest = both->first; !rest.empty();) {
+      const auto comma = std::min(rest.find(','), rest.size());
+      drop.names.emplace_back(trimmed(rest.substr(0, comma)));
+      rest.remove_prefix(std::min(comma + 1, rest.size()));
+    }
+    out.drops.push_back(std::move(drop));
+    return {};
+  }
+  return fmt::format("has the unknown line '-- coffer:{}': loses, drops and replaces are known", word);
+}
+
+/// The text without its lines for coffer: what a checksum is made of, so that what is said about a migration can be
+/// corrected without changing it.
+std::string without_own_lines(std::string_view text) {
+  std::string left;
+  left.reserve(text.size());
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, std::min(text.find('\n'), text.size() - 1) + 1);
+    if (!line.starts_with(own_line)) {
+      left += line;
+    }
+    text.remove_prefix(line.size());
+  }
+  return left;
+}
+
 /// Reads a file line by line into the two blocks.
 class block_reader {
  public:
@@ -65,6 +134,9 @@ class block_reader {
 
   /// The problem with the line, or empty.
   std::string take(std::string_view line) {
+    if (line.starts_with(own_line)) {
+      return take_own_line(out_, line.substr(own_line.size()));
+    }
     const auto found = directive_of(line);
     if (found) {
       return open(*found);
@@ -114,7 +186,7 @@ std::expected<migration, std::string> parse_migration(std::string_view file_name
   const auto fail = [&](std::string_view what) { return std::unexpected{fmt::format("{} {}", file_name, what)}; };
   migration parsed;
   parsed.file_name = file_name;
-  parsed.sha256 = to_hex(coffer::sha256(text));
+  parsed.sha256 = to_hex(coffer::sha256(without_own_lines(text)));
   parsed.version = file_name.substr(0, std::min(file_name.find_first_not_of(decimal_digits), file_name.size()));
   if (parsed.version.empty() || !file_name.ends_with(".sql")) {
     return fail("is not a migration's name: it must be <timestamp>_<name>.sql");

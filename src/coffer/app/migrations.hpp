@@ -24,14 +24,32 @@ struct migration_block {
   bool in_transaction = true;  ///< false with `transaction:false`, for create index concurrently and the like
 };
 
-/// A migration file, parsed.
+/// Rows that a way down deletes, or whose meaning it takes away: "-- coffer:loses WHAT: TABLE [where CONDITION]".
+struct migration_loss {
+  std::string what;       ///< as an operator would call them, e.g. "server keys"
+  std::string table;      ///< where they are
+  std::string condition;  ///< which of its rows; empty: all
+};
+
+/// Tables and columns that a way down drops without asking: "-- coffer:drops TABLE[.COLUMN], ...: WHY".
+struct migration_drop {
+  std::vector<std::string> names;
+  std::string why;
+};
+
+/// A migration file, parsed. Lines that begin with "-- coffer:" are for coffer; for everybody else they are comments.
 struct migration {
   std::string version;    ///< the digits the file name starts with
   std::string file_name;  ///< e.g. "20261101120000_initial.sql"
-  std::string sha256;     ///< of the whole file, 64 hexadecimal digits
+  std::string sha256;     ///< of the whole file but its lines for coffer, 64 hexadecimal digits
   migration_block up;
   migration_block down;
   bool has_down = false;
+  std::vector<migration_loss> losses;
+  std::vector<migration_drop> drops;
+  /// Checksums of former texts that lead to the same schema, "-- coffer:replaces SHA256": where one of them was
+  /// applied, nothing was changed.
+  std::vector<std::string> replaces;
 };
 
 /// Parses one file. The error is a sentence for the author of the file that starts with its name.

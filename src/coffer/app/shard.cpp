@@ -55,8 +55,13 @@ auth::authenticator_options credential_options(const settings& s) {
 }  // namespace
 
 net::task<service::schema_finding> find_schema(pg::connection& db, net::deadline until) {
-  schema_report report = co_await check_schema(db, until);
   service::schema_finding found;
+  if (std::string problem = encoding_problem(db); !problem.empty()) {
+    found.state = "wrong_encoding";
+    found.message = std::move(problem);
+    co_return found;
+  }
+  schema_report report = co_await check_schema(db, until);
   found.state = to_string(report.state);
   found.message = std::move(report.message);
   co_return found;

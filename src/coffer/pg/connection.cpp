@@ -307,6 +307,11 @@ bool connection::displaced() const noexcept { return impl_->pg && impl_->place.i
 
 std::int64_t connection::server_version() const noexcept { return PQserverVersion(impl_->pg.get()); }
 
+std::string_view connection::server_encoding() const noexcept {
+  const char* said = PQparameterStatus(impl_->pg.get(), "server_encoding");
+  return said == nullptr ? std::string_view{"unknown"} : std::string_view{said};
+}
+
 std::int32_t connection::backend_pid() const noexcept { return PQbackendPID(impl_->pg.get()); }
 
 std::string connection::peer() const {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "coffer/net/task.hpp"
@@ -63,6 +64,8 @@ class connection {
   [[nodiscard]] bool displaced() const noexcept;
   /// E.g. 150020.
   [[nodiscard]] std::int64_t server_version() const noexcept;
+  /// The encoding of the database as PostgreSQL spells it, e.g. "UTF8"; "unknown" when nobody has said.
+  [[nodiscard]] std::string_view server_encoding() const noexcept;
   [[nodiscard]] std::int32_t backend_pid() const noexcept;
   /// The host (or socket directory) and port in use, for logs.
   [[nodiscard]] std::string peer() const;
