@@ -17,5 +17,6 @@ insert into refunded_sales (hour, product_id, lane, purchases, units, revenue)
   from refunds r join transactions p using (user_id, version) group by 1, 2;
 
 -- migrate:down
+-- coffer:drops refunded_sales: up counts them again from refunds
 
 drop table refunded_sales;

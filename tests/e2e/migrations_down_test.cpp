@@ -31,7 +31,7 @@ struct full_books {
     REQUIRE(patch(limited, R"({"per_user_limit":null,"sale_starts_at":"2999-01-01T00:00:00Z"})").status == 200);
     REQUIRE(test::buy(s.client, s.user, limited, 1).code() == "not_on_sale");
     REQUIRE(patch(limited, R"({"sale_starts_at":null})").status == 200);
-    REQUIRE(test::buy(s.client, s.user, limited, 2, "sold out").code() == "sold_out");
+    REQUIRE(test::buy(s.client, s.user, limited, 2, "sold-out").code() == "sold_out");
     REQUIRE(test::buy(s.client, test::make_user(s.client, 1), limited, 1).code() == "insufficient_funds");
     test::make_key(s.db, "admin");
     CHECK(s.db.text("select string_agg(distinct kind::text, ',' order by kind::text) from transactions") ==
@@ -47,7 +47,7 @@ struct full_books {
                          R"({"quantity":3,"reason":"a test"})");
   }
   test::http_response patch(std::int64_t product, const std::string& what) {
-    return s.client.request("PATCH", fmt::format("/products/{}", product), what);
+    return s.client.patch(fmt::format("/products/{}", product), what);
   }
 
   test::shop s;
@@ -140,9 +140,9 @@ TEST_CASE("what was deleted on purpose does not keep the schema from coming up a
 TEST_CASE("on a terminal deleting data asks for the database's name") {
   full_books books;
   const auto answer = [&](const std::string& text) {
-    return test::run({"python3", "-c", on_terminal, text, test::coffer_binary(), "migrate", "down", "--all",
-                      "--delete-data"},
-                     {{"DATABASE_URL", books.s.db.url()}});
+    return test::run(
+        {"python3", "-c", on_terminal, text, test::coffer_binary(), "migrate", "down", "--all", "--delete-data"},
+        {{"DATABASE_URL", books.s.db.url()}});
   };
   const std::string before = contents(books.s.db);
   const auto wrong = answer("coffer");

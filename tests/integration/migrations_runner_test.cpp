@@ -258,8 +258,9 @@ std::string complaint_down(const app::migrate_run& run, std::optional<std::size_
 
 TEST_CASE("nothing is undone while rows would be lost, and the refusal counts them") {
   test::database db = test::database::empty();
-  auto run = run_on(db, files_of({{"1_a.sql", add_a}, {"2_b.sql", lossy_b}, {"3_c.sql",
-                                   "-- migrate:up\ncreate table c ();\n-- migrate:down\ndrop table c;\n"}}));
+  auto run = run_on(db, files_of({{"1_a.sql", add_a},
+                                  {"2_b.sql", lossy_b},
+                                  {"3_c.sql", "-- migrate:up\ncreate table c ();\n-- migrate:down\ndrop table c;\n"}}));
   app::migrate_up(run);
   db.query("insert into b values (1), (11), (12)");
   const std::string text = complaint_down(run, 3);
@@ -316,8 +317,8 @@ TEST_CASE("a file that replaces an applied one that led to the same schema is no
   test::database db = test::database::empty();
   const auto old = files_of({{"1_a.sql", add_a}});
   app::migrate_up(run_on(db, old));
-  const auto mended = files_of(
-      {{"1_a.sql", "-- coffer:replaces " + old[0].sha256 + "\n-- migrate:up\ncreate table if not exists a (x int);\n"}});
+  const auto mended = files_of({{"1_a.sql", "-- coffer:replaces " + old[0].sha256 +
+                                                "\n-- migrate:up\ncreate table if not exists a (x int);\n"}});
   CHECK(mended[0].sha256 != old[0].sha256);
   CHECK(complaint(run_on(db, mended)).empty());
   CHECK(!app::migrate_status(run_on(db, mended)).at(0).changed);
@@ -349,9 +350,7 @@ class plain_role {
   plain_role& operator=(const plain_role&) = delete;
 
   [[nodiscard]] const std::string& name() const { return name_; }
-  [[nodiscard]] std::string url() const {
-    return test::url_with(of_.url(), {{"options", "-c role=" + name_}});
-  }
+  [[nodiscard]] std::string url() const { return test::url_with(of_.url(), {{"options", "-c role=" + name_}}); }
 
  private:
   test::database& of_;

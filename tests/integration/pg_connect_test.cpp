@@ -102,6 +102,33 @@ TEST_CASE("a session starts with the project's settings") {
   CHECK(session->state() == pg::transaction_state::idle);
 }
 
+TEST_CASE("a session's settings survive whatever becomes of its first statements") {
+  pg::options how = test::database_options();
+  how.statement_timeout = 1234ms;
+  constexpr pg::statement begin{"begin", "begin"};
+  constexpr pg::statement wrong{"wrong", "select 1 / 0"};
+  constexpr pg::statement limit{"limit", "select current_setting('statement_timeout')"};
+  pg_session session{how};
+  pg::pipeline failing;
+  failing.add(begin).add(limit).add(wrong);
+  const auto e = error_of([&] { session.run(std::move(failing)); });
+  CHECK(e.statement_index() == 2);
+  CHECK(e.connection_usable());
+  session.execute("rollback");
+  CHECK(session.query(limit).text(0, 0) == "1234ms");
+  CHECK(session.ask("show statement_timeout") == "1234ms");
+}
+
+TEST_CASE("a session whose settings the server refuses is not used") {
+  pg::options how = test::database_options();
+  how.settings = {{"no_such_setting", "1"}};
+  pg_session session{how};
+  constexpr pg::statement one{"one", "select 1"};
+  const auto e = error_of([&] { session.query(one); });
+  CHECK_FALSE(e.connection_usable());
+  CHECK(e.message().find("no_such_setting") != std::string::npos);
+}
+
 TEST_CASE("what the URL asks for wins over the defaults and is kept beside the settings") {
   pg::options how = options_with({{"application_name", "from_url"}, {"options", "-c work_mem=5MB -c jit=on"}});
   pg_session session{how};
@@ -111,10 +138,30 @@ TEST_CASE("what the URL asks for wins over the defaults and is kept beside the s
   CHECK(session.ask("show TimeZone") == "UTC");
 }
 
-TEST_CASE("without preparing, a session works the same and sends no settings") {
+TEST_CASE("without preparing, a session works the same and sets what it needs in each transaction") {
   pg::options how = test::database_options();
   how.prepared = false;
+  how.statement_timeout = 1234ms;
   pg_session session{how};
+  constexpr pg::statement limit{"limit", "select current_setting('statement_timeout')"};
+  constexpr pg::statement begin{"begin", "begin"};
+  constexpr pg::statement commit{"commit", "commit"};
+  const std::string before = session.ask("show statement_timeout");
+  CHECK(before != "1234ms");
+  CHECK(session.query(limit).text(0, 0) == "1234ms");
+  CHECK(session.ask("show statement_timeout") == before);
+  pg::pipeline first;
+  first.add(begin).add(limit);
+  CHECK(session.run(std::move(first)).at(1).text(0, 0) == "1234ms");
+  pg::pipeline second;
+  second.add(limit).add(commit);
+  CHECK(session.run(std::move(second)).at(0).text(0, 0) == "1234ms");
+  CHECK(session.ask("show statement_timeout") == before);
+  constexpr pg::statement wrong{"wrong", "select 1 / 0"};
+  pg::pipeline failing;
+  failing.add(begin).add(limit).add(wrong);
+  CHECK(error_of([&] { session.run(std::move(failing)); }).statement_index() == 2);
+  session.execute("rollback");
   constexpr pg::statement add{"add", "select $1::int8 + $2::int8"};
   for (int i = 0; i < 3; ++i) {
     CHECK(session.query(add, pg::params::of(std::int64_t{40}, std::int64_t{2})).int64(0, 0) == 42);

@@ -136,7 +136,8 @@ std::vector<std::string> undeclared_drops(const app::migration& file) {
       }
     }
     if (const std::string table = word_behind(statement, "alter table "); !table.empty()) {
-      for (auto at = statement.find("drop column "); at != std::string::npos; at = statement.find("drop column ", at + 1)) {
+      for (auto at = statement.find("drop column "); at != std::string::npos;
+           at = statement.find("drop column ", at + 1)) {
         const auto end = statement.find_first_of(" ,", at + 12);
         const std::string column = statement.substr(at + 12, end == std::string::npos ? end : end - at - 12);
         if (!is_named(table + "." + column, table, column)) {
@@ -225,8 +226,8 @@ TEST_CASE("what coffer is told about a migration is read, and is no part of its 
   CHECK(told.drops[0].names == std::vector<std::string>{"t.c", "v"});
   CHECK(told.drops[0].why == "counted again");
   for (const char* wrong : {"-- coffer:", "-- coffer:lose x: t", "-- coffer:loses", "-- coffer:loses t",
-                            "-- coffer:loses x:", "-- coffer:loses x: t if a", "-- coffer:drops t", "-- coffer:drops : y",
-                            "-- coffer:replaces", "-- coffer:replaces abc"}) {
+                            "-- coffer:loses x:", "-- coffer:loses x: t if a", "-- coffer:drops t",
+                            "-- coffer:drops : y", "-- coffer:replaces", "-- coffer:replaces abc"}) {
     CAPTURE(wrong);
     CHECK(problem("1_x.sql", std::string{wrong} + "\n-- migrate:up\n").starts_with("1_x.sql "));
   }
@@ -255,9 +256,10 @@ TEST_CASE("no migration reads a large table while nobody else may use it") {
     CHECK(blocking_reads(file.down) == std::vector<std::string>{});
   }
   for (const char* wrong :
-       {"alter table users add constraint c check (balance >= 0)", "alter table users alter column version set not null",
-        "alter table users alter column version type numeric", "alter table users add column x bigint check (x > 0)",
-        "create index i on users (id)", "create unique index i on transactions (request_id)",
+       {"alter table users add constraint c check (balance >= 0)",
+        "alter table users alter column version set not null", "alter table users alter column version type numeric",
+        "alter table users add column x bigint check (x > 0)", "create index i on users (id)",
+        "create unique index i on transactions (request_id)",
         "alter table users add column x bigint; update users set x = 1",
         "alter table transactions add column x bigint; insert into t select * from transactions",
         "alter table users add constraint c check (balance >= 0) not valid; alter table users validate constraint c",

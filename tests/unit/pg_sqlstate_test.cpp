@@ -1,4 +1,7 @@
 #include "coffer/pg/conninfo.hpp"
+
+#include <algorithm>
+#include <utility>
 #include "coffer/pg/error.hpp"
 #include "coffer/pg/sqlstate.hpp"
 #include "support/catch.hpp"
@@ -75,15 +78,67 @@ TEST_CASE("the SQLSTATE of a failed connect is found in libpq's message") {
   CHECK(pg::state_of_connect_message("") == sqlstate::none);
 }
 
-TEST_CASE("session settings are escaped as the server splits them, and those of the URL come last") {
+TEST_CASE("a session is set to what the options say, but for what the URL says itself") {
   pg::options how;
-  how.settings = {{"search_path", "a b, c\\d"}};
-  const std::string all = pg::session_options(how, "-c work_mem=5MB");
-  CHECK(all.find("-c search_path=a\\ b,\\ c\\\\d ") != std::string::npos);
-  CHECK(all.find("-c statement_timeout=2000 ") != std::string::npos);
-  CHECK(all.ends_with("-c work_mem=5MB"));
+  how.settings = {{"jit", "off"}, {"search_path", "a b, c\\d"}};
+  const auto value_of = [](const auto& all, const std::string& name) {
+    const auto found = std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.first == name; });
+    return found == all.end() ? std::string{"none"} : found->second;
+  };
+  const auto all = pg::session_settings(how, "-c work_mem=5MB -c jit=on --lock_timeout=7");
+  CHECK(value_of(all, "search_path") == "a b, c\\d");
+  CHECK(value_of(all, "statement_timeout") == "2000");
+  CHECK(value_of(all, "jit") == "none");
+  CHECK(value_of(all, "lock_timeout") == "none");
+  CHECK(value_of(all, "tcp_keepalives_idle") == "10");
   how.prepared = false;
-  CHECK(pg::session_options(how, "").empty());
+  CHECK(value_of(pg::session_settings(how, ""), "statement_timeout") == "2000");
+  CHECK(value_of(pg::session_settings(how, ""), "tcp_keepalives_idle") == "none");
+}
+
+TEST_CASE("what is wrong with a connection URL is named, and its password never shown") {
+  const std::pair<const char*, const char*> wrong[] = {
+      {"postgresql://me:s3cr3t@h/d?pgbouncer=true",
+       "\"pgbouncer\" is not one of libpq's (leave it out, and use --prepared"},
+      {"postgresql://me:s3cr3t@h/d?sslmode=require&schema=public", "\"schema\" is not one of libpq's (leave it out"},
+      {"postgresql://me:s3cr3t?x@h/d?connection_limit=5", "\"connection_limit\""},
+      {"postgresql://me:s3cr3t@h/d?nonsense=1", "\"nonsense\" is not one of libpq's"},
+      {"postgresql://me:s3cr3t@h/d?sslmode", "\"sslmode\" has no value"},
+      {"\"postgresql://me:s3cr3t@h/d\"", "begins with a quotation mark"},
+      {"'postgresql://me:s3cr3t@h/d'", "begins with a quotation mark"},
+      {"postgresql://me:s3cr3t@h/d\"", "ends with a quotation mark"},
+      {"postgresql://me:s3cr3t@h/d\n", "blank or a line break"},
+      {" postgresql://me:s3cr3t@h/d", "blank or a line break"},
+      {"mysql://me:s3cr3t@h/d", "its scheme is \"mysql\""},
+      {"postgresql://me:s3cr3t%zz@h/d", "'%'"},
+      {"postgresql://me:s3cr3t@[::1/d", "IPv6"},
+      {"postgresql://me:s3cr3t@h:port/d", "port"},
+      {"postgresql://me:s3cr3t@h/d?sslmode=always", "sslmode"},
+      {"postgresql://me:s3cr3t@h/d?target_session_attrs=readwrite", "target_session_attrs"},
+      {"postgresql://me:s3cr3t@a,b:1,c:2,d/d?port=5,6", "port"},
+      {"host=h password=s3cr3t user", "no '='"},
+      {"host=h password='s3cr3t", "quotation mark in it is not closed"},
+      {"host=h password=s3cr3t pgbouncer=true", "\"pgbouncer\" is not one of libpq's"},
+      {"host=h password=s3cr3t port=70000", "port"},
+      {"h:5432/d", "it is neither"},
+  };
+  for (const auto& [url, part] : wrong) {
+    CAPTURE(url);
+    const std::string problem = pg::problem_of_url(url);
+    CAPTURE(problem);
+    CHECK(problem.find(part) != std::string::npos);
+    CHECK(problem.find("s3cr3t") == std::string::npos);
+    CHECK(problem.find('\n') == std::string::npos);
+  }
+  for (const char* right : {"postgresql:///coffer", "postgres://me:p%25w?d@h:5433/d?sslmode=disable&connect_timeout=3",
+                            "postgresql://me@h1:1,h2:2/d?target_session_attrs=read-write",
+                            "postgresql://coffer@/coffer?host=%2Ftmp&port=5432",
+                            "host='/tmp/a b' port=5432 user='c' dbname='d'", "postgresql://h/d?options=-c%20role%3Dx",
+                            "postgresql://coffer@/coffer?host=db1,db2&port=5432,5432&target_session_attrs=read-write",
+                            "postgresql://me@h/d?application_name=x&keepalives=1", "postgresql://[::1]:5432/d"}) {
+    CAPTURE(right);
+    CHECK(pg::problem_of_url(right) == "");
+  }
 }
 
 TEST_CASE("hosts rotate past the one that did not answer") {

@@ -10,6 +10,7 @@
 #include "coffer/app/migrate_state.hpp"
 #include "coffer/app/shard.hpp"
 #include "coffer/base/clock.hpp"
+#include "coffer/pg/pooling.hpp"
 #include "coffer/store/keys_store.hpp"
 
 namespace coffer::app {
@@ -52,6 +53,13 @@ constexpr pg::statement read_privileges{
     " select (select coalesce(string_agg(what, ', ' order by what), '') from missing),"
     " coalesce(has_table_privilege(to_regclass('transactions'), 'update,delete,truncate'), false), current_user::text"};
 
+constexpr pg::statement read_limits{
+    "doctor_limits",
+    "select max(setting::bigint) filter (where name = 'statement_timeout'),"
+    " max(setting::bigint) filter (where name = 'lock_timeout'),"
+    " max(setting::bigint) filter (where name = 'idle_in_transaction_session_timeout') from pg_settings"
+    " where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')"};
+
 constexpr pg::statement read_clock{"doctor_clock", "select clock_timestamp()"};
 
 finding version_found(const pg::connection& db, std::chrono::microseconds round_trip) {
@@ -86,6 +94,40 @@ finding encoding_found(const pg::connection& db) {
     f.grade = health_grade::bad;
     f.detail = db.server_encoding();
     f.remedy = std::move(problem);
+  }
+  return f;
+}
+
+finding pooler_found(const settings& s, pg::pooling found) {
+  finding f{.subject = "pooler", .detail = "none: sessions are PostgreSQL's own", .remedy = {}};
+  if (found == pg::pooling::session) {
+    f.detail = "one in session mode";
+  } else if (found == pg::pooling::transaction) {
+    f.detail = "one in transaction mode";
+    if (s.prepared) {
+      f.grade = health_grade::bad;
+      f.remedy = shared_sessions;
+    }
+  }
+  return f;
+}
+
+/// What the session really has, whatever stands in between.
+finding timeouts_found(const settings& s, const pg::rows& limits) {
+  const std::int64_t wanted[] = {s.database_statement_timeout.count(), s.database_lock_timeout.count(),
+                                 pg::options{}.idle_in_transaction_timeout.count()};
+  finding f{.subject = "timeouts",
+            .detail = fmt::format("statement {} ms, lock {} ms, idle in transaction {} ms", limits.int64(0, 0),
+                                  limits.int64(0, 1), limits.int64(0, 2)),
+            .remedy = {}};
+  for (int i = 0; i < 3; ++i) {
+    if (limits.int64(0, i) != wanted[i]) {
+      f.grade = limits.int64(0, i) == 0 ? health_grade::bad : health_grade::doubtful;
+      f.remedy = fmt::format(
+          "they should be {}, {} and {} ms: look at options= in DATABASE_URL, at PGOPTIONS, and at what a pooler does"
+          " with `set`",
+          wanted[0], wanted[1], wanted[2]);
+    }
   }
   return f;
 }
@@ -186,7 +228,12 @@ net::task<std::vector<finding>> look_at_database(const settings& s) {
     pg::options how = database_options(s);
     how.application_name = "coffer doctor";
     const net::deadline until = net::deadline_in(s.database_connect_timeout + s.database_statement_timeout);
-    const auto db = co_await pg::connection::open(co_await asio::this_coro::executor, std::move(how), until);
+    const net::executor ex = co_await asio::this_coro::executor;
+    pg::options trial = how;
+    const pg::pooling pooling = co_await pg::find_pooling(ex, std::move(trial), until);
+    // What is looked at leaves nothing behind in sessions that others are lent.
+    how.prepared = how.prepared && pooling != pg::pooling::transaction;
+    const auto db = co_await pg::connection::open(ex, std::move(how), until);
     // The best of three: the first one also prepares the statement, and any may meet a busy moment.
     auto round_trip = co_await round_trip_of(*db, until);
     for (int again = 0; again < 2; ++again) {
@@ -195,6 +242,8 @@ net::task<std::vector<finding>> look_at_database(const settings& s) {
     }
     all.push_back(version_found(*db, round_trip));
     all.push_back(encoding_found(*db));
+    all.push_back(pooler_found(s, pooling));
+    all.push_back(timeouts_found(s, co_await db->query(read_limits, pg::params{}, until)));
     const pg::rows state = co_await db->query(read_state, pg::params{}, until);
     all.push_back(role_found(state));
     all.push_back(durability_found(state));

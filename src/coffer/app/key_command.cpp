@@ -21,6 +21,7 @@ auto with_own_connection(std::string database_url, Work work)
   const net::deadline until = net::deadline_in(command_time);
   const net::executor ex = co_await asio::this_coro::executor;
   pg::options how{std::move(database_url)};
+  how.prepared = false;  // a pooler may lend the session to others
   std::unique_ptr<pg::connection> db = co_await pg::connection::open(ex, std::move(how), until);
   co_return co_await work(*db, until);
 }

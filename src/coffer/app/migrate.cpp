@@ -10,6 +10,7 @@
 #include "coffer/app/run_blocking.hpp"
 #include "coffer/app/settings_values.hpp"
 #include "coffer/pg/connection.hpp"
+#include "coffer/pg/pooling.hpp"
 
 namespace coffer::app {
 
@@ -151,10 +152,10 @@ net::task<> migrator::check_losses(std::vector<const migration*> files) {
     co_return;
   }
   if (!how_.delete_data) {
-    throw migrate_error(
-        fmt::format("undoing this would delete, or take the meaning of: {}. Nothing was undone: keep the schema, or, with"
-                    " a backup, go on with --delete-data; after that `coffer verify` may find the books wrong",
-                    fmt::join(lost, "; ")));
+    throw migrate_error(fmt::format(
+        "undoing this would delete, or take the meaning of: {}. Nothing was undone: keep the schema, or, with"
+        " a backup, go on with --delete-data; after that `coffer verify` may find the books wrong",
+        fmt::join(lost, "; ")));
   }
   const pg::rows named = co_await db_->query(read_database, soon());
   const std::string database{named.text(0, 0)};
@@ -173,9 +174,10 @@ net::task<> migrator::guard_losses(const migration* file) {
       co_await execute(fmt::format("lock table {} in share mode", loss.table));
     }
     if (const std::int64_t count = co_await count_lost(&loss); count > 0) {
-      throw migrate_error(fmt::format("{} {} came while {} was being undone. It was rolled back as a whole: stop whoever"
-                                      " writes, or go on with --delete-data",
-                                      count, loss.what, file->file_name));
+      throw migrate_error(
+          fmt::format("{} {} came while {} was being undone. It was rolled back as a whole: stop whoever"
+                      " writes, or go on with --delete-data",
+                      count, loss.what, file->file_name));
     }
   }
 }
@@ -392,6 +394,13 @@ net::task<migrator> start(const migrate_run* how) {
   options.idle_in_transaction_timeout = {};
   options.lock_timeout = how->lock_timeout;
   const auto until = net::deadline_in(options.connect_timeout);
+  pg::options trial = options;
+  if (co_await pg::find_pooling(co_await asio::this_coro::executor, std::move(trial), until) ==
+      pg::pooling::transaction) {
+    throw migrate_error(
+        "the database is behind a pooler in transaction mode, and migrations need a session of their own. Nothing was"
+        " changed: name PostgreSQL itself, or a pool in session mode, in --database-url or DATABASE_URL");
+  }
   auto db = co_await pg::connection::open(co_await asio::this_coro::executor, std::move(options), until);
   co_return migrator{*how, std::move(db)};
 }
@@ -417,9 +426,10 @@ T run_told(net::task<T> work) {
   try {
     return run_blocking(std::move(work));
   } catch (const pg::error& e) {
-    throw migrate_error(e.kind() == pg::failure::statement
-                            ? std::string{e.what()}
-                            : fmt::format("{}. Check --database-url or DATABASE_URL, and that the server runs", e.what()));
+    throw migrate_error(
+        e.kind() == pg::failure::statement
+            ? std::string{e.what()}
+            : fmt::format("{}. Check --database-url or DATABASE_URL, and that the server runs", e.what()));
   }
 }
 

@@ -35,6 +35,13 @@ schema_report compare_schema(std::span<const std::string> known, std::span<const
 /// The versions in schema_migrations in their order; empty when there is no such table. Throws pg::error.
 net::task<std::vector<std::string>> applied_versions(pg::connection& db, net::deadline until);
 
+/// What is said where --prepared is on behind a pooler in transaction mode.
+inline constexpr std::string_view shared_sessions =
+    "the database is behind a pooler in transaction mode, which keeps neither prepared statements nor the session's"
+    " time limits: start with --prepared off (COFFER_PREPARED=off), or name a pool in session mode, or PostgreSQL "
+    "itself,"
+    " in DATABASE_URL";
+
 /// Why coffer cannot keep its texts in the database behind `db`, with the remedy; empty when it is UTF8.
 std::string encoding_problem(const pg::connection& db);
 

@@ -146,6 +146,7 @@ net::task<seeded> seeder::run() {
 net::task<seeded> seed(std::string database_url) {
   pg::options options{std::move(database_url)};
   options.application_name = "coffer seed";
+  options.prepared = false;  // a pooler may lend the session to others
   const auto until = net::deadline_in(std::chrono::seconds{10});
   auto db = co_await pg::connection::open(co_await asio::this_coro::executor, std::move(options), until);
   seeder session{std::move(db)};

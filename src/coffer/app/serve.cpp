@@ -15,6 +15,7 @@
 #include "coffer/app/descriptors.hpp"
 #include "coffer/app/inherited_sockets.hpp"
 #include "coffer/app/key_refresh.hpp"
+#include "coffer/app/migrate_state.hpp"
 #include "coffer/app/notify.hpp"
 #include "coffer/app/settings_values.hpp"
 #include "coffer/app/shard.hpp"
@@ -31,6 +32,7 @@
 #include "coffer/net/address.hpp"
 #include "coffer/net/tls.hpp"
 #include "coffer/pg/attempts.hpp"
+#include "coffer/pg/pooling.hpp"
 #include "coffer/service/database_turns.hpp"
 
 namespace coffer::app {
@@ -331,6 +333,37 @@ class serving {
     }
   }
 
+  /// Whether this database is of use to this program, for the watch.
+  net::task<service::schema_finding> examine(pg::connection& db, net::deadline until) {
+    service::schema_finding found;
+    found.state = "unfit";
+    found.message = encoding_problem(db);
+    if (found.message.empty() && co_await lends_sessions(until)) {
+      found.message = shared_sessions;
+    }
+    if (found.message.empty()) {
+      schema_report report = co_await check_schema(db, until);
+      found.state = to_string(report.state);
+      found.message = std::move(report.message);
+    }
+    co_return found;
+  }
+
+  /// Whether a pooler in transaction mode is in between: then nothing that is prepared or set in a session stays.
+  net::task<bool> lends_sessions(net::deadline until) {
+    constexpr std::chrono::seconds look_counts{60};
+    if (!settings_.prepared || std::chrono::steady_clock::now() < pooling_known_until_) {
+      co_return false;
+    }
+    pg::options how = database_options(settings_);
+    const pg::pooling found = co_await pg::find_pooling(control_.get_executor(), std::move(how), until);
+    if (found == pg::pooling::transaction) {
+      co_return true;
+    }
+    pooling_known_until_ = std::chrono::steady_clock::now() + look_counts;
+    co_return false;
+  }
+
   /// SIGHUP: what comes from files is read again; what cannot be read stays as it is.
   void wait_for_reload() {
     hangup_.async_wait([this](asio::error_code failed, int) {
@@ -415,7 +448,9 @@ class serving {
   metrics::gauge ready_ =
       metrics::make_gauge("coffer_ready", "Whether the process can serve: 1 as long as /readyz is 200");
   service::database_turns turns_;
-  service::database_watch database_{control_.get_executor(), database_options(settings_), find_schema,
+  std::chrono::steady_clock::time_point pooling_known_until_{};
+  service::database_watch database_{control_.get_executor(), database_options(settings_),
+                                    [this](pg::connection& db, net::deadline until) { return examine(db, until); },
                                     [this](const service::database_state& found) { tell_of(found); }};
   std::vector<std::unique_ptr<shard>> shards_;
   std::optional<ledger::ledger> lanes_;

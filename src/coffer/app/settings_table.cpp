@@ -13,6 +13,7 @@
 #include "coffer/base/ids.hpp"
 #include "coffer/json/reader.hpp"
 #include "coffer/net/address.hpp"
+#include "coffer/pg/conninfo.hpp"
 
 namespace coffer::app {
 
@@ -34,11 +35,6 @@ constexpr const char* logs = "Logs";
 constexpr const char* address_rule = "an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080 (port 0: any)";
 
 bool accepts_address(std::string_view value) { return parse_listen_address(value).has_value(); }
-
-bool accepts_database(std::string_view value) {
-  return value.starts_with("postgresql://") || value.starts_with("postgres://") ||
-         value.find('=') != std::string_view::npos;
-}
 
 bool accepts_redis(std::string_view value) { return value.starts_with("redis://") || value.starts_with("unix://"); }
 
@@ -95,6 +91,21 @@ setting_spec per_address(setting_spec spec) {
   return spec;
 }
 
+/// What libpq would refuse ends the start, and not the first request.
+setting_spec database_url(setting_spec spec) {
+  spec.shape = "URL";
+  spec.set = [](settings& s, std::string_view value) -> outcome {
+    if (const std::string problem = pg::problem_of_url(std::string{value}); !problem.empty()) {
+      return std::unexpected{
+          fmt::format("postgresql://user:password@host:port/database or a list of key=value: {}", problem)};
+    }
+    s.database_url = value;
+    return {};
+  };
+  spec.show = [](const settings& s) { return s.database_url; };
+  return spec;
+}
+
 setting_spec as_switch(setting_spec spec) {
   spec.is_switch = true;
   return spec;
@@ -129,9 +140,7 @@ void add_network(std::vector<setting_spec>& all) {
 }
 
 void add_storage(std::vector<setting_spec>& all) {
-  all.push_back(as_secret(
-      text(named("--database-url", "DATABASE_URL", storage, "where PostgreSQL is"), COFFER_MEMBER(database_url), "URL",
-           "postgresql://user:password@host:port/database or a list of key=value", false, accepts_database)));
+  all.push_back(as_secret(database_url(named("--database-url", "DATABASE_URL", storage, "where PostgreSQL is"))));
   all.push_back(duration(
       named("--database-connect-timeout", "COFFER_DATABASE_CONNECT_TIMEOUT", storage, "limit for making a connection"),
       COFFER_MEMBER(database_connect_timeout), milliseconds{10}, seconds{60}));

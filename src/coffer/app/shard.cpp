@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "coffer/api/render.hpp"
-#include "coffer/app/migrate_state.hpp"
 #include "coffer/base/log.hpp"
 
 namespace coffer::app {
@@ -53,19 +52,6 @@ auth::authenticator_options credential_options(const settings& s) {
 }
 
 }  // namespace
-
-net::task<service::schema_finding> find_schema(pg::connection& db, net::deadline until) {
-  service::schema_finding found;
-  if (std::string problem = encoding_problem(db); !problem.empty()) {
-    found.state = "wrong_encoding";
-    found.message = std::move(problem);
-    co_return found;
-  }
-  schema_report report = co_await check_schema(db, until);
-  found.state = to_string(report.state);
-  found.message = std::move(report.message);
-  co_return found;
-}
 
 pg::options database_options(const settings& s) {
   pg::options how{s.database_url};

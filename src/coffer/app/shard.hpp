@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -15,9 +16,6 @@ namespace coffer::app {
 
 /// What `coffer serve` tells PostgreSQL about its sessions.
 pg::options database_options(const settings& s);
-
-/// Whether the schema is the one of this program, for service::database_watch.
-net::task<service::schema_finding> find_schema(pg::connection& db, net::deadline until);
 
 /// A serving thread's belongings. Built and destroyed on the main thread while no context runs.
 class shard {

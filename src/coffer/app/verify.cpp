@@ -23,7 +23,7 @@ net::task<service::audit_report> audit(verify_run how) {
   options.application_name = "coffer verify";
   options.statement_timeout = page_time * 10;
   options.idle_in_transaction_timeout = page_time;
-  options.settings.emplace_back("default_transaction_read_only", "on");
+  options.prepared = false;  // a pooler may lend the session to others
   auto db =
       co_await pg::connection::open(co_await asio::this_coro::executor, std::move(options), net::deadline_in(10s));
   const schema_report schema = co_await check_schema(*db, net::deadline_in(10s));

@@ -2,13 +2,17 @@
 
 #include <poll.h>
 
+#include <span>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "coffer/base/assert.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/pg/connect.hpp"
+#include "coffer/pg/conninfo.hpp"
 #include "coffer/pg/exchange.hpp"
 #include "coffer/pg/handle.hpp"
 #include "coffer/pg/placement.hpp"
@@ -34,6 +38,20 @@ error lost_before_sending(const server_message& farewell) {
   return error{failure::lost, message, std::move(known)};
 }
 
+/// Sets $1 to $2, one by one: for the session, or ($3) for the transaction.
+constexpr statement apply_settings{
+    "session_settings", "select count(set_config(name, value, $3)) from unnest($1, $2) as given (name, value)"};
+
+pipeline::entry setup_of(const std::vector<std::pair<std::string, std::string>>& settings, bool local) {
+  std::vector<std::string_view> names, values;
+  for (const auto& [name, value] : settings) {
+    names.emplace_back(name);
+    values.emplace_back(value);
+  }
+  using texts = std::span<const std::string_view>;
+  return {&apply_settings, params::of(texts{names}, texts{values}, local)};
+}
+
 error expired_before_sending(bool usable) {
   error::details known;
   known.connection_usable = usable;
@@ -43,11 +61,12 @@ error expired_before_sending(bool usable) {
 }  // namespace
 
 struct connection::impl {
-  impl(const net::executor& ex, handle h, bool with_prepared)
+  impl(const net::executor& ex, handle h, bool with_prepared, pipeline::entry with_setup)
       : pg{std::move(h)},
         place{pg.get()},
         watch{ex},
         prepared{with_prepared},
+        setup{std::move(with_setup)},
         opened{std::chrono::steady_clock::now()} {}
 
   ~impl() { drop(); }
@@ -70,12 +89,20 @@ struct connection::impl {
   error lost(const std::optional<exchange_failure>& said, std::size_t unanswered, bool out_of_step);
   /// The error for a refused statement. Drops the connection when that left it unusable.
   error refused(const exchange_failure& said);
+  /// How the settings travel with `statements`: once, in front of whatever is asked first; without sessions to set, in
+  /// each transaction.
+  [[nodiscard]] session_setup next_setup(const pipeline& statements) const;
+  /// Throws when a commit of what has just been answered did not wait for its synchronous standbys. It has happened
+  /// here; whether it will stay is not known.
+  void check_replicated(std::size_t statements);
 
   handle pg;
   placement place;
   socket watch;
   statement_cache cache;
   bool prepared;
+  pipeline::entry setup;
+  bool set_up = false;  ///< for the session, once
   bool busy = false;
   std::chrono::steady_clock::time_point opened;
 };
@@ -185,16 +212,41 @@ error connection::impl::refused(const exchange_failure& said) {
   return error{failure::statement, said.said.text, std::move(known)};
 }
 
+session_setup connection::impl::next_setup(const pipeline& statements) const {
+  using position = session_setup::place;
+  if (prepared) {
+    return {set_up ? position::nowhere : position::before, &setup};
+  }
+  if (state() != transaction_state::idle || statements.size() == 0) {
+    return {};
+  }
+  const std::string_view first = statements.entries().front().what->sql;
+  return {first.starts_with("begin") ? position::after_begin : position::inside, &setup};
+}
+
+void connection::impl::check_replicated(std::size_t statements) {
+  if (!pg || !pg.take_unreplicated()) {
+    return;
+  }
+  error::details known;
+  known.state = sqlstate::statement_completion_unknown;
+  known.delivered = delivery::unknown;
+  known.connection_usable = true;
+  known.statement_index = statements == 0 ? 0 : statements - 1;
+  throw error{failure::statement, "the commit's wait for a synchronous standby was cancelled", std::move(known)};
+}
+
 connection::connection(std::unique_ptr<impl> i) : impl_{std::move(i)} {}
 
 connection::~connection() = default;
 
 net::task<std::unique_ptr<connection>> connection::open(net::executor ex, options how, net::deadline until) {
   const bool prepared = how.prepared;
+  pipeline::entry setup = setup_of(conninfo{how}.settings(), !prepared);
   handle pg = co_await connect(ex, std::move(how), until);
   PQsetnonblocking(pg.get(), 1);
   PQenterPipelineMode(pg.get());
-  auto made = std::make_unique<impl>(ex, std::move(pg), prepared);
+  auto made = std::make_unique<impl>(ex, std::move(pg), prepared, std::move(setup));
   made->watch.assign(PQsocket(made->pg.get()));
   co_return std::unique_ptr<connection>{new connection{std::move(made)}};
 }
@@ -203,7 +255,7 @@ net::task<std::vector<rows>> connection::run(pipeline statements, net::deadline 
   impl& self = *impl_;
   const in_use mark{self.busy};
   self.check_ready(until);
-  exchange talk{self.pg.get(), self.prepared ? &self.cache : nullptr, statements};
+  exchange talk{self.pg.get(), self.prepared ? &self.cache : nullptr, statements, self.next_setup(statements)};
   if (!talk.send()) {
     throw self.lost(talk.failure(), 0, false);
   }
@@ -217,6 +269,12 @@ net::task<std::vector<rows>> connection::run(pipeline statements, net::deadline 
   if (now_at == progress::lost) {
     throw self.lost(talk.failure(), talk.unanswered(), talk.out_of_step());
   }
+  if (self.prepared && talk.setup_failed()) {
+    // What came behind ran without them.
+    throw self.lost(talk.failure(), 0, false);
+  }
+  self.set_up = true;
+  self.check_replicated(statements.size());
   if (talk.failure()) {
     throw self.refused(*talk.failure());
   }
@@ -233,6 +291,9 @@ net::task<rows> connection::query(const statement& what, params with, net::deadl
 
 net::task<rows> connection::execute(std::string sql, net::deadline until) {
   impl& self = *impl_;
+  if (self.prepared && !self.set_up) {
+    co_await run(pipeline{}, until);
+  }
   const in_use mark{self.busy};
   self.check_ready(until);
   PGconn* pg = self.pg.get();
@@ -285,6 +346,7 @@ net::task<rows> connection::execute(std::string sql, net::deadline until) {
     throw self.lost(failed, count, false);
   }
   COFFER_ASSERT(PQenterPipelineMode(pg) == 1);
+  self.check_replicated(count);
   if (failed) {
     throw self.refused(*failed);
   }

@@ -39,8 +39,11 @@ class connection {
   connection& operator=(const connection&) = delete;
 
   /// Sends all statements and one Sync, and gives one result per statement. A statement not used before on this
-  /// connection is prepared on the way. When one fails, everything up to the Sync is consumed and error is thrown;
-  /// the connection stays usable, but state() may be in_failed_transaction: the caller sends ROLLBACK.
+  /// connection is prepared on the way, and the session's settings travel in front of the first pipeline (without
+  /// prepared statements: in each transaction); neither costs a round trip. When one fails, everything up to the Sync
+  /// is consumed and error is thrown; the connection stays usable, but state() may be in_failed_transaction: the caller
+  /// sends ROLLBACK. A commit whose wait for its synchronous standbys was cancelled throws statement_completion_unknown
+  /// with delivery::unknown.
   net::task<std::vector<rows>> run(pipeline statements, net::deadline until);
 
   /// A pipeline of one.

@@ -33,20 +33,14 @@ std::string from_environment(const char* name) {
   return value == nullptr ? std::string{} : std::string{value};
 }
 
-/// Backslash before blanks and backslashes, as the server splits the value of "options".
-std::string escape_setting(std::string_view value) {
-  std::string escaped;
-  for (const char c : value) {
-    if (c == ' ' || c == '\\') {
-      escaped += '\\';
+/// Whether the start-up parameter "options" sets `name`: "-c name=value" or "--name=value".
+bool names_setting(std::string_view options, std::string_view name) {
+  for (const char* before : {"-c ", "-c", "--"}) {
+    if (options.find(fmt::format("{}{}=", before, name)) != std::string_view::npos) {
+      return true;
     }
-    escaped += c;
   }
-  return escaped;
-}
-
-void add_setting(std::string& all, std::string_view name, std::string_view value) {
-  fmt::format_to(std::back_inserter(all), "-c {}={} ", name, escape_setting(value));
+  return false;
 }
 
 /// The five characters behind ":  " and before ":" in "... failed: FATAL:  28P01: password ...".
@@ -74,25 +68,24 @@ void for_each_line(std::string_view text, Visit visit) {
 
 }  // namespace
 
-std::string session_options(const options& how, std::string_view asked_for) {
-  std::string all;
+std::vector<std::pair<std::string, std::string>> session_settings(const options& how, std::string_view asked_for) {
+  std::vector<std::pair<std::string, std::string>> all{
+      {"statement_timeout", fmt::format("{}", how.statement_timeout.count())},
+      {"lock_timeout", fmt::format("{}", how.lock_timeout.count())},
+      {"idle_in_transaction_session_timeout", fmt::format("{}", how.idle_in_transaction_timeout.count())},
+      {"TimeZone", "UTC"}};
   if (how.prepared) {
-    add_setting(all, "statement_timeout", fmt::format("{}", how.statement_timeout.count()));
-    add_setting(all, "lock_timeout", fmt::format("{}", how.lock_timeout.count()));
-    add_setting(all, "idle_in_transaction_session_timeout", fmt::format("{}", how.idle_in_transaction_timeout.count()));
-    add_setting(all, "TimeZone", "UTC");
     // The server notices a client whose machine vanished: between the statements of a pipeline no timeout of a session
     // runs, and the locks would stay for hours. Without effect on Unix sockets.
-    add_setting(all, "tcp_keepalives_idle", "10");
-    add_setting(all, "tcp_keepalives_interval", "5");
-    add_setting(all, "tcp_keepalives_count", "3");
-    // The write path takes a lock in one statement and reads in the next: it needs a new snapshot per statement.
-    add_setting(all, "default_transaction_isolation", "read committed");
-    for (const auto& [name, value] : how.settings) {
-      add_setting(all, name, value);
-    }
+    all.insert(all.end(), {{"tcp_keepalives_idle", "10"},
+                           {"tcp_keepalives_interval", "5"},
+                           {"tcp_keepalives_count", "3"},
+                           // The write path takes a lock in one statement and reads in the next: it needs a new
+                           // snapshot per statement.
+                           {"default_transaction_isolation", "read committed"}});
   }
-  all += asked_for;
+  all.insert(all.end(), how.settings.begin(), how.settings.end());
+  std::erase_if(all, [asked_for](const auto& setting) { return names_setting(asked_for, setting.first); });
   return all;
 }
 
@@ -101,7 +94,7 @@ conninfo::conninfo(const options& how) : url_{how.url} {
   const std::unique_ptr<PQconninfoOption, conninfo_deleter> parsed{PQconninfoParse(how.url.c_str(), &message)};
   PQfreemem(message);
   if (!parsed) {
-    throw error{failure::connect, "the connection URL is malformed"};
+    throw error{failure::connect, "the connection URL is malformed: " + problem_of_url(how.url)};
   }
   std::string names, addresses, ports, asked_for;
   for (const PQconninfoOption* option = parsed.get(); option->keyword != nullptr; ++option) {
@@ -134,9 +127,150 @@ conninfo::conninfo(const options& how) : url_{how.url} {
                {"keepalives_interval", "5"},
                {"keepalives_count", "3"}};
   overrides_ = {{"client_encoding", "UTF8"}};
-  if (const std::string all = session_options(how, asked_for); !all.empty()) {
-    overrides_.emplace_back("options", all);
+  settings_ = session_settings(how, asked_for);
+  if (!asked_for.empty()) {
+    overrides_.emplace_back("options", asked_for);
   }
+}
+
+namespace {
+
+/// What other programs put into their URLs and libpq does not know, with what takes its place.
+constexpr std::pair<std::string_view, std::string_view> foreign_parameters[] = {
+    {"pgbouncer", "leave it out, and use --prepared off behind a pooler in transaction mode"},
+    {"schema", "leave it out, and set the search_path of the role instead"},
+    {"currentSchema", "leave it out, and set the search_path of the role instead"},
+    {"search_path", "leave it out, and set the search_path of the role instead"},
+    {"connection_limit", "leave it out: --lanes and --read-pool-size are the numbers of connections"},
+    {"pool_timeout", "leave it out: --database-acquire-timeout is the wait for a connection"},
+    {"statement_cache_size", "leave it out, or use --prepared off"},
+    {"prepareThreshold", "leave it out, or use --prepared off"},
+    {"sslaccept", "use sslmode"},
+    {"sslcertmode", "it needs a newer libpq"},
+    {"statement_timeout", "leave it out: --database-statement-timeout sets it"},
+    {"lock_timeout", "leave it out: --database-lock-timeout sets it"},
+    {"charset", "leave it out: it is always UTF8"},
+    {"encoding", "leave it out: it is always UTF8"},
+};
+
+std::string unknown_parameter(std::string_view name) {
+  std::string text = fmt::format("its parameter \"{}\" is not one of libpq's", name);
+  for (const auto& [foreign, remedy] : foreign_parameters) {
+    if (name == foreign) {
+      text += fmt::format(" ({})", remedy);
+    }
+  }
+  return text;
+}
+
+bool knows_parameter(std::string_view name) {
+  const std::unique_ptr<PQconninfoOption, conninfo_deleter> all{PQconndefaults()};
+  for (const PQconninfoOption* option = all.get(); option != nullptr && option->keyword != nullptr; ++option) {
+    if (name == option->keyword) {
+      return true;
+    }
+  }
+  return name == "ssl";  // JDBC's, which libpq reads in a URI
+}
+
+/// The first parameter behind the '?' of a URI that libpq does not know, or that has no value.
+std::string problem_of_query(std::string_view uri) {
+  // A password may have a '?' in it.
+  const auto authority = uri.find("://") + 3;
+  const auto credentials = uri.substr(authority, uri.find('/', authority) - authority).rfind('@');
+  const auto begin = uri.find('?', credentials == std::string_view::npos ? authority : authority + credentials);
+  std::string_view rest = begin == std::string_view::npos ? std::string_view{} : uri.substr(begin + 1);
+  while (!rest.empty()) {
+    const auto end = std::min(rest.find('&'), rest.size());
+    const std::string_view one = rest.substr(0, end);
+    const std::string_view name = one.substr(0, one.find('='));
+    if (!knows_parameter(name)) {
+      return unknown_parameter(name);
+    }
+    if (name.size() == one.size()) {
+      return fmt::format("its parameter \"{}\" has no value", name);
+    }
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return {};
+}
+
+/// What libpq says about a URL that it cannot read, without the pieces of the URL that it shows.
+std::string problem_of_syntax(std::string_view said, bool is_uri) {
+  const auto says = [said](std::string_view part) { return said.find(part) != std::string_view::npos; };
+  if (constexpr std::string_view option = "invalid connection option \""; says(option)) {
+    const std::string_view name = said.substr(said.find(option) + option.size());
+    return unknown_parameter(name.substr(0, name.find('"')));
+  }
+  if (says("percent-encoded")) {
+    return "it has a '%' that two hexadecimal digits do not follow (a '%' in a password is written %25)";
+  }
+  if (says("IPv6")) {
+    return "an IPv6 address in it must stand in brackets and end with one";
+  }
+  if (says("unterminated quoted string")) {
+    return "a quotation mark in it is not closed";
+  }
+  if (says("missing \"=\"")) {
+    return "one of its words has no '='";
+  }
+  return is_uri ? "its host, port or path cannot be read (special characters in a user name or password are written"
+                  " with '%' and two hexadecimal digits)"
+                : "it cannot be read";
+}
+
+/// What libpq refuses about the values (sslmode, port, target_session_attrs, ...), which it looks at when it connects.
+/// It is given a directory without a server as host, so that it reaches nobody.
+std::string problem_of_values(const std::string& url) {
+  const std::string nowhere = "/nonexistent";
+  conninfo info{options{url}};
+  std::vector<conninfo::host> hosts = info.hosts();
+  if (hosts.empty()) {
+    hosts.emplace_back();
+  }
+  for (conninfo::host& each : hosts) {
+    each = conninfo::host{.name = nowhere, .address = {}, .port = each.port};
+  }
+  info.replace_hosts(std::move(hosts));
+  const conninfo::arrays arrays = info.to_arrays();
+  const handle tried{PQconnectStartParams(arrays.keywords.data(), arrays.values.data(), 1)};
+  if (!tried || PQstatus(tried.get()) != CONNECTION_BAD) {
+    return {};
+  }
+  const std::string said = first_line(PQerrorMessage(tried.get()));
+  return said.find(nowhere) == std::string::npos && !said.empty() ? said : std::string{};
+}
+
+}  // namespace
+
+std::string problem_of_url(const std::string& url) {
+  const auto is_quote = [](char c) { return c == '"' || c == '\''; };
+  if (!url.empty() && is_quote(url.front())) {
+    return "it begins with a quotation mark: leave the quotes around it out";
+  }
+  const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; };
+  if (url.empty() || is_blank(url.front()) || is_blank(url.back())) {
+    return url.empty() ? "it is empty" : "it begins or ends with a blank or a line break";
+  }
+  const bool is_uri = url.starts_with("postgresql://") || url.starts_with("postgres://");
+  if (!is_uri && url.find("://") < url.find('=')) {
+    return fmt::format("its scheme is \"{}\"", url.substr(0, url.find("://")));
+  }
+  if (is_uri) {
+    if (std::string problem = problem_of_query(url); !problem.empty()) {
+      return problem;
+    }
+    if (is_quote(url.back())) {
+      return "it ends with a quotation mark: leave the quotes around it out";
+    }
+  } else if (url.find('=') == std::string::npos) {
+    return "it is neither";
+  }
+  char* message = nullptr;
+  const std::unique_ptr<PQconninfoOption, conninfo_deleter> parsed{PQconninfoParse(url.c_str(), &message)};
+  const std::string said = message == nullptr ? "" : message;
+  PQfreemem(message);
+  return parsed ? problem_of_values(url) : problem_of_syntax(said, is_uri);
 }
 
 void conninfo::read_hosts(const std::string& names, const std::string& addresses, const std::string& ports) {

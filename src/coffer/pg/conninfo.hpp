@@ -25,6 +25,10 @@ class conninfo {
   /// Throws error{failure::connect} when the URL is malformed. The message never shows the URL: it holds a password.
   explicit conninfo(const options& how);
 
+  /// What the session is to be set to once it is open: the settings of the options but those that the URL's own
+  /// "options" name. They are not sent in the start-up packet, which a pooler refuses.
+  [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& settings() const noexcept { return settings_; }
+
   /// At least 1.
   [[nodiscard]] std::size_t host_count() const noexcept { return hosts_.empty() ? 1 : hosts_.size(); }
 
@@ -50,12 +54,17 @@ class conninfo {
   std::vector<std::pair<std::string, std::string>> defaults_;  ///< the URL overrides these
   std::string url_;
   std::vector<std::pair<std::string, std::string>> overrides_;  ///< these override the URL
+  std::vector<std::pair<std::string, std::string>> settings_;
   std::vector<host> hosts_;
   std::string names_, addresses_, ports_;  ///< what arrays point to
 };
 
-/// The settings of `how` as the value of the start-up parameter "options", before those the user asked for.
-std::string session_options(const options& how, std::string_view asked_for);
+/// The settings of `how`, name and value, without those that the start-up parameter "options" of the user names.
+std::vector<std::pair<std::string, std::string>> session_settings(const options& how, std::string_view asked_for);
+
+/// What is wrong with a connection URL (or list of key=value), as the end of a sentence that names the part; empty when
+/// nothing is. Never shows a password. Connects to nothing.
+std::string problem_of_url(const std::string& url);
 
 /// The last SQLSTATE in libpq's message about a failed connect (PQERRORS_VERBOSE), `none` when no server spoke.
 sqlstate state_of_connect_message(std::string_view message);

@@ -60,9 +60,9 @@ bool statement_cache::must_prepare(const pipeline::entry& entry) {
 
 void statement_cache::forget(const pipeline::entry& entry) { known_.erase(std::string_view{entry.what->name}); }
 
-exchange::exchange(PGconn* pg, statement_cache* cache, const pipeline& statements)
-    : pg_{pg}, cache_{cache}, statements_{statements} {
-  steps_.reserve(statements.size());
+exchange::exchange(PGconn* pg, statement_cache* cache, const pipeline& statements, session_setup setup)
+    : pg_{pg}, cache_{cache}, statements_{statements}, setup_{setup} {
+  steps_.reserve(statements.size() + 2);
   results_.reserve(statements.size());
 }
 
@@ -71,11 +71,11 @@ bool exchange::send_prepare(const pipeline::entry& entry) {
   return PQsendPrepare(pg_, entry.what->name, entry.what->sql, static_cast<int>(types.size()), types.data()) == 1;
 }
 
-bool exchange::send_query(const pipeline::entry& entry) {
+bool exchange::send_query(const pipeline::entry& entry, bool prepared) {
   const parameter_arrays with{entry.with};
   const int count = static_cast<int>(with.values.size());
   constexpr int binary = 1;
-  if (cache_ != nullptr) {
+  if (prepared) {
     return PQsendQueryPrepared(pg_, entry.what->name, count, with.values.data(), with.lengths.data(),
                                with.formats.data(), binary) == 1;
   }
@@ -84,17 +84,38 @@ bool exchange::send_query(const pipeline::entry& entry) {
                            with.formats.data(), binary) == 1;
 }
 
+bool exchange::send_setup(std::size_t before) {
+  steps_.push_back(step{before, step_kind::setup});
+  return send_query(*setup_.what, false);
+}
+
 bool exchange::send() {
+  using place = session_setup::place;
+  if (setup_.where == place::before || setup_.where == place::inside) {
+    if (!send_setup(0)) {
+      return false;
+    }
+    if (setup_.where == place::before) {
+      // A transaction of its own: what the statements behind it do, a rollback for instance, does not take it back.
+      steps_.push_back(step{0, step_kind::sync});
+      if (PQpipelineSync(pg_) != 1) {
+        return false;
+      }
+    }
+  }
   for (std::size_t i = 0; i < statements_.size(); ++i) {
     const pipeline::entry& entry = statements_.entries()[i];
     if (cache_ != nullptr && cache_->must_prepare(entry)) {
-      steps_.push_back(step{i, true});
+      steps_.push_back(step{i, step_kind::prepare});
       if (!send_prepare(entry)) {
         return false;
       }
     }
-    steps_.push_back(step{i, false});
-    if (!send_query(entry)) {
+    steps_.push_back(step{i, step_kind::query});
+    if (!send_query(entry, cache_ != nullptr)) {
+      return false;
+    }
+    if (i == 0 && setup_.where == place::after_begin && !send_setup(1)) {
       return false;
     }
   }
@@ -116,7 +137,7 @@ void exchange::forget_unprepared() {
   // Behind the first failure the server has prepared nothing. Preparing again what it has prepared would be an error,
   // so only the steps from the failed one on are forgotten.
   for (std::size_t i = at_; i < steps_.size() && cache_ != nullptr; ++i) {
-    if (steps_[i].prepares) {
+    if (steps_[i].kind == step_kind::prepare) {
       cache_->forget(statements_.entries()[steps_[i].statement]);
     }
   }
@@ -129,7 +150,12 @@ progress exchange::take() {
       if (PQstatus(pg_) == CONNECTION_BAD) {
         return progress::lost;
       }
-      // Every step ends with a null; one without a result before it means that we and libpq disagree.
+      // Every step ends with a null; one without a result before it means that we and libpq disagree. Whether one
+      // follows a Sync depends on libpq's release.
+      if (!answered_ && after_sync_) {
+        after_sync_ = false;
+        continue;
+      }
       if (!answered_ || at_ == steps_.size()) {
         out_of_step_ = true;
         return progress::lost;
@@ -148,8 +174,14 @@ progress exchange::take() {
 
 progress exchange::take_one(PGresult* raw) {
   owned_result result{raw};
-  answered_ = true;
   const bool due = at_ < steps_.size();
+  if (due && steps_[at_].kind == step_kind::sync && PQresultStatus(raw) == PGRES_PIPELINE_SYNC) {
+    after_sync_ = true;
+    ++at_;
+    return progress::waiting;
+  }
+  after_sync_ = false;
+  answered_ = true;
   switch (PQresultStatus(raw)) {
     case PGRES_COMMAND_OK:
     case PGRES_TUPLES_OK:
@@ -157,12 +189,13 @@ progress exchange::take_one(PGresult* raw) {
       if (!due) {
         break;
       }
-      if (!steps_[at_].prepares) {
+      if (steps_[at_].kind == step_kind::query) {
         results_.emplace_back(result.release());
       }
       return progress::waiting;
     case PGRES_FATAL_ERROR:
       if (!failure_ && due) {
+        setup_failed_ = steps_[at_].kind == step_kind::setup;
         forget_unprepared();
       }
       fail(raw);

@@ -48,11 +48,24 @@ struct exchange_failure {
   std::size_t statement = 0;
 };
 
+/// A statement about the session that travels with a pipeline.
+struct session_setup {
+  enum class place : std::uint8_t {
+    nowhere,      ///< there is none
+    before,       ///< in front, as a transaction of its own
+    inside,       ///< in front, in the pipeline's implicit transaction
+    after_begin,  ///< behind the pipeline's first statement
+  };
+
+  place where = place::nowhere;
+  const pipeline::entry* what = nullptr;
+};
+
 /// Sends one pipeline and collects its results. `pg` is in pipeline mode and idle.
 class exchange {
  public:
   /// `cache` is null when nothing is to be prepared.
-  exchange(PGconn* pg, statement_cache* cache, const pipeline& statements);
+  exchange(PGconn* pg, statement_cache* cache, const pipeline& statements, session_setup setup = {});
 
   /// Hands everything to libpq, which writes what the socket takes. False when the connection broke.
   bool send();
@@ -65,17 +78,21 @@ class exchange {
   [[nodiscard]] const std::optional<exchange_failure>& failure() const noexcept { return failure_; }
   /// The first statement without an answer.
   [[nodiscard]] std::size_t unanswered() const noexcept;
+  /// Whether the failure is that of the setup.
+  [[nodiscard]] bool setup_failed() const noexcept { return setup_failed_; }
   /// An answer came that no statement asked for, or a COPY.
   [[nodiscard]] bool out_of_step() const noexcept { return out_of_step_; }
 
  private:
+  enum class step_kind : std::uint8_t { prepare, query, setup, sync };
   struct step {
     std::size_t statement;
-    bool prepares;
+    step_kind kind;
   };
 
   bool send_prepare(const pipeline::entry& entry);
-  bool send_query(const pipeline::entry& entry);
+  bool send_query(const pipeline::entry& entry, bool prepared);
+  bool send_setup(std::size_t before);
   progress take_one(PGresult* result);
   void fail(const PGresult* result);
   void forget_unprepared();
@@ -83,11 +100,14 @@ class exchange {
   PGconn* pg_;
   statement_cache* cache_;
   const pipeline& statements_;
+  session_setup setup_;
   std::vector<step> steps_;
   std::vector<rows> results_;
   std::optional<exchange_failure> failure_;
   std::size_t at_ = 0;  ///< the step whose results are due
   bool answered_ = false;
+  bool after_sync_ = false;
+  bool setup_failed_ = false;
   bool out_of_step_ = false;
 };
 

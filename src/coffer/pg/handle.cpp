@@ -13,14 +13,20 @@ std::string_view field(const PGresult* result, int code) {
   return text == nullptr ? std::string_view{} : std::string_view{text};
 }
 
-extern "C" void coffer_pg_on_notice(void* farewell, const PGresult* result) {
+extern "C" void coffer_pg_on_notice(void* heard_by, const PGresult* result) {
+  auto& heard = *static_cast<heard_notices*>(heard_by);
   server_message message = message_of(result);
   if (log::enabled(log::level::debug)) {
     log::debug("pg_notice", {{"sqlstate", to_string(message.state)}, {"message", message.text}});
   }
   // An error that arrives while no command runs is not a result but a notice: how an idle session learns of its end.
   if (message.fatal) {
-    *static_cast<server_message*>(farewell) = std::move(message);
+    heard.farewell = std::move(message);
+  }
+  // "canceling wait for synchronous replication ...", SQLSTATE 01000 like any warning, in the server's language. Where
+  // in the server it comes from is what tells it (PostgreSQL's syncrep.c).
+  if (field(result, PG_DIAG_SOURCE_FUNCTION) == "SyncRepWaitForLSN") {
+    heard.unreplicated = true;
   }
 }
 
@@ -45,8 +51,8 @@ std::string first_line(const char* text) {
   return std::string{all.substr(0, all.find('\n'))};
 }
 
-handle::handle(PGconn* raw) : farewell_{std::make_unique<server_message>()}, pg_{raw} {
-  PQsetNoticeReceiver(raw, coffer_pg_on_notice, farewell_.get());
+handle::handle(PGconn* raw) : heard_{std::make_unique<heard_notices>()}, pg_{raw} {
+  PQsetNoticeReceiver(raw, coffer_pg_on_notice, heard_.get());
 }
 
 }  // namespace coffer::pg

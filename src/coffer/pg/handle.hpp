@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <libpq-fe.h>
 
@@ -17,6 +18,12 @@ struct server_message {
   bool fatal = false;  ///< the server ends the session with it
   std::string text;
   std::string constraint;
+};
+
+/// What a session was told without having asked.
+struct heard_notices {
+  server_message farewell;    ///< with which the server ended the session
+  bool unreplicated = false;  ///< a commit did not wait for its synchronous standbys to the end
 };
 
 /// What `result`, an error or a notice, says.
@@ -48,14 +55,18 @@ class handle {
   void reset() noexcept { pg_.reset(); }
 
   /// The message with which the server ended this session while nothing was being asked, else state `none`.
-  [[nodiscard]] const server_message& farewell() const noexcept { return *farewell_; }
+  [[nodiscard]] const server_message& farewell() const noexcept { return heard_->farewell; }
+
+  /// Whether since the last call a commit went on without its synchronous standbys, because its wait was cancelled: it
+  /// has happened on this server, and may be lost with it.
+  bool take_unreplicated() noexcept { return std::exchange(heard_->unreplicated, false); }
 
  private:
   struct finisher {
     void operator()(PGconn* raw) const noexcept { PQfinish(raw); }
   };
 
-  std::unique_ptr<server_message> farewell_;  ///< the notice receiver writes to it: its address must not change
+  std::unique_ptr<heard_notices> heard_;  ///< the notice receiver writes to it: its address must not change
   std::unique_ptr<PGconn, finisher> pg_;
 };
 

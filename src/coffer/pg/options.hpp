@@ -25,8 +25,8 @@ struct options {
   std::chrono::milliseconds lock_timeout{1000};
   /// The server ends a session that leaves a transaction open: the locks of a stalled client are freed.
   std::chrono::milliseconds idle_in_transaction_timeout{3000};
-  /// False for poolers in transaction mode: nothing is prepared, and no session settings are sent in the start-up
-  /// packet (set them on the role instead).
+  /// False for poolers in transaction mode: nothing is prepared, and the settings are set in each transaction instead
+  /// of once per session.
   bool prepared = true;
   /// Further settings of the session, name and value.
   std::vector<std::pair<std::string, std::string>> settings{{"jit", "off"}};
