@@ -54,9 +54,9 @@ struct migration_status {
 std::size_t migrate_up(const migrate_run& how);
 
 /// Undoes the `steps` newest applied migrations (nullopt: all of them), newest first. Gives their number. Blocks;
-/// throws migrate_error, before anything is undone when a file that is needed is unknown or has no way down, or when rows
-/// exist that it would delete or leave without their meaning (migration::losses) and `delete_data` does not allow it.
-/// Rows that arrive after that was looked at stop the one migration that they concern.
+/// throws migrate_error, before anything is undone when a file that is needed is unknown or has no way down, or when
+/// rows exist that it would delete or leave without their meaning (migration::losses) and `delete_data` does not allow
+/// it. Rows that arrive after that was looked at stop the one migration that they concern.
 std::size_t migrate_down(const migrate_run& how, std::optional<std::size_t> steps);
 
 /// Every known and every applied migration, in order of versions. Changes nothing. Blocks; throws migrate_error.
