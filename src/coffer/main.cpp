@@ -103,6 +103,9 @@ int run(const verify_command& command) {
   }
   try {
     const verified done = verify_books(how);
+    if (!command.metrics_file.empty()) {
+      replace_file(command.metrics_file, done.to_metrics(coffer::now()));
+    }
     fmt::print("{}", command.json ? done.to_json() : done.to_text());
     return done.report.violations() == 0 ? exit_ok : exit_failed;
   } catch (const std::exception& e) {

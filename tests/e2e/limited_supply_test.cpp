@@ -258,6 +258,13 @@ TEST_CASE("falsified stocks and limits are found") {
     CHECK(broken().first == 1);
     CHECK(test::audit(s.db) != "");
   }
+  SECTION("units that were sold twice, others not at all, in the right sum") {
+    REQUIRE(test::buy(s.client, s.user, product, 1).status == 201);
+    REQUIRE(broken() == std::pair<std::int64_t, std::int64_t>{0, 0});
+    s.db.query("update transactions set detail_1 = 3 where detail_1 = 2");
+    CHECK(broken().first == 1);
+    CHECK(test::audit(s.db) != "");
+  }
   SECTION("oversold") {
     s.db.query("alter table product_stock drop constraint product_stock_supply_check");
     s.db.query("update product_stock set supply = 1");

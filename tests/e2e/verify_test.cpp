@@ -1,14 +1,20 @@
 // `coffer verify` on books that are right, and on books that are wrong in every way it knows.
 #include <atomic>
+#include <chrono>
+#include <fstream>
+#include <iterator>
+#include <thread>
 
 #include <fmt/format.h>
 
 #include "coffer/store/books_store.hpp"
 #include "support/catch.hpp"
 #include "support/parallel.hpp"
+#include "support/postgres_server.hpp"
 #include "support/process.hpp"
 #include "support/server_process.hpp"
 #include "support/shop.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace coffer;
 
@@ -77,7 +83,7 @@ TEST_CASE("books are right after everybody has worked on them at once") {
   const auto report = test::json_value::parse(run.out);
   CHECK(report["transactions"] == s.db.integer("select count(*) from transactions"));
   CHECK(report["users"] == 1);
-  CHECK(report["rules"].size() == 20);
+  CHECK(report["rules"].size() == 24);
   const auto text = test::run_coffer({"verify"}, {{"DATABASE_URL", s.db.url()}});
   CHECK(text.exit_code == 0);
   CHECK(text.out.find("The books are right.") != std::string::npos);
@@ -155,6 +161,23 @@ TEST_CASE("books that were falsified are found, with the rule that is broken") {
   SECTION("a completed row with a reason") {
     CHECK(c.after("update transactions set reason = 'sold_out' where user_id = $1 and version = 1") ==
           "reason_only_of_failed=1");
+  }
+  SECTION("a time before that of the version before it") {
+    CHECK(c.after("update transactions set created_at = created_at - interval '1 day' where user_id = $1 and"
+                  " version = 3") == "times_rise_with_versions=1");
+  }
+  SECTION("a reason that is none of ours") {
+    CHECK(c.after("update transactions set reason = 'because' where user_id = $1 and status = 3") ==
+          "reason_is_known=1");
+  }
+  SECTION("a kind that is none of ours") {
+    CHECK(c.after("update transactions set kind = 9 where user_id = $1 and version = 3") ==
+          "inventory_is_journal_sum=1 item_quantity_after_is_running_sum=1 kind_is_known=1");
+  }
+  SECTION("a key that was used twice") {
+    c.s.db.query("drop index transactions_idempotency_key");
+    CHECK(c.after("update transactions set idempotency_key = 'key', fingerprint = 'x' where user_id = $1 and"
+                  " version = 3") == "idempotency_key_once_per_user=1");
   }
   SECTION("the units after a row") {
     CHECK(c.after("update transactions set item_quantity_after = 7 where user_id = $1 and version = 3") ==
@@ -250,6 +273,53 @@ TEST_CASE("a journal longer than a page is read to its end") {
   s.db.query("delete from transactions where user_id = $1 and version = $2",
              {std::to_string(s.user), std::to_string(rows + 1)});
   CHECK(broken(verify(s.db)) == "balance_is_journal_sum=1 versions_dense=1");
+}
+
+TEST_CASE("a standby's books are read while its primary serves") {
+  const test::postgres_server primary;
+  const test::postgres_server standby = test::postgres_server::standby_of(primary);
+  test::database db = test::database::on(primary.url());
+  test::server_process server{db};
+  auto client = server.client();
+  const auto user = test::make_user(client, 100);
+  const auto product = test::make_product(client, "consumable", 1);
+  REQUIRE(test::buy(client, user, product, 3).status == 201);
+  const std::string url = standby.url(db.name());
+  const std::string position = db.text("select pg_current_wal_lsn()");
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+  test::sql_session there{standby.url()};
+  while (there.text("select coalesce(pg_last_wal_replay_lsn() >= '" + position + "', false)") != "t") {
+    REQUIRE(std::chrono::steady_clock::now() < end);
+    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+  }
+  const auto run = test::run_coffer({"verify", "--format", "json"}, {{"DATABASE_URL", url}});
+  CHECK(run.exit_code == 0);
+  CHECK(test::json_value::parse(run.out)["transactions"] == 2);
+}
+
+TEST_CASE("the last result is a file for Prometheus, and stays when the books cannot be read") {
+  corruptible c;
+  const test::temporary_folder folder;
+  const std::string file = (folder.path() / "coffer_verify.prom").string();
+  const auto written = [&] {
+    std::ifstream in{file};
+    return std::string{std::istreambuf_iterator<char>{in}, {}};
+  };
+  const auto says = [](const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; };
+  CHECK(verify(c.s.db, {"--metrics-file", file}).exit_code == 0);
+  CHECK(says(written(), "\ncoffer_verify_violations{rule=\"versions_dense\"} 0\n"));
+  CHECK(says(written(), "\ncoffer_verify_completed_timestamp_seconds 1"));
+  c.s.db.query("update users set version = version + 1 where id = $1", {std::to_string(c.s.user)});
+  CHECK(verify(c.s.db, {"--metrics-file", file}).exit_code == 1);
+  const std::string wrong = written();
+  CHECK(says(wrong, "\ncoffer_verify_violations{rule=\"versions_dense\"} 1\n"));
+  const auto nowhere =
+      test::run_coffer({"verify", "--metrics-file", file}, {{"DATABASE_URL", "postgresql://127.0.0.1:1/none"}});
+  CHECK(nowhere.exit_code == 3);
+  CHECK(written() == wrong);
+  const auto closed = verify(c.s.db, {"--metrics-file", "/no/such/folder/x"});
+  CHECK(closed.exit_code == 3);
+  CHECK(says(closed.err, "/no/such/folder/x cannot be written"));
 }
 
 TEST_CASE("books that cannot be read are not called right or wrong") {

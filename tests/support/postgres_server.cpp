@@ -41,6 +41,29 @@ std::string program_folder() {
 
 postgres_server::postgres_server(const setting_list& settings, std::string owner)
     : owner_{std::move(owner)}, programs_{program_folder()} {
+  make_directory();
+  const outcome made = run(command("initdb", {"--pgdata=" + directory_ + "/data", "--username=" + owner_,
+                                              "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"}),
+                           {}, 60s);
+  if (made.exit_code != 0) {
+    throw std::runtime_error{"initdb: " + made.err};
+  }
+  start(settings);
+}
+
+postgres_server::postgres_server(follower of) : owner_{of.primary.owner_}, programs_{program_folder()} {
+  make_directory();
+  const outcome made = run(
+      command("pg_basebackup", {"--pgdata=" + directory_ + "/data", "--write-recovery-conf", "--checkpoint=fast",
+                                "--no-sync", "--host=" + of.primary.directory_, "--port=5432", "--username=" + owner_}),
+      {}, 60s);
+  if (made.exit_code != 0) {
+    throw std::runtime_error{"pg_basebackup: " + made.err};
+  }
+  start({});
+}
+
+void postgres_server::make_directory() {
   std::string pattern = (std::filesystem::temp_directory_path() / "postgres.XXXXXX").string();
   if (::mkdtemp(pattern.data()) == nullptr) {
     throw std::runtime_error{"no directory could be made from " + pattern};
@@ -52,12 +75,9 @@ postgres_server::postgres_server(const setting_list& settings, std::string owner
       throw std::runtime_error{"root needs the user postgres to run PostgreSQL as"};
     }
   }
-  const outcome made = run(command("initdb", {"--pgdata=" + directory_ + "/data", "--username=" + owner_,
-                                              "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"}),
-                           {}, 60s);
-  if (made.exit_code != 0) {
-    throw std::runtime_error{"initdb: " + made.err};
-  }
+}
+
+void postgres_server::start(const setting_list& settings) {
   // In the file, not in the arguments, which would win against set().
   std::ofstream file{directory_ + "/data/postgresql.conf", std::ios::app};
   fmt::print(file, "unix_socket_directories = '{}'\n", directory_);

@@ -20,6 +20,8 @@ class postgres_server {
   /// Makes the cluster, starts it with these settings, {{"synchronous_commit", "local"}}, and waits until it answers.
   /// `owner` is its superuser, who needs no password. Throws std::runtime_error when that fails.
   explicit postgres_server(const setting_list& settings = {}, std::string owner = "coffer");
+  /// A standby that follows `primary`, which must outlive it.
+  static postgres_server standby_of(const postgres_server& primary) { return postgres_server{follower{primary}}; }
   ~postgres_server();
   postgres_server(const postgres_server&) = delete;
   postgres_server& operator=(const postgres_server&) = delete;
@@ -36,6 +38,12 @@ class postgres_server {
   void set_read_only(bool on) const;
 
  private:
+  struct follower {
+    const postgres_server& primary;
+  };
+  explicit postgres_server(follower of);
+  void make_directory();
+  void start(const setting_list& settings);
   [[nodiscard]] std::vector<std::string> command(const std::string& program, std::vector<std::string> arguments) const;
   void wait_until_ready();
 

@@ -184,6 +184,7 @@ class parser {
   std::string steps_;
   std::string format_ = "text";
   std::string user_;
+  std::string metrics_file_;
   std::string url_;
 };
 
@@ -312,8 +313,9 @@ void parser::add_migrate() {
   }
   migrate_down_->add_flag("--all", all_, "undo every migration: nothing is left");
   migrate_down_->add_option("--steps", steps_, "undo so many, default 1")->type_name("1..1000");
-  migrate_down_->add_flag("--delete-data", migrate_how_.delete_data,
-                          "go on although rows, or what they mean, are lost; a terminal is asked for the database's name");
+  migrate_down_->add_flag(
+      "--delete-data", migrate_how_.delete_data,
+      "go on although rows, or what they mean, are lost; a terminal is asked for the database's name");
   migrate_status_->add_flag("--exit-code", migrate_how_.exit_code, "exit with 1 when something is pending");
   migrate_new_->add_option("--dir", migrate_how_.folder, "the folder, default migrations")->type_name("FOLDER");
   migrate_new_->add_option("name", migrate_how_.name, "what it does, as part of the file's name")
@@ -338,8 +340,11 @@ void parser::add_verify() {
   offer_database(*verify_);
   verify_->add_option("--user", user_, "this user's books only, default everybody's")->type_name("ID");
   verify_->add_option("--format", format_, "what is printed, default text")->type_name("text|json");
+  verify_->add_option("--metrics-file", metrics_file_, "write the result there, for Prometheus' node exporter")
+      ->type_name("FILE");
   verify_->footer(
-      "It reads one snapshot, writes nothing and may run beside busy servers.\n\nExamples:\n  coffer verify\n"
+      "It reads range by range, writes nothing to the database and may run beside busy servers or on a"
+      " standby.\n\nExamples:\n  coffer verify\n"
       "  coffer verify --user 42 --format json\n\nExit codes: 0 the books are right, 1 they are wrong, 2 wrong usage,"
       " 3 they could not be read.");
 }
@@ -405,7 +410,8 @@ migrate_command parser::build_migrate() {
 }
 
 verify_command parser::build_verify() {
-  verify_command how{.database_url = database_url(), .user = std::nullopt, .json = wants_json()};
+  verify_command how{
+      .database_url = database_url(), .user = std::nullopt, .metrics_file = metrics_file_, .json = wants_json()};
   if (!user_.empty()) {
     how.user = parse_integer(user_);
     if (!how.user || *how.user < 1 || *how.user > max_json_integer) {

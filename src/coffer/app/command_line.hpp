@@ -38,7 +38,7 @@ struct migrate_command {
   std::string name;                      ///< of create
   bool accept_changed = false;
   bool delete_data = false;  ///< of down: rows, or what they mean, may be lost
-  bool exit_code = false;  ///< of status: fail when something is pending
+  bool exit_code = false;    ///< of status: fail when something is pending
   std::chrono::milliseconds lock_timeout{std::chrono::seconds{5}};
 };
 
@@ -54,6 +54,7 @@ struct healthcheck_command {
 struct verify_command {
   std::string database_url;
   std::optional<std::int64_t> user;  ///< nullopt: everybody
+  std::string metrics_file;          ///< empty: none is written
   bool json = false;
 };
 

@@ -1,6 +1,8 @@
 #include "coffer/app/verify.hpp"
 
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -24,6 +26,8 @@ net::task<service::audit_report> audit(verify_run how) {
   options.statement_timeout = page_time * 10;
   options.idle_in_transaction_timeout = page_time;
   options.prepared = false;  // a pooler may lend the session to others
+  // Every range is found by an index, however small it is beside its table.
+  options.settings.emplace_back("enable_seqscan", "off");
   auto db =
       co_await pg::connection::open(co_await asio::this_coro::executor, std::move(options), net::deadline_in(10s));
   const schema_report schema = co_await check_schema(*db, net::deadline_in(10s));
@@ -136,6 +140,41 @@ std::string verified::to_json() const {
   out.end_object();
   out.end_object();
   return text + "\n";
+}
+
+std::string verified::to_metrics(timestamp now) const {
+  std::string out;
+  const auto describe = [&out](std::string_view name, std::string_view help) {
+    out += fmt::format("# HELP {0} {1}\n# TYPE {0} gauge\n", name, help);
+  };
+  constexpr std::string_view violations_name = "coffer_verify_violations";
+  describe(violations_name, "Places where the last coffer verify found the books wrong, by rule");
+  for (const auto& [name, rule] : report.rules) {
+    out += fmt::format("{}{{rule=\"{}\"}} {}\n", violations_name, name, rule.count);
+  }
+  const auto add = [&](std::string_view name, std::string_view help, const auto& value) {
+    describe(name, help);
+    out += fmt::format("{} {}\n", name, value);
+  };
+  add("coffer_verify_completed_timestamp_seconds", "When coffer verify last read the books to their end",
+      now.time_since_epoch().count() / 1'000'000);
+  add("coffer_verify_duration_seconds", "How long that took", fmt::format("{:.3f}", seconds));
+  add("coffer_verify_transactions", "Rows of the journal that it replayed", report.transactions);
+  return out;
+}
+
+void replace_file(const std::string& file, const std::string& text) {
+  const std::string unfinished = file + ".new";
+  std::ofstream out{unfinished, std::ios::binary | std::ios::trunc};
+  out << text;
+  out.close();
+  std::error_code failed;
+  if (out) {
+    std::filesystem::rename(unfinished, file, failed);
+  }
+  if (!out || failed) {
+    throw std::runtime_error(fmt::format("{} cannot be written", file));
+  }
 }
 
 verified verify_books(const verify_run& how) {

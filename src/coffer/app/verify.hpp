@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "coffer/base/clock.hpp"
 #include "coffer/service/books_audit.hpp"
 
 namespace coffer::app {
@@ -23,10 +24,16 @@ struct verified {
   [[nodiscard]] std::string to_text() const;
   /// One object: books_right, violations, milliseconds, what was read, and the rules with their counts and examples.
   [[nodiscard]] std::string to_json() const;
+  /// For the textfile collector of Prometheus' node exporter. `now`: when the books had been read.
+  [[nodiscard]] std::string to_metrics(timestamp now) const;
 };
 
 /// Blocks until everything has been read. Throws std::runtime_error with the remedy when the books cannot be read: no
 /// database, another schema.
 verified verify_books(const verify_run& how);
+
+/// Puts `text` into the place of `file` in one step: whoever reads it finds the old text or the new one. Throws
+/// std::runtime_error.
+void replace_file(const std::string& file, const std::string& text);
 
 }  // namespace coffer::app

@@ -13,21 +13,22 @@ struct direction {
   int units;
 };
 
-direction direction_of(const journal_entry& row) noexcept {
+/// nullopt: a kind that this program does not know.
+std::optional<direction> direction_of(const journal_entry& row) noexcept {
   const int sign = row.detail_1 == taken_away ? -1 : 1;
   switch (row.kind) {
     case transaction_kind::deposit:
-      return {1, 0};
+      return direction{1, 0};
     case transaction_kind::purchase:
-      return {-1, 1};
+      return direction{-1, 1};
     case transaction_kind::use:
-      return {0, -1};
+      return direction{0, -1};
     case transaction_kind::refund:
-      return {1, -1};
+      return direction{1, -1};
     case transaction_kind::grant:
-      return {sign, sign};
+      return direction{sign, sign};
   }
-  return {0, 0};
+  return std::nullopt;
 }
 
 std::string spell(std::optional<std::int64_t> number) { return number ? std::to_string(*number) : "nothing"; }
@@ -39,6 +40,7 @@ void replay::begin(user_id user, std::optional<stored_wallet> stored) {
   stored_ = stored;
   balance_ = 0;
   at_ = 0;
+  time_ = timestamp::min();
   items_.clear();
   if (!stored_) {
     violated(rule::user_exists, std::nullopt, std::nullopt, "a user", "none");
@@ -51,6 +53,16 @@ void replay::entry(const journal_entry& row) {
   const version at{row.at};
   compare(rule::versions, at, std::nullopt, saturating_add(at_, 1), row.at);
   at_ = row.at;
+  if (row.created_at < time_) {
+    violated(rule::times, at, std::nullopt, "not before " + to_rfc3339(time_), to_rfc3339(row.created_at));
+  }
+  time_ = row.created_at;
+  if (!direction_of(row)) {
+    violated(rule::known_kind, at, row.product, "a kind", std::to_string(static_cast<int>(row.kind)));
+  }
+  if (!row.knows_reason) {
+    violated(rule::known_reason, at, row.product, "an error code", "another text");
+  }
   if (row.status == transaction_status::completed) {
     apply(row);
   } else if (row.status == transaction_status::pending) {
@@ -90,7 +102,7 @@ void replay::add(std::int64_t& sum, std::int64_t change, std::string_view rule, 
 
 void replay::apply(const journal_entry& row) {
   const version at{row.at};
-  const direction to = direction_of(row);
+  const direction to = direction_of(row).value_or(direction{0, 0});
   add(balance_, to.credits * row.amount, rule::balance_after, row);
   if (balance_ < 0) {
     violated(rule::no_negative_balance, at, std::nullopt, "0 or more", std::to_string(balance_));
@@ -102,7 +114,11 @@ void replay::apply(const journal_entry& row) {
   known.recorded = true;
   std::int64_t& owned = known.quantity;
   std::int64_t missing = 0;
+  if (row.kind == transaction_kind::purchase) {
+    known.bought = saturating_add(known.bought, row.quantity);
+  }
   if (row.kind == transaction_kind::refund) {
+    known.bought = saturating_add(known.bought, -row.quantity);
     // A refund takes back what is owned; only what had been used up before can be missing.
     missing = row.detail_2.value_or(0);
     const std::int64_t takeable = std::min(row.quantity, std::max(owned, std::int64_t{0}));
@@ -138,6 +154,9 @@ void replay::holding(const stored_holding& line) {
   } else {
     violated(rule::inventory, std::nullopt, line.product, "no line", std::to_string(line.quantity));
   }
+  if (line.bought) {
+    compare(rule::bought, std::nullopt, line.product, known.bought, *line.bought);
+  }
   check_owned_once(line.product, std::nullopt, line.quantity);
 }
 
@@ -145,6 +164,9 @@ void replay::end() {
   for (const auto& [product, known] : items_) {
     if (!known.seen && known.quantity != 0) {
       violated(rule::inventory, std::nullopt, product, std::to_string(known.quantity), "no line");
+    }
+    if (!known.seen && known.bought != 0) {
+      violated(rule::bought, std::nullopt, product, std::to_string(known.bought), "no line");
     }
   }
   if (stored_) {

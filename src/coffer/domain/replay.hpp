@@ -37,6 +37,10 @@ inline constexpr std::string_view no_negative_quantity = "no_negative_quantity";
 inline constexpr std::string_view permanent_once = "permanent_owned_once";
 inline constexpr std::string_view missing = "refund_misses_what_was_used_up";
 inline constexpr std::string_view reason = "reason_only_of_failed";
+inline constexpr std::string_view known_reason = "reason_is_known";
+inline constexpr std::string_view known_kind = "kind_is_known";
+inline constexpr std::string_view times = "times_rise_with_versions";
+inline constexpr std::string_view bought = "bought_is_journal_sum";
 inline constexpr std::string_view no_pending = "no_pending_transaction";
 inline constexpr std::string_view user_exists = "user_exists";
 inline constexpr std::string_view product_exists = "product_exists";
@@ -61,6 +65,8 @@ struct journal_entry {
   std::int64_t balance_after = 0;
   std::optional<std::int64_t> item_quantity_after;
   bool has_reason = false;
+  bool knows_reason = true;  ///< it is one of ours
+  timestamp created_at{};
   std::optional<std::int64_t> detail_1;  ///< see transaction
   std::optional<std::int64_t> detail_2;
 };
@@ -70,6 +76,7 @@ struct stored_holding {
   user_id user;
   product_id product;
   std::int64_t quantity = 0;
+  std::optional<std::int64_t> bought = std::nullopt;  ///< nullopt: not compared
 };
 
 /// Feed per user: begin(), then its journal by version, then its holdings, then end(). Keeps what it knows of one user
@@ -85,14 +92,18 @@ class replay {
   /// `stored` is nullopt when rows of a user exist that does not.
   void begin(user_id user, std::optional<stored_wallet> stored);
   void entry(const journal_entry& row);
+  /// What is stored of the user by now, for end(): the journal of a user that is read in pieces has grown since
+  /// begin().
+  void restate(std::optional<stored_wallet> stored) { stored_ = stored; }
   void holding(const stored_holding& line);
   void end();
 
  private:
   struct item {
     std::int64_t quantity = 0;
-    bool recorded = false;  ///< by a completed row
-    bool seen = false;      ///< among the holdings
+    std::int64_t bought = 0;  ///< less what was refunded
+    bool recorded = false;    ///< by a completed row
+    bool seen = false;        ///< among the holdings
   };
 
   void apply(const journal_entry& row);
@@ -112,6 +123,7 @@ class replay {
   std::optional<stored_wallet> stored_;
   std::int64_t balance_ = 0;
   std::int64_t at_ = 0;
+  timestamp time_{};
   std::map<product_id, item> items_;
 };
 

@@ -30,11 +30,12 @@ struct audit_report {
   [[nodiscard]] std::int64_t violations() const noexcept;
 };
 
-/// Reads everything in one REPEATABLE READ snapshot that writes nothing and takes no lock that a writer waits for; a
-/// replay of every journal is compared with the stored balances and inventories. Memory: three pages, the catalogue
-/// and one user's items, whatever the size of the books. Each page has until `page_time`; comparing whole tables has
-/// ten times that. `progress` is called with the number of journal rows read after each page of them; may be empty.
-/// Throws pg::error.
+/// Replays every journal and compares the result with the stored balances and inventories, some thousand rows at a
+/// time, each in a short REPEATABLE READ snapshot of its own (docs/adr/0031): it writes nothing, takes no lock that a
+/// writer waits for, keeps no row from being cleaned up for long, and works on a standby. A range that a standby's
+/// recovery cuts short is read again. Memory: some pages, the catalogue, a number per limited product and one user's
+/// items, whatever the size of the books. A page has until `page_time`, a comparison ten times that. `progress` is
+/// called with the number of journal rows read; may be empty. Throws pg::error.
 net::task<audit_report> audit_books(pg::connection& db, store::user_range users, std::chrono::milliseconds page_time,
                                     std::function<void(std::int64_t)> progress);
 

@@ -6,7 +6,22 @@ namespace coffer::store {
 
 namespace {
 
-constexpr pg::statement select_products{"books_products", "select id, type from products"};
+constexpr pg::statement begin_reading{"books_begin", "begin isolation level repeatable read read only"};
+constexpr pg::statement end_reading{"books_end", "commit"};
+
+constexpr pg::statement select_products{"books_products", "select id, type from products where id > $1"};
+constexpr pg::statement select_new_products{"books_new_products", "select id, type from products where id = any($1)"};
+constexpr pg::statement select_stocks{"books_stocks", "select product_id, supply, sold from product_stock"};
+constexpr pg::statement select_sales_hours{"books_sales_hours", "select min(hour), max(hour) from sales_counters"};
+
+// The first piece that does not follow the one before it.
+constexpr pg::statement select_gap{
+    "books_gap",
+    "select user_id, version, detail_1 - quantity + 1, detail_1, before from (select user_id, version, quantity, "
+    "detail_1,"
+    " lag(detail_1, 1, 0::bigint) over (order by detail_1, quantity) as before from transactions where product_id = $1"
+    " and kind = 2 and status = 2 and detail_1 <= $2) pieces where detail_1 - quantity <> before order by detail_1"
+    " limit 1"};
 
 constexpr pg::statement page_of_wallets{"books_wallets",
                                         "select id, balance, version from users where id > $1 and id <= $2"
@@ -15,32 +30,59 @@ constexpr pg::statement page_of_wallets{"books_wallets",
 constexpr pg::statement page_of_journal{
     "books_journal",
     "select user_id, version, kind, status, product_id, quantity, amount, balance_after, item_quantity_after,"
-    " reason is not null, detail_1, detail_2"
+    " reason, detail_1, detail_2, created_at"
     " from transactions where (user_id, version) > ($1, $2) and user_id <= $3 order by user_id, version limit $4"};
 
-constexpr pg::statement page_of_holdings{
-    "books_holdings",
-    "select user_id, product_id, quantity from inventory where (user_id, product_id) > ($1, $2) and user_id <= $3"
-    " order by user_id, product_id limit $4"};
+constexpr pg::statement page_of_holdings{"books_holdings",
+                                         "select user_id, product_id, quantity, bought from inventory where (user_id, "
+                                         "product_id) > ($1, $2) and user_id <= $3"
+                                         " order by user_id, product_id limit $4"};
 
-// The three comparisons give: how many rows differ, user, product, what is expected, what is found. Ids of users are
-// unique in users only, so a full join on them finds entries that are missing, wrong or too many. The directories are
-// in lower case, for ASCII alone.
+// The comparisons give: how many rows differ, user, product, what is expected, what is found. The directories are in
+// lower case, for ASCII alone, and have an index by name only: users look for their entries, entries for their users.
 constexpr pg::statement compare_usernames{
     "books_usernames",
-    "select count(*) over (), coalesce(u.id, n.user_id), null::bigint,"
-    " coalesce(lower(u.username collate \"C\"), 'no entry'), coalesce(n.username, 'no entry')"
-    " from (select * from users where id between $1 and $2) u"
-    " full join (select * from usernames where user_id between $1 and $2) n on n.user_id = u.id"
-    " where lower(u.username collate \"C\") is distinct from n.username limit 10"};
+    "select count(*) over (), u.id, null::bigint, lower(u.username collate \"C\"),"
+    " coalesce('that of user ' || n.user_id, 'no entry')"
+    " from users u left join usernames n on n.username = lower(u.username collate \"C\")"
+    " where u.id between $1 and $2 and n.user_id is distinct from u.id limit 10"};
 
-constexpr pg::statement compare_emails{
-    "books_emails",
-    "select count(*) over (), coalesce(u.id, e.user_id), null::bigint,"
-    " coalesce(lower(u.email collate \"C\"), 'no entry'), coalesce(e.email, 'no entry')"
-    " from (select * from users where id between $1 and $2) u"
-    " full join (select * from emails where user_id between $1 and $2) e on e.user_id = u.id"
-    " where lower(u.email collate \"C\") is distinct from e.email limit 10"};
+constexpr pg::statement compare_emails{"books_emails",
+                                       "select count(*) over (), u.id, null::bigint, lower(u.email collate \"C\"),"
+                                       " coalesce('that of user ' || n.user_id, 'no entry')"
+                                       " from users u left join emails n on n.email = lower(u.email collate \"C\")"
+                                       " where u.id between $1 and $2 and n.user_id is distinct from u.id limit 10"};
+
+constexpr pg::statement end_of_usernames{"books_usernames_page",
+                                         "select max(username), count(*) from (select username from usernames where "
+                                         "username > $1 order by username limit $2)"
+                                         " page"};
+constexpr pg::statement end_of_emails{
+    "books_emails_page",
+    "select max(email), count(*) from (select email from emails where email > $1 order by email limit $2) page"};
+
+// An entry under a wrong name is its user's to miss, unless the user has the right one besides.
+constexpr pg::statement spare_usernames{
+    "books_spare_usernames",
+    "select count(*) over (), n.user_id, null::bigint, coalesce(lower(u.username collate \"C\"), 'no entry'), "
+    "n.username"
+    " from usernames n left join users u on u.id = n.user_id"
+    " where n.username > $1 and n.username <= $2 and lower(u.username collate \"C\") is distinct from n.username"
+    " and (u.id is null or exists (select from usernames o where o.username = lower(u.username collate \"C\")"
+    " and o.user_id = u.id)) limit 10"};
+constexpr pg::statement spare_emails{
+    "books_spare_emails",
+    "select count(*) over (), n.user_id, null::bigint, coalesce(lower(u.email collate \"C\"), 'no entry'), n.email"
+    " from emails n left join users u on u.id = n.user_id"
+    " where n.email > $1 and n.email <= $2 and lower(u.email collate \"C\") is distinct from n.email"
+    " and (u.id is null or exists (select from emails o where o.email = lower(u.email collate \"C\")"
+    " and o.user_id = u.id)) limit 10"};
+
+constexpr pg::statement compare_keys{
+    "books_keys",
+    "select count(*) over (), user_id, null::bigint, 'once', concat(idempotency_key, ': ', count(*), ' times')"
+    " from transactions where user_id between $1 and $2 and idempotency_key is not null"
+    " group by user_id, idempotency_key having count(*) > 1 limit 10"};
 
 // A row's created_at is the time of its batch, whose hour its sales are counted in. A revenue that has reached the end
 // of its 64 bits says that it was so much at least.
@@ -52,10 +94,11 @@ constexpr pg::statement compare_sales{
     " concat(c.hour, ': ', coalesce(c.purchases, 0), ' purchases, ', coalesce(c.units, 0), ' units, ',"
     " coalesce(c.revenue, 0), ' credits')"
     " from (select hour, product_id, sum(purchases) as purchases, sum(units) as units, sum(revenue) as revenue,"
-    " bool_or(revenue = 9223372036854775807) as is_full from sales_counters group by hour, product_id) c"
+    " bool_or(revenue = 9223372036854775807) as is_full from sales_counters where hour >= $1 and hour < $2"
+    " group by hour, product_id) c"
     " full join (select date_trunc('hour', created_at, 'UTC') as hour, product_id, count(*) as purchases,"
     " sum(quantity) as units, sum(amount) as revenue from transactions where kind = 2 and status = 2"
-    " group by 1, 2) j using (hour, product_id)"
+    " and created_at >= $1 and created_at < $2 group by 1, 2) j using (hour, product_id)"
     " where (c.purchases, c.units) is distinct from (j.purchases, j.units)"
     " or (c.revenue is distinct from j.revenue and not (c.is_full and c.revenue <= j.revenue)) limit 10"};
 
@@ -68,34 +111,15 @@ constexpr pg::statement compare_refunded_sales{
     " concat(c.hour, ': ', coalesce(c.purchases, 0), ' purchases, ', coalesce(c.units, 0), ' units, ',"
     " coalesce(c.revenue, 0), ' credits refunded')"
     " from (select hour, product_id, sum(purchases) as purchases, sum(units) as units, sum(revenue) as revenue,"
-    " bool_or(revenue = 9223372036854775807) as is_full from refunded_sales group by hour, product_id) c"
+    " bool_or(revenue = 9223372036854775807) as is_full from refunded_sales where hour >= $1 and hour < $2"
+    " group by hour, product_id) c"
     " full join (select date_trunc('hour', t.created_at, 'UTC') as hour, t.product_id,"
     " count(*) filter (where r.units = t.quantity) as purchases, sum(r.units) as units,"
     " sum(t.amount / nullif(t.quantity, 0) * r.units) as revenue"
-    " from refunds r join transactions t using (user_id, version) group by 1, 2) j using (hour, product_id)"
+    " from transactions t join refunds r using (user_id, version)"
+    " where t.created_at >= $1 and t.created_at < $2 group by 1, 2) j using (hour, product_id)"
     " where (c.purchases, c.units) is distinct from (j.purchases, j.units)"
     " or (c.revenue is distinct from j.revenue and not (c.is_full and c.revenue <= j.revenue)) limit 10"};
-
-// Each completed purchase from a stock says how many were sold of it by then: with the quantities they tile 1..sold.
-constexpr pg::statement compare_stocks{
-    "books_stocks",
-    "select count(*) over (), null::bigint, product_id,"
-    " concat(coalesce(j.units, 0), ' units sold, the last one as number ', coalesce(j.last, 0)),"
-    " concat(coalesce(s.sold::text, 'no'), ' sold of ', coalesce(s.supply::text, 'unlimited'))"
-    " from product_stock s full join (select product_id, sum(quantity) as units, max(detail_1) as last"
-    " from transactions where kind = 2 and status = 2 and detail_1 is not null group by product_id) j"
-    " using (product_id)"
-    " where s.sold is distinct from coalesce(j.units, 0) or s.sold is distinct from coalesce(j.last, 0)"
-    " or s.sold < 0 or s.sold > s.supply limit 10"};
-
-constexpr pg::statement compare_bought{
-    "books_bought",
-    "select count(*) over (), user_id, product_id, coalesce(j.bought, 0)::text, coalesce(i.bought, 0)::text"
-    " from (select * from inventory where user_id between $1 and $2) i"
-    " full join (select user_id, product_id, sum(case kind when 2 then quantity else -quantity end) as bought"
-    " from transactions where kind in (2, 4) and status = 2 and user_id between $1 and $2"
-    " group by user_id, product_id) j"
-    " using (user_id, product_id) where coalesce(i.bought, 0) <> coalesce(j.bought, 0) limit 10"};
 
 // A refund names a completed purchase of the same user and product; all refunds of one together are what `refunds`
 // counts, not more units than were bought, at the price that was paid.
@@ -122,14 +146,11 @@ const pg::statement& comparison(std::string_view which) {
   if (which == rule::emails) {
     return compare_emails;
   }
-  if (which == rule::bought) {
-    return compare_bought;
-  }
   if (which == rule::refunds) {
     return compare_refunds;
   }
-  if (which == rule::stocks) {
-    return compare_stocks;
+  if (which == rule::keys) {
+    return compare_keys;
   }
   if (which == rule::refunded_sales) {
     return compare_refunded_sales;
@@ -138,22 +159,91 @@ const pg::statement& comparison(std::string_view which) {
   return compare_sales;
 }
 
-}  // namespace
+table_findings read_findings(const pg::rows& found, std::string_view which) {
+  table_findings all;
+  for (int r = 0; r < found.size(); ++r) {
+    all.count = found.int64(r, 0);
+    domain::book_violation& each = all.examples.emplace_back();
+    each.rule = which;
+    if (const auto user = found.optional_int64(r, 1)) {
+      each.user = user_id{*user};
+    }
+    if (const auto product = found.optional_int64(r, 2)) {
+      each.product = product_id{*product};
+    }
+    each.expected = found.text(r, 3);
+    each.found = found.text(r, 4);
+  }
+  return all;
+}
 
-net::task<domain::replay::catalogue> read_catalogue(pg::connection& db, net::deadline until) {
-  const pg::rows found = co_await db.query(select_products, pg::params{}, until);
-  domain::replay::catalogue all;
+void add_products(const pg::rows& found, domain::replay::catalogue& all) {
   for (int r = 0; r < found.size(); ++r) {
     all.emplace(product_id{found.int64(r, 0)}, static_cast<domain::product_type>(found.int16(r, 1)));
   }
+}
+
+}  // namespace
+
+net::task<> begin_snapshot(pg::connection& db, net::deadline until) {
+  const pg::rows begun = co_await db.query(begin_reading, until);
+}
+
+net::task<> end_snapshot(pg::connection& db, net::deadline until) {
+  const pg::rows ended = co_await db.query(end_reading, until);
+}
+
+net::task<domain::replay::catalogue> read_catalogue(pg::connection& db, net::deadline until) {
+  const pg::rows found =
+      co_await db.query(select_products, pg::params::of(std::numeric_limits<std::int64_t>::min()), until);
+  domain::replay::catalogue all;
+  add_products(found, all);
   co_return all;
+}
+
+net::task<> add_to_catalogue(pg::connection& db, std::vector<std::int64_t> ids, domain::replay::catalogue* all,
+                             net::deadline until) {
+  const pg::rows found =
+      co_await db.query(select_new_products, pg::params::of(std::span<const std::int64_t>{ids}), until);
+  add_products(found, *all);
+}
+
+net::task<std::vector<stored_stock>> read_stocks(pg::connection& db, net::deadline until) {
+  const pg::rows found = co_await db.query(select_stocks, until);
+  std::vector<stored_stock> all;
+  for (int r = 0; r < found.size(); ++r) {
+    all.push_back({product_id{found.int64(r, 0)}, found.optional_int64(r, 1), found.int64(r, 2)});
+  }
+  co_return all;
+}
+
+net::task<domain::book_violation> find_gap(pg::connection& db, product_id product, std::int64_t sold,
+                                           net::deadline until) {
+  const pg::rows found = co_await db.query(select_gap, pg::params::of(product.value, sold), until);
+  domain::book_violation gap;
+  gap.product = product;
+  if (!found.empty()) {
+    gap.user = user_id{found.int64(0, 0)};
+    gap.at = version{found.int64(0, 1)};
+    gap.expected = "units from " + std::to_string(found.int64(0, 4) + 1);
+    gap.found = "units " + std::to_string(found.int64(0, 2)) + ".." + std::to_string(found.int64(0, 3));
+  }
+  co_return gap;
+}
+
+net::task<std::optional<time_range>> read_sales_hours(pg::connection& db, net::deadline until) {
+  const pg::rows found = co_await db.query(select_sales_hours, until);
+  if (found.is_null(0, 0)) {
+    co_return std::nullopt;
+  }
+  co_return time_range{found.time(0, 0), found.time(0, 1)};
 }
 
 net::task<std::vector<domain::stored_wallet>> read_wallets(pg::connection& db, user_range users,
                                                            std::optional<domain::stored_wallet> behind,
                                                            net::deadline until) {
   const std::int64_t after = behind ? behind->user.value : users.first - 1;
-  const pg::rows found = co_await db.query(page_of_wallets, pg::params::of(after, users.last, books_page), until);
+  const pg::rows found = co_await db.query(page_of_wallets, pg::params::of(after, users.last, wallets_page), until);
   std::vector<domain::stored_wallet> page;
   page.reserve(static_cast<std::size_t>(found.size()));
   for (int r = 0; r < found.size(); ++r) {
@@ -184,9 +274,12 @@ net::task<std::vector<domain::journal_entry>> read_journal(pg::connection& db, u
     row.amount = found.int64(r, 6);
     row.balance_after = found.int64(r, 7);
     row.item_quantity_after = found.optional_int64(r, 8);
-    row.has_reason = found.boolean(r, 9);
+    const auto reason = found.optional_text(r, 9);
+    row.has_reason = reason.has_value();
+    row.knows_reason = !reason || errc_from_string(*reason).has_value();
     row.detail_1 = found.optional_int64(r, 10);
     row.detail_2 = found.optional_int64(r, 11);
+    row.created_at = found.time(r, 12);
   }
   co_return page;
 }
@@ -201,34 +294,36 @@ net::task<std::vector<domain::stored_holding>> read_holdings(pg::connection& db,
   std::vector<domain::stored_holding> page;
   page.reserve(static_cast<std::size_t>(found.size()));
   for (int r = 0; r < found.size(); ++r) {
-    page.push_back({user_id{found.int64(r, 0)}, product_id{found.int64(r, 1)}, found.int64(r, 2)});
+    page.push_back({user_id{found.int64(r, 0)}, product_id{found.int64(r, 1)}, found.int64(r, 2), found.int64(r, 3)});
   }
   co_return page;
 }
 
-net::task<table_findings> compare_tables(pg::connection& db, std::string_view which, user_range users,
-                                         net::deadline until) {
-  const pg::statement& what = comparison(which);
-  pg::params with;
-  if (which != rule::sales_counters && which != rule::refunded_sales && which != rule::stocks) {
-    with.add(users.first).add(users.last);
+net::task<table_findings> compare_users(pg::connection& db, std::string_view which, user_range users,
+                                        net::deadline until) {
+  const pg::rows found = co_await db.query(comparison(which), pg::params::of(users.first, users.last), until);
+  co_return read_findings(found, which);
+}
+
+net::task<table_findings> compare_hours(pg::connection& db, std::string_view which, time_range hours,
+                                        net::deadline until) {
+  const pg::rows found = co_await db.query(comparison(which), pg::params::of(hours.first, hours.end), until);
+  co_return read_findings(found, which);
+}
+
+net::task<std::optional<table_findings>> compare_directory(pg::connection& db, std::string_view which,
+                                                           std::string* behind, net::deadline until) {
+  const bool names = which == rule::usernames;
+  const pg::rows page =
+      co_await db.query(names ? end_of_usernames : end_of_emails, pg::params::of(*behind, books_page), until);
+  if (page.is_null(0, 0)) {
+    co_return std::nullopt;
   }
-  const pg::rows found = co_await db.query(what, std::move(with), until);
-  table_findings all;
-  for (int r = 0; r < found.size(); ++r) {
-    all.count = found.int64(r, 0);
-    domain::book_violation& each = all.examples.emplace_back();
-    each.rule = which;
-    if (const auto user = found.optional_int64(r, 1)) {
-      each.user = user_id{*user};
-    }
-    if (const auto product = found.optional_int64(r, 2)) {
-      each.product = product_id{*product};
-    }
-    each.expected = found.text(r, 3);
-    each.found = found.text(r, 4);
-  }
-  co_return all;
+  const std::string last{page.text(0, 0)};
+  const pg::rows found =
+      co_await db.query(names ? spare_usernames : spare_emails, pg::params::of(*behind, last), until);
+  *behind = last;
+  co_return read_findings(found, which);
 }
 
 }  // namespace coffer::store
