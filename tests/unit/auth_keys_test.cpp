@@ -83,6 +83,15 @@ TEST_CASE("scopes are read strictly from operators and leniently from others") {
   CHECK(auth::to_string(auth::known_scopes("openid inventory:read x")) == "inventory:read");
   CHECK(auth::everything.allows(auth::scope::funds_write));
   CHECK(!auth::scope_set{auth::scope::catalog_read}.allows(auth::scope::catalog_write));
+  CHECK(auth::to_string(auth::scopes_from_string(auth::scope_names()).value()) == auth::scope_names());
+  using enum auth::scope;
+  for (const auth::scope each : auth::all_scopes) {
+    CAPTURE(auth::to_string(each));
+    const bool reads = each == inventory_read || each == catalog_read || each == analytics_read || each == admin_read;
+    CHECK(auth::scope_set{admin_read}.allows(each) == reads);
+    CHECK(auth::scope_set{keys_admin}.allows(each) == (each == keys_admin));
+    CHECK(auth::scope_set{admin}.allows(each));
+  }
 }
 
 TEST_CASE("a key in force opens the door, with its scopes, in any case of Bearer") {

@@ -33,6 +33,12 @@ struct access {
     a.counts_as = counts_as;
     return a;
   }
+  /// The same for credentials with this other scope.
+  [[nodiscard]] constexpr access or_needs(auth::scope s) const {
+    access a = *this;
+    a.other_scope = s;
+    return a;
+  }
   /// For any credentials: what the operations in the body need is asked for each of them.
   static constexpr access by_operation() {
     access a;
@@ -44,6 +50,7 @@ struct access {
   bool is_open = true;
   bool is_probe = false;
   std::optional<auth::scope> scope;
+  std::optional<auth::scope> other_scope;  ///< one of the two is enough
   subject_place subject = subject_place::none;
   limit::route_class counts_as = limit::route_class::none;
 };

@@ -154,7 +154,7 @@ result<void> gate::accept(admission& a, const auth::checked& found) {
 }
 
 result<void> gate::admit(admission& a, const access& route, const http::request& r) {
-  if (route.scope) {
+  if (route.scope && !(route.other_scope && a.who.scopes.allows(*route.other_scope))) {
     if (auto allowed = need(a, *route.scope); !allowed) {
       return allowed;
     }

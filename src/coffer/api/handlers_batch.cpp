@@ -24,8 +24,8 @@ const rules_of_operation& rules_of(operation_kind kind) {
   static constexpr std::array<rules_of_operation, 5> by_kind = {{{scope::purchases_write, route_class::purchase},
                                                                  {scope::inventory_write, route_class::use},
                                                                  {scope::funds_write, route_class::funds},
-                                                                 {scope::admin, route_class::funds},
-                                                                 {scope::admin, route_class::funds}}};
+                                                                 {scope::grants_write, route_class::funds},
+                                                                 {scope::refunds_write, route_class::funds}}};
   return by_kind.at(static_cast<std::size_t>(kind) - 1);
 }
 

@@ -14,6 +14,15 @@ net::task<http::response> create_key(context& with, call c) {
   const auth::key_kind kind = body->is_test ? auth::key_kind::test : auth::key_kind::live;
   // The description's rule has read them before.
   const auth::scope_set scopes = auth::scopes_from_string(body->scopes).value();
+  for (const auth::scope each : auth::all_scopes) {
+    if (!scopes.contains(each)) {
+      continue;
+    }
+    // Nobody makes a key that may do more than the one that made it.
+    if (const auto allowed = gate::need(c.by, each); !allowed) {
+      co_return refuse(allowed.error(), c.request);
+    }
+  }
   const auto made =
       co_await with.keys.create(std::move(body->name), kind, scopes, body->expires_at, c.request.deadline);
   co_return made ? created(*made, fmt::format("/keys/{}", made->row.id)) : refuse(made.error(), c.request);

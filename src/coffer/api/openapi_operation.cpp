@@ -260,8 +260,12 @@ std::string scope_text(const access& who) {
   if (who.is_open) {
     return {};
   }
-  return who.scope ? fmt::format(" Server keys need the scope `{}`.", auth::to_string(*who.scope))
-                   : std::string{" Server keys need the scope of each operation."};
+  if (!who.scope) {
+    return " Server keys need the scope of each operation.";
+  }
+  const std::string other =
+      who.other_scope ? fmt::format(" or `{}`", auth::to_string(*who.other_scope)) : std::string{};
+  return fmt::format(" Server keys need the scope `{}`{}.", auth::to_string(*who.scope), other);
 }
 
 void write_security(json::writer& out, const route_facts& route) {
@@ -324,7 +328,7 @@ void write_security_schemes(json::writer& out) {
   out.key("securitySchemes");
   out.raw(
       R"({"serverKey":{"type":"http","scheme":"bearer","description":"A server key, cof_live_... or cof_test_...; each )"
-      R"(operation says which scope it needs, and admin has them all."},)"
+      R"(operation says which scope it needs. admin has them all, admin:read all those to read."},)"
       R"("playerToken":{"type":"http","scheme":"bearer","bearerFormat":"JWT","description":"A token that the app's )"
       R"(backend signs for one player: sub is the user's id, and only that user can be touched."}})");
 }

@@ -10,7 +10,9 @@ operation create_key(const document_facts&) {
   return {.id = "createKey",
           .tag = "Keys",
           .summary = "Make a server key",
-          .text = "The answer is the only place where the key itself is ever shown; the server keeps its digest.",
+          .text =
+              "The answer is the only place where the key itself is ever shown; the server keeps its digest. "
+              "A key gets no scope that the key which makes it lacks (403 `insufficient_scope`).",
           .body = body_of(create_key_schema(), R"({"name":"shop backend","scopes":"purchases:write inventory:read"})"),
           .replies = {{.status = 201, .text = "The key.", .shape = "NewKey", .headers = {"Location"}}},
           .errors = {limit_reached}};

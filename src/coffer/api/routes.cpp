@@ -19,7 +19,7 @@ http::router<endpoint> make_routes() {
   constexpr access everybody = access::open();
   constexpr access probes = access::probe();
   constexpr access reads_user = access::needs(scope::inventory_read, subject_place::path);
-  constexpr access administers = access::needs(scope::admin);
+  constexpr access administers_keys = access::needs(scope::keys_admin);
   add(post, "/users", create_user, operations::create_user, access::needs(scope::funds_write));
   add(get, "/users/{user_id}", get_user, operations::get_user, reads_user);
   add(post, "/users/{user_id}/add-funds", add_funds, operations::add_funds,
@@ -28,9 +28,9 @@ http::router<endpoint> make_routes() {
   add(get, "/users/{user_id}/transactions", list_transactions, operations::list_transactions, reads_user);
   add(get, "/users/{user_id}/transactions/{version}", get_transaction, operations::get_transaction, reads_user);
   add(post, "/users/{user_id}/transactions/{version}/refund", refund, operations::refund,
-      access::needs(scope::admin, subject_place::path, route_class::funds));
+      access::needs(scope::refunds_write, subject_place::path, route_class::funds));
   add(post, "/users/{user_id}/grants", grant, operations::grant,
-      access::needs(scope::admin, subject_place::path, route_class::funds));
+      access::needs(scope::grants_write, subject_place::path, route_class::funds));
   add(get, "/users/{user_id}/operations/{idempotency_key}", get_operation, operations::get_operation, reads_user);
   add(get, "/users/{user_id}/statement", get_statement, operations::get_statement, reads_user);
   add(post, "/products", create_product, operations::create_product, access::needs(scope::catalog_write));
@@ -43,12 +43,12 @@ http::router<endpoint> make_routes() {
       access::needs(scope::inventory_write, subject_place::body, route_class::use));
   add(post, "/batch", run_batch, operations::run_batch, access::by_operation());
   add(post, "/grants/bulk", grant_in_bulk, operations::grant_in_bulk,
-      access::needs(scope::admin, subject_place::none, route_class::funds), body_mode::streamed);
+      access::needs(scope::grants_write, subject_place::none, route_class::funds), body_mode::streamed);
   add(get, "/analytics/popular-products", popular_products, operations::popular_products,
       access::needs(scope::analytics_read));
-  add(post, "/keys", create_key, operations::create_key, administers);
-  add(get, "/keys", list_keys, operations::list_keys, administers);
-  add(delete_, "/keys/{key_id}", revoke_key, operations::revoke_key, administers);
+  add(post, "/keys", create_key, operations::create_key, administers_keys);
+  add(get, "/keys", list_keys, operations::list_keys, administers_keys.or_needs(scope::admin_read));
+  add(delete_, "/keys/{key_id}", revoke_key, operations::revoke_key, administers_keys);
   add(get, "/livez", livez, operations::livez, probes);
   add(get, "/readyz", readyz, operations::readyz, probes);
   add(get, "/healthz", healthz, operations::healthz, probes);

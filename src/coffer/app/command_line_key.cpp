@@ -11,8 +11,11 @@ void key_arguments::describe(CLI::App& app) {
   key_ = app.add_subcommand("key", "Make, list and revoke the server keys that --auth required asks for");
   key_->require_subcommand(1);
   key_->footer(
-      "An app's backend sends its key as `Authorization: Bearer KEY`. admin contains all other scopes.\n\nExamples:\n"
+      "An app's backend sends its key as `Authorization: Bearer KEY`. admin contains all other scopes, admin:read all "
+      "those"
+      " to read.\n\nExamples:\n"
       "  coffer key create --name shop --scopes \"purchases:write inventory:read catalog:read\"\n"
+      "  coffer key create --name support --scopes \"admin:read refunds:write\"\n"
       "  coffer key create --name ops --scopes admin --expires-in 90d\n"
       "  coffer key list\n  coffer key revoke 3");
   create_ = key_->add_subcommand("create", "Make a key and print it: this is the only time that it is shown");
@@ -57,9 +60,7 @@ std::expected<key_command, std::string> key_arguments::build(std::string databas
   const auto scopes = auth::scopes_from_string(scopes_);
   if (!scopes) {
     return std::unexpected{
-        fmt::format("--scopes '{}' is not valid: '{}' is none of purchases:write funds:write "
-                    "inventory:read inventory:write catalog:read catalog:write analytics:read admin",
-                    scopes_, scopes.error())};
+        fmt::format("--scopes '{}' is not valid: '{}' is none of {}", scopes_, scopes.error(), auth::scope_names())};
   }
   made.wanted.scopes = *scopes;
   if (!expires_in_.empty()) {

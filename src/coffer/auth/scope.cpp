@@ -6,9 +6,9 @@ namespace coffer::auth {
 
 namespace {
 
-constexpr std::array<std::string_view, scope_count> names = {"purchases:write", "funds:write",  "inventory:read",
-                                                             "inventory:write", "catalog:read", "catalog:write",
-                                                             "analytics:read",  "admin"};
+constexpr std::array<std::string_view, scope_count> names = {
+    "purchases:write", "funds:write",   "inventory:read", "inventory:write", "catalog:read", "catalog:write",
+    "analytics:read",  "refunds:write", "grants:write",   "keys:admin",      "admin:read",   "admin"};
 
 /// Cuts the first name off the front; empty between two spaces.
 std::string_view take_name(std::string_view& text) {

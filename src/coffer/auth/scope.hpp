@@ -10,7 +10,7 @@
 
 namespace coffer::auth {
 
-/// One permission. `admin` contains all others and is the only one for grants, refunds and keys.
+/// One permission. `admin` contains all others, `admin:read` all those to read.
 enum class scope : std::uint8_t {
   purchases_write,
   funds_write,
@@ -19,6 +19,10 @@ enum class scope : std::uint8_t {
   catalog_read,
   catalog_write,
   analytics_read,
+  refunds_write,
+  grants_write,
+  keys_admin,
+  admin_read,
   admin,
 };
 
@@ -30,7 +34,8 @@ std::string_view to_string(scope s) noexcept;
 /// All of them in order.
 inline constexpr std::array<scope, scope_count> all_scopes = {
     scope::purchases_write, scope::funds_write,   scope::inventory_read, scope::inventory_write,
-    scope::catalog_read,    scope::catalog_write, scope::analytics_read, scope::admin};
+    scope::catalog_read,    scope::catalog_write, scope::analytics_read, scope::refunds_write,
+    scope::grants_write,    scope::keys_admin,    scope::admin_read,     scope::admin};
 
 /// Some scopes.
 class scope_set {
@@ -44,11 +49,13 @@ class scope_set {
 
   constexpr void add(scope s) { bits_ |= bit(s); }
   /// Whether an operation that needs `s` is allowed.
-  [[nodiscard]] constexpr bool allows(scope s) const { return (bits_ & (bit(s) | bit(scope::admin))) != 0; }
+  [[nodiscard]] constexpr bool allows(scope s) const {
+    return (bits_ & (bit(s) | bit(scope::admin) | (only_reads(s) ? bit(scope::admin_read) : 0U))) != 0;
+  }
   /// Whether `s` itself is in the set.
   [[nodiscard]] constexpr bool contains(scope s) const { return (bits_ & bit(s)) != 0; }
   [[nodiscard]] constexpr bool empty() const { return bits_ == 0; }
-  /// Those that are in both sets. `admin` is no wildcard here.
+  /// Those that are in both sets. `admin` and `admin:read` are no wildcards here.
   [[nodiscard]] constexpr scope_set common_with(scope_set other) const {
     scope_set both;
     both.bits_ = static_cast<std::uint16_t>(bits_ & other.bits_);
@@ -57,6 +64,9 @@ class scope_set {
   friend constexpr bool operator==(scope_set, scope_set) = default;
 
  private:
+  static constexpr bool only_reads(scope s) {
+    return s == scope::inventory_read || s == scope::catalog_read || s == scope::analytics_read;
+  }
   static constexpr std::uint16_t bit(scope s) { return static_cast<std::uint16_t>(1U << static_cast<unsigned>(s)); }
   std::uint16_t bits_ = 0;
 };
