@@ -52,8 +52,9 @@ std::int64_t rows_met(test::database& db, const char* name, const char* sql, con
 
 TEST_CASE("a page of a kind that is not there walks no more rows than it may") {
   test::database db = long_history();
-  const auto met = rows_met(db, "page", store::select_transaction_page.sql,
-                            "(1, null, 4::smallint, null, false, null, 51, " + std::to_string(store::history_walk) + ")");
+  const auto met =
+      rows_met(db, "page", store::select_transaction_page.sql,
+               "(1, null, 4::smallint, null, false, null, 51, " + std::to_string(store::history_walk) + ")");
   CHECK(met > store::history_walk / 2);
   CHECK(met <= store::history_walk);
 }

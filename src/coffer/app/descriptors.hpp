@@ -15,7 +15,7 @@ inline constexpr std::size_t admin_connections = 32;
 /// of the admin listener.
 inline std::size_t reserved_descriptors(const settings& s) {
   constexpr std::size_t usual = 128;
-  constexpr std::size_t process = 32;    // log, files, listeners and what is kept spare
+  constexpr std::size_t process = 32;     // log, files, listeners and what is kept spare
   constexpr std::size_t per_thread = 10;  // besides its pool: event loop, timers, cache, look-ups of names, uploads
   return std::max(usual, process + admin_connections + static_cast<std::size_t>(s.lanes) +
                              static_cast<std::size_t>(s.threads) * (s.read_pool_size + per_thread));
