@@ -79,7 +79,7 @@ http::eventual_response dispatch::handle(http::request& r) {
   if (route.outcome == http::route_outcome::whole_server) {
     http::response answer{204};
     answer.add("Allow", std::string{route.allow});
-    finish(r, no_route, to_string(r.verb), answer, nullptr);
+    finish(r, no_route, to_string(r.verb), answer, nullptr, nullptr);
     return answer;
   }
   if (route.outcome != http::route_outcome::found) {

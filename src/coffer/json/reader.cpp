@@ -199,7 +199,7 @@ class number_spellings {
       }
       std::size_t end = 1;
       while (rest_[end] != '"') {
-        end += rest_[end] == '\\' ? 2 : 1;
+        end += rest_[end] == '\\' ? 2U : 1U;
       }
       rest_.remove_prefix(end + 1);
     }
