@@ -5,5 +5,6 @@
 alter table transactions add column actor bigint;
 
 -- migrate:down
+-- coffer:loses transactions that say who asked: transactions where actor is not null
 
 alter table transactions drop column actor;

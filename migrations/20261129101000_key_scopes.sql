@@ -7,6 +7,7 @@ drop index transactions_idempotency_key;
 alter index transactions_scoped_key rename to transactions_idempotency_key;
 
 -- migrate:down
+-- coffer:loses transactions of players under keys that servers have used too: transactions where actor = 0 and exists (select from transactions o where o.user_id = transactions.user_id and o.idempotency_key = transactions.idempotency_key and o.actor is distinct from 0)
 
 -- Fails, naming the key, where a player and a server have used the same one.
 create unique index transactions_user_key on transactions (user_id, idempotency_key)

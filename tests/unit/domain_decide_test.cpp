@@ -346,7 +346,7 @@ TEST_CASE("a key of the player and the same key of a server are two, in the jour
   CHECK(verdicts[1]->replayed);
   CHECK(verdicts[1]->row.at == version{4});
   // All servers share their keys, whether they are known or not.
-  for (const std::size_t again : {2, 3}) {
+  for (const std::size_t again : {2U, 3U}) {
     CHECK(verdicts[again]->replayed);
     CHECK(verdicts[again]->row.at == verdicts[0]->row.at);
   }

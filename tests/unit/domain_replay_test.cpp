@@ -106,6 +106,19 @@ TEST_CASE("a stored number that the journal does not give is found") {
     b.holdings[0].quantity = 0;
     CHECK(b.check() == "inventory_is_journal_sum@0/10 no line->0\n");
   }
+  SECTION("a time before that of an earlier version") {
+    b.journal[1].created_at = timestamp{std::chrono::seconds{1}};
+    CHECK(b.check() ==
+          "times_rise_with_versions@3/0 not before 1970-01-01T00:00:01.000000Z->"
+          "1970-01-01T00:00:00.000000Z\n");
+  }
+  SECTION("a kind and a reason that nobody knows") {
+    b.journal[0].kind = static_cast<transaction_kind>(9);
+    b.journal[4].knows_reason = false;
+    const std::string found = b.check();
+    CHECK(found.find("kind_is_known@1/0 a kind->9\n") != std::string::npos);
+    CHECK(found.find("reason_is_known@5/10 an error code->another text\n") != std::string::npos);
+  }
   SECTION("a negative balance") {
     b.wallet->balance = -1;
     CHECK(b.check() == "no_negative_balance@0/0 0 or more->-1\nbalance_is_journal_sum@0/0 30->-1\n");

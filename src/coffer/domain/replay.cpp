@@ -154,8 +154,8 @@ void replay::holding(const stored_holding& line) {
   } else {
     violated(rule::inventory, std::nullopt, line.product, "no line", std::to_string(line.quantity));
   }
-  if (line.bought) {
-    compare(rule::bought, std::nullopt, line.product, known.bought, *line.bought);
+  if (with_bought_) {
+    compare(rule::bought, std::nullopt, line.product, known.bought, line.bought);
   }
   check_owned_once(line.product, std::nullopt, line.quantity);
 }
@@ -165,7 +165,7 @@ void replay::end() {
     if (!known.seen && known.quantity != 0) {
       violated(rule::inventory, std::nullopt, product, std::to_string(known.quantity), "no line");
     }
-    if (!known.seen && known.bought != 0) {
+    if (with_bought_ && !known.seen && known.bought != 0) {
       violated(rule::bought, std::nullopt, product, std::to_string(known.bought), "no line");
     }
   }

@@ -76,7 +76,7 @@ struct stored_holding {
   user_id user;
   product_id product;
   std::int64_t quantity = 0;
-  std::optional<std::int64_t> bought = std::nullopt;  ///< nullopt: not compared
+  std::int64_t bought = 0;  ///< units ever, less what was refunded
 };
 
 /// Feed per user: begin(), then its journal by version, then its holdings, then end(). Keeps what it knows of one user
@@ -86,8 +86,10 @@ class replay {
   using catalogue = std::unordered_map<product_id, product_type>;
   using sink = std::function<void(book_violation)>;
 
-  /// `products` must outlive this. `report` is called for every violation.
-  replay(const catalogue& products, sink report) : products_{products}, report_{std::move(report)} {}
+  /// `products` must outlive this. `report` is called for every violation. `with_bought`: whether
+  /// stored_holding::bought is compared, so that a line of used-up units may not be missing either.
+  replay(const catalogue& products, sink report, bool with_bought = false)
+      : products_{products}, report_{std::move(report)}, with_bought_{with_bought} {}
 
   /// `stored` is nullopt when rows of a user exist that does not.
   void begin(user_id user, std::optional<stored_wallet> stored);
@@ -119,6 +121,7 @@ class replay {
 
   const catalogue& products_;
   sink report_;
+  bool with_bought_;
   user_id user_;
   std::optional<stored_wallet> stored_;
   std::int64_t balance_ = 0;

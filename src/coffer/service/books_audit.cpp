@@ -335,7 +335,8 @@ class auditor {
   }
 
   net::task<> read_range(next_range* range, range_findings* into) {
-    domain::replay books{products_, [into](domain::book_violation found) { note(into->report, std::move(found)); }};
+    domain::replay books{products_, [into](domain::book_violation found) { note(into->report, std::move(found)); },
+                         true};
     std::optional<domain::journal_entry> behind;
     if (range->long_one) {
       books.begin(range->long_one->user, range->long_one);

@@ -78,11 +78,12 @@ constexpr pg::statement spare_emails{
     " and (u.id is null or exists (select from emails o where o.email = lower(u.email collate \"C\")"
     " and o.user_id = u.id)) limit 10"};
 
+// Keys of players and of servers do not meet.
 constexpr pg::statement compare_keys{
     "books_keys",
     "select count(*) over (), user_id, null::bigint, 'once', concat(idempotency_key, ': ', count(*), ' times')"
     " from transactions where user_id between $1 and $2 and idempotency_key is not null"
-    " group by user_id, idempotency_key having count(*) > 1 limit 10"};
+    " group by user_id, idempotency_key, (actor is not distinct from 0) having count(*) > 1 limit 10"};
 
 // A row's created_at is the time of its batch, whose hour its sales are counted in. A revenue that has reached the end
 // of its 64 bits says that it was so much at least.
