@@ -10,56 +10,56 @@ using namespace coffer;
 
 namespace {
 
-/// The answer to a second request under the key of the first, which it must replay.
-void check_replay(const test::http_response& first, const test::http_response& second) {
+/// Sends one request under one key in two spellings; the second must replay the first, whose version is given.
+std::int64_t check_twice(test::http_client& client, const std::string& path, const std::string& k,
+                         const std::string& one, const std::string& other) {
+  CAPTURE(path, one, other);
+  const auto first = client.post(path, one, test::key(k));
   CHECK(first.status == 201);
+  const auto second = client.post(path, other, test::key(k));
   CHECK(second.status == 201);
   CHECK(second.header("Idempotent-Replayed") == "true");
   CHECK(second.body == first.body);
+  return first.json()["version"].integer();
 }
 
 }  // namespace
 
 TEST_CASE("two spellings of one number are one request, in every body") {
   test::shop s;
-  const auto posted = [&s](const std::string& path, const std::string& body, const std::string& k) {
-    return s.client.post(path, body, test::key(k));
-  };
   const std::string user = fmt::format("/users/{}", s.user);
   const std::string product = fmt::format("/products/{}", s.product);
-  check_replay(posted(user + "/add-funds", R"({"amount":100})", "d"),
-               posted(user + "/add-funds", R"({"amount":1.0e2})", "d"));
-  const auto bought = posted(product + "/purchase", fmt::format(R"({{"user_id":{}}})", s.user), "p");
-  check_replay(bought,
-               posted(product + "/purchase",
-                      fmt::format(R"({{"user_id":{}.0,"quantity":10e-1,"expected_price":null}})", s.user), "p"));
-  check_replay(bought, posted(product + "/purchase",
-                              fmt::format(R"({{"user_id":{},"quantity":null,"expected_price":null}})", s.user), "p"));
-  check_replay(posted(product + "/use", fmt::format(R"({{"user_id":{},"quantity":1}})", s.user), "u"),
-               posted(product + "/use", fmt::format(R"({{"user_id":{},"quantity":null}})", s.user), "u"));
-  check_replay(posted(user + "/grants", R"({"credits":-20,"reason":"r"})", "g"),
-               posted(user + "/grants", R"({"credits":-2E1,"product_id":null,"quantity":null,"reason":"r"})", "g"));
-  check_replay(
-      posted(user + "/grants", fmt::format(R"({{"product_id":{},"quantity":3,"reason":"r"}})", s.product), "i"),
-      posted(user + "/grants", fmt::format(R"({{"product_id":{}.0,"quantity":0.3e1,"reason":"r"}})", s.product), "i"));
-  const auto refund = fmt::format("{}/transactions/{}/refund", user, s.buy(2).json()["version"].integer());
-  check_replay(posted(refund, R"({"quantity":1,"force":null,"reason":"r"})", "r"),
-               posted(refund, R"({"quantity":1.0,"reason":"r"})", "r"));
+  const auto of_user = [&s](const std::string& more) { return fmt::format(R"({{"user_id":{}{}}})", s.user, more); };
+  const auto of_product = [&s](const std::string& more) {
+    return fmt::format(R"({{"reason":"r","product_id":{}{}}})", s.product, more);
+  };
+  check_twice(s.client, user + "/add-funds", "d", R"({"amount":100})", R"({"amount":1.0e2})");
+  check_twice(s.client, product + "/purchase", "p1", of_user(""),
+              of_user(R"(.0,"quantity":10e-1,"expected_price":null)"));
+  check_twice(s.client, product + "/purchase", "p2", of_user(R"(,"quantity":1)"), of_user(R"(e0,"quantity":null)"));
+  check_twice(s.client, product + "/use", "u", of_user(R"(,"quantity":1)"), of_user(R"(,"quantity":null)"));
+  check_twice(s.client, user + "/grants", "g", R"({"credits":-20,"reason":"r"})",
+              R"({"credits":-2E1,"product_id":null,"quantity":null,"reason":"r"})");
+  check_twice(s.client, user + "/grants", "i", of_product(R"(,"quantity":3)"), of_product(R"(.0,"quantity":0.3e1)"));
+  const std::int64_t bought =
+      check_twice(s.client, product + "/purchase", "p3", of_user(R"(,"quantity":2)"), of_user(R"(,"quantity":0.2E+1)"));
+  check_twice(s.client, fmt::format("{}/transactions/{}/refund", user, bought), "r",
+              R"({"quantity":1,"force":null,"reason":"r"})", R"({"quantity":1.0,"reason":"r"})");
   const auto in_batch = [&](const std::string& amount, const std::string& rest) {
     return s.client.post("/batch", fmt::format(R"({{"user_id":{}e0,"atomic":null,"operations":[)"
                                                R"({{"op":"add_funds","amount":{},"idempotency_key":"b"}},)"
                                                R"({{"op":"purchase","product_id":{}{},"idempotency_key":"c"}}]}})",
                                                s.user, amount, s.product, rest));
   };
-  const auto first = in_batch("7", "").json();
+  REQUIRE(in_batch("7", "").status == 200);
   const auto again = in_batch("0.7e1", R"(.00,"quantity":null,"expected_price":1.0)").json();
   CHECK(again["operations"][0]["replayed"].boolean());
   CHECK(again["operations"][1]["problem"]["code"] == "idempotency_key_reused");  // another expected price
   CHECK(in_batch("7.0", R"(,"quantity":1.0)").json()["operations"][1]["replayed"].boolean());
   const auto line = [&](const std::string& credits) {
     return s.client
-        .post("/grants/bulk",
-              fmt::format(R"({{"user_id":{}.0,"credits":{},"reason":"r","idempotency_key":"l"}})", s.user, credits))
+        .request("POST", "/grants/bulk", {{"Content-Type", "application/x-ndjson"}},
+                 fmt::format(R"({{"user_id":{}.0,"credits":{},"reason":"r","idempotency_key":"l"}})", s.user, credits))
         .body;
   };
   CHECK(line("50").find(R"("granted":1,"replayed":0)") != std::string::npos);

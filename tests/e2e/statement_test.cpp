@@ -184,15 +184,15 @@ TEST_CASE("a CSV has a byte order mark when it is asked for, and JSON never") {
     CAPTURE(query);
     const auto refused = shop.client.get(statement_of(shop.user, query));
     CHECK(refused.status == 400);
-    CHECK(refused.json()["errors"][0]["parameter"] == "bom");
+    CHECK(refused.json()["errors"][0]["pointer"] == "bom");
   }
 }
 
 TEST_CASE("every time in a query that lost its plus sign gets the hint") {
   test::shop shop;
   const std::string lost = "=2026-01-01T00:00:00+01:00";
-  for (const std::string path : {statement_of(shop.user, "?from" + lost), statement_of(shop.user, "?to" + lost),
-                                 fmt::format("/users/{}/inventory?as_of{}", shop.user, lost)}) {
+  for (const std::string& path : {statement_of(shop.user, "?from" + lost), statement_of(shop.user, "?to" + lost),
+                                  fmt::format("/users/{}/inventory?as_of{}", shop.user, lost)}) {
     CAPTURE(path);
     const auto refused = shop.client.get(path);
     CHECK(refused.status == 400);

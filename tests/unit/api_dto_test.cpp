@@ -138,7 +138,8 @@ TEST_CASE("a deposit is from 1 to the configured most") {
   CHECK(violations_of(schema, R"({"amount":0})") == "#/amount greater_than");
   CHECK(violations_of(schema, R"({"amount":-1})") == "#/amount greater_than");
   CHECK(violations_of(schema, R"({"amount":1001})") == "#/amount less_than_or_equal");
-  CHECK(violations_of(schema, R"({"amount":1e3})") == "#/amount type");
+  CHECK(violations_of(schema, R"({"amount":1e3})") == "ok");
+  CHECK(violations_of(schema, R"({"amount":1000.5})") == "#/amount type");
   CHECK(violations_of(schema, R"({"amount":"1"})") == "#/amount type");
   CHECK(violations_of(schema, "{}") == "#/amount required");
   CHECK(violations_of(schema, "") == "malformed_json");
