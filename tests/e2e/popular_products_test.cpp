@@ -99,6 +99,24 @@ TEST_CASE("what was refunded is no best seller") {
   CHECK(best[0]["revenue"] == 3);
 }
 
+TEST_CASE("a migration counts the refunds that are there already") {
+  test::shop s;
+  for (const char* quantity : {"1", "3"}) {
+    const auto version = s.buy(3).json()["version"].integer();
+    REQUIRE(s.client
+                .post(fmt::format("/users/{}/transactions/{}/refund", s.user, version),
+                      fmt::format(R"({{"quantity":{},"reason":"by accident"}})", quantity))
+                .status == 201);
+  }
+  const test::environment on{{"DATABASE_URL", s.db.url()}};
+  while (s.db.sql().text("select max(version) from schema_migrations") >= "20261129130000") {
+    REQUIRE(test::run_coffer({"migrate", "down", "--steps", "1"}, on).exit_code == 0);
+  }
+  REQUIRE(test::run_coffer({"migrate", "up"}, on).exit_code == 0);
+  CHECK(s.db.sql().text("select concat_ws(' ', purchases, units, revenue) from refunded_sales") == "1 4 4");
+  CHECK(test::run_coffer({"verify"}, on).exit_code == 0);
+}
+
 TEST_CASE("sales are counted in full up to 64 bits, and no sale is refused beyond") {
   test::shop s{{{"REDIS_URL", "none"}}};
   constexpr std::int64_t most = max_json_integer;
