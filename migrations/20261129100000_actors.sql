@@ -5,6 +5,6 @@
 alter table transactions add column actor bigint;
 
 -- migrate:down
--- coffer:loses transactions that say who asked: transactions where actor is not null
+-- coffer:loses transactions of which it is known who asked: transactions where actor is not null
 
 alter table transactions drop column actor;

@@ -45,6 +45,7 @@ struct rule {
 const std::vector<rule>& rules() {
   static const std::vector<rule> all = {
       {"POST", "/users", "{}", "funds:write", false},
+      {"GET", "/users", "", "inventory:read", false},
       {"GET", "/users/1", "", "inventory:read", true},
       {"POST", "/users/1/add-funds", R"({"amount":1})", "funds:write", false},
       {"GET", "/users/1/inventory", "", "inventory:read", true},

@@ -68,7 +68,7 @@ TEST_CASE("a batch finds its keys by the unique index, under the one plan that i
     plan += line.at(0).value() + "\n";
   }
   CAPTURE(plan);
-  CHECK(plan.find("Index Scan using transactions_idempotency_key") != std::string::npos);
+  CHECK(plan.find("Index Scan using transactions_key_place") != std::string::npos);
   const auto condition = plan.find("Index Cond: ");
   REQUIRE(condition != std::string::npos);
   const std::string used = plan.substr(condition, plan.find('\n', condition) - condition);

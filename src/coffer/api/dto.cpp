@@ -93,6 +93,72 @@ const json::object<change_product_body>& change_product_schema() {
   return schema;
 }
 
+std::string canonical(const create_user_body& body) {
+  std::string text;
+  json::writer out{text};
+  out.begin_object();
+  out.key("username");
+  out.value(body.username);
+  out.key("email");
+  out.value(body.email);
+  out.end_object();
+  return text;
+}
+
+std::string canonical(const create_product_body& body) {
+  std::string text;
+  json::writer out{text};
+  out.begin_object();
+  out.key("name");
+  out.value(body.name);
+  out.key("description");
+  out.value(body.description);
+  out.key("price");
+  out.value(body.price.value);
+  out.key("type");
+  out.value(to_string(body.type));
+  out.key("is_active");
+  out.value(body.is_active);
+  out.key("stock");
+  write_canonical(out, body.stock);
+  out.key("per_user_limit");
+  write_canonical(out, body.per_user_limit);
+  out.key("sale_starts_at");
+  write_canonical(out, body.sale_starts_at);
+  out.key("sale_ends_at");
+  write_canonical(out, body.sale_ends_at);
+  out.end_object();
+  return text;
+}
+
+std::string canonical(const change_product_body& body) {
+  std::string text;
+  json::writer out{text};
+  const auto member = [&out](json::name name, const auto& value) {
+    if (value) {
+      out.key(name);
+      write_canonical(out, value);
+    }
+  };
+  const auto clearable = [&out](json::name name, const auto& value) {
+    if (value) {
+      out.key(name);
+      write_canonical(out, *value);
+    }
+  };
+  out.begin_object();
+  member("name", body.name);
+  member("description", body.description);
+  member("price", body.price);
+  member("is_active", body.is_active);
+  clearable("stock", body.stock);
+  clearable("per_user_limit", body.per_user_limit);
+  clearable("sale_starts_at", body.sale_starts_at);
+  clearable("sale_ends_at", body.sale_ends_at);
+  out.end_object();
+  return text;
+}
+
 json::object<add_funds_body> make_add_funds_schema(std::int64_t max_deposit) {
   return json::object<add_funds_body>{"AddFunds"}.required("amount", &add_funds_body::amount,
                                                            json::integer{1, max_deposit}, "Whole credits.");

@@ -1,11 +1,13 @@
 // The bodies of the contract, each described once.
 #pragma once
 
+#include <concepts>
 #include <optional>
 #include <string>
 
 #include "coffer/domain/product.hpp"
 #include "coffer/json/schema.hpp"
+#include "coffer/json/writer.hpp"
 
 namespace coffer::api {
 
@@ -72,6 +74,25 @@ struct refund_body {
   bool force = false;
   std::string reason;
 };
+
+// Bodies in a fixed form, with their defaults, for fingerprints. A member that is left out differs from null.
+std::string canonical(const create_user_body& body);
+std::string canonical(const create_product_body& body);
+std::string canonical(const change_product_body& body);
+
+/// A value of a canonical body; null when there is none.
+template <typename T>
+void write_canonical(json::writer& out, const std::optional<T>& value) {
+  if (!value) {
+    out.null();
+  } else if constexpr (std::same_as<T, timestamp>) {
+    out.value(to_rfc3339(*value));
+  } else if constexpr (requires { value->value; }) {
+    out.value(value->value);
+  } else {
+    out.value(*value);
+  }
+}
 
 /// Adds what is wrong with a grant's members together: exactly one of the two kinds, nothing of 0.
 void check_grant(std::optional<std::int64_t> credits, bool has_product, std::optional<std::int64_t> quantity,

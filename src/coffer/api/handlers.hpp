@@ -8,6 +8,7 @@ namespace coffer::api {
 // users
 net::task<http::response> create_user(context& with, call c);
 net::task<http::response> get_user(context& with, call c);
+net::task<http::response> find_users(context& with, call c);
 
 // products
 net::task<http::response> create_product(context& with, call c);

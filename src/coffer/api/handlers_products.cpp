@@ -5,6 +5,7 @@
 #include "coffer/api/etag.hpp"
 #include "coffer/api/handlers.hpp"
 #include "coffer/api/list_query.hpp"
+#include "coffer/api/once.hpp"
 
 namespace coffer::api {
 
@@ -31,10 +32,23 @@ store::product_condition condition_of_change(const http::request& r) {
 }  // namespace
 
 net::task<http::response> create_product(context& with, call c) {
+  result<std::string> key = idempotency_key(c.request);
+  if (!key) {
+    co_return refuse(key.error(), c.request);
+  }
   result<create_product_body> body = read_body(create_product_schema(), c.request);
   if (!body) {
     co_return refuse(body.error(), c.request);
   }
+  const auto respond = [r = &c.request](const result<domain::product>& made) {
+    if (!made) {
+      return refuse(made.error(), *r);
+    }
+    http::response answer = answer_product(201, *made);
+    answer.add("Location", fmt::format("/products/{}", made->terms.id.value));
+    return answer;
+  };
+  auto under = keyed<domain::product>(c, *std::move(key), "create-product", 0, canonical(*body), respond);
   domain::product wanted;
   wanted.terms = {.id = {},
                   .price = body->price,
@@ -47,13 +61,8 @@ net::task<http::response> create_product(context& with, call c) {
   wanted.stock = body->stock;
   wanted.name = std::move(body->name);
   wanted.description = std::move(body->description);
-  const auto made = co_await with.catalogue.create(std::move(wanted), c.request.deadline);
-  if (!made) {
-    co_return refuse(made.error(), c.request);
-  }
-  http::response answer = answer_product(201, *made);
-  answer.add("Location", fmt::format("/products/{}", made->terms.id.value));
-  co_return answer;
+  const auto made = co_await with.catalogue.create(std::move(wanted), std::move(under), c.request.deadline);
+  co_return answer_written(made, respond);
 }
 
 net::task<http::response> get_product(context& with, call c) {
@@ -68,10 +77,19 @@ net::task<http::response> get_product(context& with, call c) {
 }
 
 net::task<http::response> change_product(context& with, call c) {
+  result<std::string> key = idempotency_key(c.request);
+  if (!key) {
+    co_return refuse(key.error(), c.request);
+  }
   result<change_product_body> body = read_body(change_product_schema(), c.request);
   if (!body) {
     co_return refuse(body.error(), c.request);
   }
+  const auto respond = [r = &c.request](const result<domain::product>& changed) {
+    return changed ? answer_product(200, *changed) : refuse(changed.error(), *r);
+  };
+  const product_id id{c.params[0]};
+  auto under = keyed<domain::product>(c, *std::move(key), "change-product", id.value, canonical(*body), respond);
   store::product_changes changes{.name = std::move(body->name),
                                  .description = std::move(body->description),
                                  .price = body->price,
@@ -81,9 +99,9 @@ net::task<http::response> change_product(context& with, call c) {
                                  .sale_starts_at = body->sale_starts_at,
                                  .sale_ends_at = body->sale_ends_at};
   store::product_condition allows = condition_of_change(c.request);
-  const auto changed = co_await with.catalogue.change(product_id{c.params[0]}, std::move(changes), std::move(allows),
-                                                      c.request.deadline);
-  co_return changed ? answer_product(200, *changed) : refuse(changed.error(), c.request);
+  const auto changed =
+      co_await with.catalogue.change(id, std::move(changes), std::move(allows), std::move(under), c.request.deadline);
+  co_return answer_written(changed, respond);
 }
 
 net::task<http::response> list_products(context& with, call c) {

@@ -71,10 +71,10 @@ namespace coffer::service {
 template <typename Sink>
 static void members_of(Sink& out, const made_key& made) {
   out.called("NewKey");
-  out.member("key", made.text,
-             {.text = "The key itself. It is shown this once and cannot be had again.",
-              .maximum = 47,
-              .pattern = "^cof_(live|test)_[0-9A-Za-z]{38}$"});
+  out.nullable("key", std::string_view{made.text},
+               {.text = "The key itself. It is shown this once and cannot be had again: null in a repetition.",
+                .maximum = 47,
+                .pattern = "^cof_(live|test)_[0-9A-Za-z]{38}$"});
   api::key_members(out, made.row);
 }
 
@@ -102,6 +102,22 @@ const json::object<create_key_body>& create_key_schema() {
             }
           });
   return schema;
+}
+
+std::string canonical(const create_key_body& body) {
+  std::string text;
+  json::writer out{text};
+  out.begin_object();
+  out.key("name");
+  out.value(body.name);
+  out.key("scopes");
+  out.value(auth::to_string(auth::scopes_from_string(body.scopes).value_or(auth::scope_set{})));
+  out.key("is_test");
+  out.value(body.is_test);
+  out.key("expires_at");
+  write_canonical(out, body.expires_at);
+  out.end_object();
+  return text;
 }
 
 std::string render_body(const store::key_row& key) { return rendered(key); }

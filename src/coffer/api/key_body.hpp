@@ -20,6 +20,9 @@ struct create_key_body {
 
 const json::object<create_key_body>& create_key_schema();
 
+/// The body in a fixed form, for fingerprints.
+std::string canonical(const create_key_body& body);
+
 /// {"items": [...]}
 std::string render_keys(std::span<const store::key_row> keys);
 

@@ -45,6 +45,11 @@ inline constexpr query_parameter kind_parameter{"kind", "string", "Only transact
 inline constexpr query_parameter status_parameter{"status", "string", "Only transactions of this status.",
                                                   transaction_statuses};
 
+inline constexpr query_parameter username_parameter{"username", "string",
+                                                    "The user with this name, regardless of case. This or email."};
+inline constexpr query_parameter email_parameter{"email", "string",
+                                                 "The user with this address, regardless of case. This or username."};
+
 inline constexpr query_parameter as_of_parameter{
     "as_of", "string", "The past to look at: a version of the user, or a time in RFC 3339 that is not in the future."};
 

@@ -8,6 +8,7 @@ namespace coffer::api::operations {
 // users
 operation create_user(const document_facts& facts);
 operation get_user(const document_facts& facts);
+operation find_users(const document_facts& facts);
 
 // products
 operation create_product(const document_facts& facts);

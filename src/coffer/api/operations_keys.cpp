@@ -1,4 +1,5 @@
 // Server keys.
+#include "coffer/api/idempotency.hpp"
 #include "coffer/api/key_body.hpp"
 #include "coffer/api/operations.hpp"
 
@@ -12,10 +13,14 @@ operation create_key(const document_facts&) {
           .summary = "Make a server key",
           .text =
               "The answer is the only place where the key itself is ever shown; the server keeps its digest. "
-              "A key gets no scope that the key which makes it lacks (403 `insufficient_scope`).",
+              "A key gets no scope that the key which makes it lacks (403 `insufficient_scope`). "
+              "A repetition under an Idempotency-Key shows the same key without its text: revoke it and make "
+              "another.",
+          .parameters = {key_parameter(false)},
           .body = body_of(create_key_schema(), R"({"name":"shop backend","scopes":"purchases:write inventory:read"})"),
-          .replies = {{.status = 201, .text = "The key.", .shape = "NewKey", .headers = {"Location"}}},
-          .errors = {limit_reached}};
+          .replies =
+              {{.status = 201, .text = "The key.", .shape = "NewKey", .headers = {"Location", "Idempotent-Replayed"}}},
+          .errors = {invalid_idempotency_key, idempotency_key_reused, limit_reached}};
 }
 
 operation list_keys(const document_facts&) {
@@ -33,7 +38,9 @@ operation revoke_key(const document_facts&) {
           .text =
               "For ever. Servers refuse the key after their next refresh (`--key-refresh`, 2 s unless set otherwise). "
               "Revoking it again changes nothing.",
-          .replies = {{.text = "The key.", .shape = "Key"}}};
+          .parameters = {key_parameter(false)},
+          .replies = {{.text = "The key.", .shape = "Key", .headers = {"Idempotent-Replayed"}}},
+          .errors = {invalid_idempotency_key, idempotency_key_reused}};
 }
 
 }  // namespace coffer::api::operations

@@ -167,7 +167,7 @@ constexpr std::array<row, errc_count> table = {{
       "kind than one of the operator's limits ever allows at once: split it into batches of at most `maximum`.",
       corrected, true}},
     {errc::idempotency_key_reused,
-     {422, "Idempotency key reused", "The key was used for another request of this user. Nothing was executed.",
+     {422, "Idempotency key reused", "The key was used for another request. Nothing was executed.",
       "A key stands for one request for ever: same operation, path and body. Use a new key for a new intention.",
       corrected}},
     {errc::rate_limited,

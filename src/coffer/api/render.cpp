@@ -195,7 +195,9 @@ static void members_of(Sink& out, const service::health_report& report) {
 
 template <typename Sink, typename Resource>
 static void members_of(Sink& out, const page<Resource>& of) {
-  out.called(std::same_as<Resource, domain::product> ? "ProductPage" : "TransactionPage");
+  out.called(std::same_as<Resource, domain::product>   ? "ProductPage"
+             : std::same_as<Resource, store::user_row> ? "UserPage"
+                                                       : "TransactionPage");
   out.list("items", of.items, {.maximum = largest_page});
   out.nullable("next_cursor", of.next_cursor,
                {.text = "For the next page; null at the end.", .maximum = longest_cursor});
@@ -218,6 +220,9 @@ std::string render_receipt(const domain::transaction& row) {
 std::string render_page(std::span<const domain::product> items, std::string_view next_cursor) {
   return rendered(page<domain::product>{items, next_cursor});
 }
+std::string render_page(std::span<const store::user_row> items, std::string_view next_cursor) {
+  return rendered(page<store::user_row>{items, next_cursor});
+}
 std::string render_page(std::span<const domain::transaction> items, std::string_view next_cursor) {
   return rendered(page<domain::transaction>{items, next_cursor});
 }
@@ -232,6 +237,8 @@ void add_shapes(shapes& all) {
   all.add(samples::inventory());
   all.add(samples::best_sellers());
   all.add(samples::health());
+  const store::user_row users[] = {samples::user()};
+  all.add(page<store::user_row>{users, {}});
   all.add(page<domain::product>{products, "1-6f2b0c9d4e1a"});
   all.add(page<domain::transaction>{rows, "2-6f2b0c9d4e1a"});
 }

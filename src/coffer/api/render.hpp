@@ -38,6 +38,7 @@ std::string transaction_id(const domain::transaction& row);
 
 /// {"items": [...], "next_cursor": "..." or null}; an empty cursor is the end.
 std::string render_page(std::span<const domain::product> items, std::string_view next_cursor);
+std::string render_page(std::span<const store::user_row> items, std::string_view next_cursor);
 std::string render_page(std::span<const domain::transaction> items, std::string_view next_cursor);
 
 /// What each of these looks like, with an example, from the same functions that write it.

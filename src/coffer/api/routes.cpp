@@ -21,6 +21,7 @@ http::router<endpoint> make_routes() {
   constexpr access reads_user = access::needs(scope::inventory_read, subject_place::path);
   constexpr access administers_keys = access::needs(scope::keys_admin);
   add(post, "/users", create_user, operations::create_user, access::needs(scope::funds_write));
+  add(get, "/users", find_users, operations::find_users, access::needs(scope::inventory_read));
   add(get, "/users/{user_id}", get_user, operations::get_user, reads_user);
   add(post, "/users/{user_id}/add-funds", add_funds, operations::add_funds,
       access::needs(scope::funds_write, subject_place::path, route_class::funds));

@@ -2,13 +2,16 @@
 
 namespace coffer::service {
 
-net::task<result<domain::product>> catalogue::create(domain::product p, net::deadline until) {
+net::task<written<domain::product>> catalogue::create(domain::product p, std::optional<keyed<domain::product>> under,
+                                                      net::deadline until) {
   const auto work = [p = std::move(p), until](pg::connection& db) { return store::insert_product(db, p, until); };
-  co_return co_await with_connection(db_, until, false, work);
+  co_return co_await write_once(db_, std::move(under), until, work);
 }
 
-net::task<result<domain::product>> catalogue::change(product_id id, store::product_changes changes,
-                                                     store::product_condition allows, net::deadline until) {
+net::task<written<domain::product>> catalogue::change(product_id id, store::product_changes changes,
+                                                      store::product_condition allows,
+                                                      std::optional<keyed<domain::product>> under,
+                                                      net::deadline until) {
   const bool renamed = changes.name.has_value();
   const auto work = [id, changes = std::move(changes), allows = std::move(allows), until](pg::connection& db) {
     return store::update_product(db, id, changes, allows, until);
@@ -20,8 +23,8 @@ net::task<result<domain::product>> catalogue::change(product_id id, store::produ
     }
   };
   try {
-    result<domain::product> changed = co_await with_connection(db_, until, false, work);
-    if (changed) {
+    written<domain::product> changed = co_await write_once(db_, std::move(under), until, work);
+    if (changed.applied()) {
       note();
     }
     co_return changed;

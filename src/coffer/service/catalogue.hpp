@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include "coffer/service/database.hpp"
+#include "coffer/service/once.hpp"
 #include "coffer/service/sold_out_memory.hpp"
 #include "coffer/store/products_store.hpp"
 
@@ -18,12 +18,14 @@ class catalogue {
       : db_{db}, sold_out_{sold_out}, on_renamed_{std::move(on_renamed)} {}
 
   /// Refusal: name_taken.
-  net::task<result<domain::product>> create(domain::product p, net::deadline until);
+  net::task<written<domain::product>> create(domain::product p, std::optional<keyed<domain::product>> under,
+                                             net::deadline until);
 
   /// `allows` may be empty. Refusals: product_not_found, precondition_failed when the product is not as `allows` wants
   /// it, name_taken.
-  net::task<result<domain::product>> change(product_id id, store::product_changes changes,
-                                            store::product_condition allows, net::deadline until);
+  net::task<written<domain::product>> change(product_id id, store::product_changes changes,
+                                             store::product_condition allows,
+                                             std::optional<keyed<domain::product>> under, net::deadline until);
 
   /// Refusal: product_not_found.
   net::task<result<domain::product>> find(product_id id, net::deadline until);

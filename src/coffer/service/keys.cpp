@@ -18,13 +18,14 @@ net::task<result<made_key>> make_key(pg::connection& db, std::string name, auth:
   co_return made_key{*std::move(row), std::move(text)};
 }
 
-net::task<result<made_key>> keys::create(std::string name, auth::key_kind kind, auth::scope_set scopes,
-                                         std::optional<timestamp> expires_at, net::deadline until) {
+net::task<written<made_key>> keys::create(std::string name, auth::key_kind kind, auth::scope_set scopes,
+                                          std::optional<timestamp> expires_at, std::optional<keyed<made_key>> under,
+                                          net::deadline until) {
   const auto work = [name, kind, scopes, expires_at, until](pg::connection& db) {
     return make_key(db, name, kind, scopes, expires_at, until);
   };
-  result<made_key> made = co_await with_connection(db_, until, false, work);
-  if (made) {
+  written<made_key> made = co_await write_once(db_, std::move(under), until, work);
+  if (made.applied()) {
     changed_();
   }
   co_return made;
@@ -35,14 +36,32 @@ net::task<std::vector<store::key_row>> keys::list(net::deadline until) {
   co_return co_await with_connection(db_, until, true, work);
 }
 
-net::task<std::optional<store::key_row>> keys::revoke(std::int64_t id, net::deadline until) {
-  // Revoking twice is revoking once.
-  const auto work = [id, until](pg::connection& db) { return store::revoke_key(db, id, until); };
-  std::optional<store::key_row> row = co_await with_connection(db_, until, true, work);
-  if (row) {
+namespace {
+
+net::task<result<store::key_row>> revoke_found(pg::connection& db, std::int64_t id, net::deadline until) {
+  std::optional<store::key_row> row = co_await store::revoke_key(db, id, until);
+  if (!row) {
+    co_return std::unexpected(error{errc::not_found, "There is no key with this id."});
+  }
+  co_return *std::move(row);
+}
+
+}  // namespace
+
+net::task<written<store::key_row>> keys::revoke(std::int64_t id, std::optional<keyed<store::key_row>> under,
+                                                net::deadline until) {
+  const auto work = [id, until](pg::connection& db) { return revoke_found(db, id, until); };
+  written<store::key_row> revoked;
+  if (under) {
+    revoked = co_await write_once(db_, std::move(under), until, work);
+  } else {
+    // Revoking twice is revoking once.
+    revoked.outcome = co_await with_connection(db_, until, true, work);
+  }
+  if (revoked.applied()) {
     changed_();
   }
-  co_return row;
+  co_return revoked;
 }
 
 net::task<std::optional<auth::key_record>> keys::find(sha256_digest digest, net::deadline until) {

@@ -7,7 +7,7 @@
 
 #include "coffer/auth/key_ring.hpp"
 #include "coffer/cache/shared_load.hpp"
-#include "coffer/service/database.hpp"
+#include "coffer/service/once.hpp"
 #include "coffer/store/keys_store.hpp"
 
 namespace coffer::service {
@@ -29,11 +29,13 @@ class keys {
   keys(pg::pool& db, std::function<void()> changed) : db_{db}, changed_{std::move(changed)} {}
 
   /// Refusal: limit_reached.
-  net::task<result<made_key>> create(std::string name, auth::key_kind kind, auth::scope_set scopes,
-                                     std::optional<timestamp> expires_at, net::deadline until);
+  net::task<written<made_key>> create(std::string name, auth::key_kind kind, auth::scope_set scopes,
+                                      std::optional<timestamp> expires_at, std::optional<keyed<made_key>> under,
+                                      net::deadline until);
   net::task<std::vector<store::key_row>> list(net::deadline until);
-  /// Nullopt: there is no such key.
-  net::task<std::optional<store::key_row>> revoke(std::int64_t id, net::deadline until);
+  /// Refusal: not_found.
+  net::task<written<store::key_row>> revoke(std::int64_t id, std::optional<keyed<store::key_row>> under,
+                                            net::deadline until);
   /// The key with this digest if it is in force. Who asks while it is looked for gets the outcome of that look-up.
   net::task<std::optional<auth::key_record>> find(sha256_digest digest, net::deadline until);
   /// Whether it is looked for now.

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "coffer/service/database.hpp"
+#include "coffer/service/once.hpp"
 #include "coffer/store/users_store.hpp"
 
 namespace coffer::service {
@@ -14,10 +14,14 @@ class users {
   explicit users(pg::pool& db) : db_{db} {}
 
   /// Refusals: username_taken, email_taken.
-  net::task<result<store::user_row>> create(std::string username, std::string email, net::deadline until);
+  net::task<written<store::user_row>> create(std::string username, std::string email,
+                                             std::optional<keyed<store::user_row>> under, net::deadline until);
 
   /// Refusal: user_not_found.
   net::task<result<store::user_row>> find(user_id id, net::deadline until);
+
+  /// The user with this name or address, or nullopt.
+  net::task<std::optional<store::user_row>> find_by(store::user_name by, std::string name, net::deadline until);
 
  private:
   pg::pool& db_;

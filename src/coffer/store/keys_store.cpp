@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include "coffer/base/assert.hpp"
+#include "coffer/store/write_frame.hpp"
+
 namespace coffer::store {
 
 namespace {
 
 // Two insertions at once would both find room.
-constexpr pg::statement begin_insert{"key_begin", "begin"};
 constexpr pg::statement take_turn{"key_take_turn", "select pg_advisory_xact_lock(hashtextextended('coffer keys', 0))"};
 constexpr pg::statement insert_key_row{
     "key_insert",
@@ -17,7 +19,6 @@ constexpr pg::statement insert_key_row{
     " where (select count(*) from api_keys where revoked_at is null and (expires_at is null or expires_at > now()))"
     " < $7"
     " returning id, name, is_test, scopes, hint, created_at, expires_at, revoked_at, last_used_at"};
-constexpr pg::statement commit_insert{"key_commit", "commit"};
 constexpr pg::statement select_key_rows{
     "key_list",
     "select id, name, is_test, scopes, hint, created_at, expires_at, revoked_at, last_used_at from api_keys"
@@ -75,11 +76,12 @@ net::task<result<key_row>> insert_key(pg::connection& db, new_key wanted, net::d
   pg::params row;
   row.add(wanted.name).add_bytes(bytes_of(wanted.digest)).add(wanted.hint).add(auth::to_string(wanted.scopes));
   row.add(wanted.kind == auth::key_kind::test).add(wanted.expires_at).add(max_keys);
+  const write_frame frame{db};
   pg::pipeline p;
-  p.add(begin_insert);
+  p.add(frame.begin());
   p.add(take_turn);
   p.add(insert_key_row, std::move(row));
-  p.add(commit_insert);
+  p.add(frame.end());
   const std::vector<pg::rows> results = co_await db.run(std::move(p), until);
   if (results.at(2).empty()) {
     co_return std::unexpected(

@@ -1,11 +1,11 @@
 #include "coffer/store/products_store.hpp"
 
+#include "coffer/store/write_frame.hpp"
+
 namespace coffer::store {
 
 namespace {
 
-constexpr pg::statement begin_product{"product_begin", "begin"};
-constexpr pg::statement commit_product{"product_commit", "commit"};
 constexpr pg::statement insert_product_row{
     "product_insert",
     "insert into products (id, name, description, price, type, is_active, is_limited, per_user_limit,"
@@ -81,11 +81,11 @@ error sale_ends_too_early() {
   return refusal;
 }
 
-/// Begins the transaction of a change: locks the product and looks at it. Refused, nothing is locked any more.
-net::task<result<void>> check_product(pg::connection& db, product_id id, const product_condition& allows,
-                                      net::deadline until) {
+/// Begins the frame of a change: locks the product and looks at it. Refused, the frame is undone.
+net::task<result<void>> check_product(pg::connection& db, write_frame frame, product_id id,
+                                      const product_condition& allows, net::deadline until) {
   pg::pipeline statements;
-  statements.add(begin_product);
+  statements.add(frame.begin());
   statements.add(lock_product, pg::params::of(id));
   statements.add(lock_stock, pg::params::of(id));
   statements.add(select_product, pg::params::of(id));
@@ -95,18 +95,19 @@ net::task<result<void>> check_product(pg::connection& db, product_id id, const p
     co_return result<void>{};
   }
   const errc why = found.empty() ? errc::product_not_found : errc::precondition_failed;
-  co_await db.execute("rollback", until);
+  co_await frame.undo(db, until);
   co_return std::unexpected(error{why});
 }
 
-/// Runs a transaction that writes one product and reads it in its last statement but one. A clash of names and a sale
+/// Runs statements in their frame that write one product and read it in the last but one. A clash of names and a sale
 /// that would end before it starts are refusals. `id` with `allows`: what has to be checked before.
-net::task<result<domain::product>> write_product(pg::connection& db, pg::pipeline statements, net::deadline until,
-                                                 product_id id = {}, product_condition allows = {}) {
+net::task<result<domain::product>> write_product(pg::connection& db, write_frame frame, pg::pipeline statements,
+                                                 net::deadline until, product_id id = {},
+                                                 product_condition allows = {}) {
   std::optional<pg::error> failure;
   try {
     if (allows) {
-      result<void> allowed = co_await check_product(db, id, allows, until);
+      result<void> allowed = co_await check_product(db, frame, id, allows, until);
       if (!allowed) {
         co_return std::unexpected(std::move(allowed).error());
       }
@@ -120,8 +121,8 @@ net::task<result<domain::product>> write_product(pg::connection& db, pg::pipelin
   } catch (const pg::error& e) {
     failure.emplace(e);
   }
-  if (failure->connection_usable() && db.state() != pg::transaction_state::idle) {
-    co_await db.execute("rollback", until);
+  if (failure->connection_usable()) {
+    co_await frame.undo(db, until);
   }
   if (failure->state() == pg::sqlstate::unique_violation) {
     co_return std::unexpected(error{errc::name_taken});
@@ -145,22 +146,24 @@ net::task<result<domain::product>> insert_product(pg::connection& db, domain::pr
   with.add(p.name).add(p.description).add(p.terms.price);
   with.add(static_cast<std::int16_t>(p.terms.type)).add(p.terms.is_active).add(p.stock.has_value());
   with.add(p.terms.per_user_limit).add(p.terms.sale_starts_at).add(p.terms.sale_ends_at);
+  const write_frame frame{db};
   pg::pipeline statements;
-  statements.add(begin_product);
+  statements.add(frame.begin());
   statements.add(insert_product_row, std::move(with));
   if (p.stock) {
     statements.add(insert_stock, pg::params::of(*p.stock));
   }
   statements.add(select_inserted);
-  statements.add(commit_product);
-  return write_product(db, std::move(statements), until);
+  statements.add(frame.end());
+  return write_product(db, frame, std::move(statements), until);
 }
 
 net::task<result<domain::product>> update_product(pg::connection& db, product_id id, product_changes changes,
                                                   product_condition allows, net::deadline until) {
+  const write_frame frame{db};
   pg::pipeline statements;
   if (!allows) {
-    statements.add(begin_product);
+    statements.add(frame.begin());
     statements.add(lock_product, pg::params::of(id));
   }
   if (changes.stock) {
@@ -174,8 +177,8 @@ net::task<result<domain::product>> update_product(pg::connection& db, product_id
   add_change(with, changes.sale_ends_at);
   statements.add(update_row, std::move(with));
   statements.add(select_product, pg::params::of(id));
-  statements.add(commit_product);
-  return write_product(db, std::move(statements), until, id, std::move(allows));
+  statements.add(frame.end());
+  return write_product(db, frame, std::move(statements), until, id, std::move(allows));
 }
 
 net::task<std::optional<domain::product>> find_product(pg::connection& db, product_id id, net::deadline until) {

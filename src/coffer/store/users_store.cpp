@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
+#include "coffer/store/write_frame.hpp"
+
 namespace coffer::store {
 
 namespace {
 
-constexpr pg::statement begin_user{"user_begin", "begin"};
-constexpr pg::statement commit_user{"user_commit", "commit"};
 constexpr pg::statement insert_user_row{
     "user_insert",
     "insert into users (id, username, email, balance, version, created_at)"
@@ -18,6 +18,13 @@ constexpr pg::statement insert_email{"user_insert_email",
                                      "insert into emails (email, user_id) values ($1, currval('user_ids'))"};
 constexpr pg::statement select_user{
     "user_find", "select id, username, email, balance, version, created_at from users where id = $1"};
+
+constexpr pg::statement select_by_username{"user_find_by_username",
+                                           "select u.id, u.username, u.email, u.balance, u.version, u.created_at"
+                                           " from usernames n join users u on u.id = n.user_id where n.username = $1"};
+constexpr pg::statement select_by_email{"user_find_by_email",
+                                        "select u.id, u.username, u.email, u.balance, u.version, u.created_at"
+                                        " from emails e join users u on u.id = e.user_id where e.email = $1"};
 
 /// The statements of insert_user()'s pipeline whose unique violation is a refusal.
 constexpr std::size_t username_statement = 2;
@@ -43,12 +50,13 @@ user_row read_user(const pg::rows& result) {
 
 net::task<result<user_row>> insert_user(pg::connection& db, std::string username, std::string email,
                                         net::deadline until) {
+  const write_frame frame{db};
   pg::pipeline p;
-  p.add(begin_user);
+  p.add(frame.begin());
   p.add(insert_user_row, std::move(pg::params{}.add(username).add(email)));
   p.add(insert_username, std::move(pg::params{}.add(directory_key(username))));
   p.add(insert_email, std::move(pg::params{}.add(directory_key(email))));
-  p.add(commit_user);
+  p.add(frame.end());
   std::optional<pg::error> failure;
   try {
     const std::vector<pg::rows> results = co_await db.run(std::move(p), until);
@@ -56,8 +64,8 @@ net::task<result<user_row>> insert_user(pg::connection& db, std::string username
   } catch (const pg::error& e) {
     failure.emplace(e);
   }
-  if (failure->connection_usable() && db.state() != pg::transaction_state::idle) {
-    co_await db.execute("rollback", until);
+  if (failure->connection_usable()) {
+    co_await frame.undo(db, until);
   }
   if (failure->state() == pg::sqlstate::unique_violation && failure->statement_index() == username_statement) {
     co_return std::unexpected(error{errc::username_taken});
@@ -72,6 +80,16 @@ net::task<std::optional<user_row>> find_user(pg::connection& db, user_id id, net
   pg::params with;
   with.add(id);
   const pg::rows found = co_await db.query(select_user, std::move(with), until);
+  if (found.empty()) {
+    co_return std::nullopt;
+  }
+  co_return read_user(found);
+}
+
+net::task<std::optional<user_row>> find_user_by(pg::connection& db, user_name by, std::string name,
+                                                net::deadline until) {
+  const pg::statement& look_up = by == user_name::username ? select_by_username : select_by_email;
+  const pg::rows found = co_await db.query(look_up, pg::params::of(directory_key(std::move(name))), until);
   if (found.empty()) {
     co_return std::nullopt;
   }

@@ -21,12 +21,20 @@ struct user_row {
   timestamp created_at;
 };
 
-/// Inserts a user with balance 0, its name and address in one transaction. Both are unique regardless of case.
-/// Refusals: username_taken, email_taken. Throws pg::error; delivery::unknown means it may have been committed.
+/// Inserts a user with balance 0, its name and address in one transaction, or in the one that is open. Both are unique
+/// regardless of case. Refusals: username_taken, email_taken. Throws pg::error; delivery::unknown means it may have
+/// been committed.
 net::task<result<user_row>> insert_user(pg::connection& db, std::string username, std::string email,
                                         net::deadline until);
 
 /// The user, or nullopt.
 net::task<std::optional<user_row>> find_user(pg::connection& db, user_id id, net::deadline until);
+
+/// What a user can be found by besides the id.
+enum class user_name : std::uint8_t { username, email };
+
+/// The user with this name or address, compared as their directories do: exactly, but for the case of ASCII letters.
+net::task<std::optional<user_row>> find_user_by(pg::connection& db, user_name by, std::string name,
+                                                net::deadline until);
 
 }  // namespace coffer::store

@@ -1,0 +1,72 @@
+// Answers of the writes outside the journal under an idempotency key.
+#pragma once
+
+#include <array>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "coffer/api/answers.hpp"
+#include "coffer/api/idempotency.hpp"
+#include "coffer/service/once.hpp"
+
+namespace coffer::api {
+
+/// A request's key and how its outcome is answered, for service::write_once(); nullopt without a key. `canonical` is
+/// the body in a fixed form; `respond` makes the answer that is recorded of a result<T>.
+template <typename T, typename Respond>
+std::optional<service::keyed<T>> keyed(const call& c, std::string key, std::string_view operation, std::int64_t path_id,
+                                       std::string_view canonical, Respond respond) {
+  if (key.empty()) {
+    return std::nullopt;
+  }
+  service::keyed<T> made;
+  made.key.key = std::move(key);
+  made.key.operation = operation;
+  made.key.print = fingerprint_of(operation, path_id, {}, canonical);
+  made.key.request_id = c.request.request_id;
+  made.key.by = actor_of(c.by.who);
+  made.answer = [respond = std::move(respond)](const result<T>& outcome) -> std::optional<store::recorded_answer> {
+    http::response answer = respond(outcome);
+    // Decided are successes and refusals of the business kind.
+    if (answer.status >= 300 && answer.status != 409) {
+      return std::nullopt;
+    }
+    store::recorded_answer record{.status = answer.status, .headers = {}, .body = std::move(answer.body)};
+    for (const auto& [name, value] : answer.headers) {
+      record.headers += fmt::format("{}: {}\n", name, value);
+    }
+    return record;
+  };
+  return made;
+}
+
+/// The answer that was recorded.
+inline http::response replay_of(const store::recorded_answer& record, bool replayed) {
+  http::response answer{record.status, record.status < 300 ? http::json_type : http::problem_type, record.body};
+  // Names in a response are literals.
+  constexpr std::array<std::string_view, 2> names = {"Location", "ETag"};
+  std::string_view rest = record.headers;
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    for (const std::string_view name : names) {
+      if (line.starts_with(name) && line.substr(name.size()).starts_with(": ")) {
+        answer.add(name, std::string{line.substr(name.size() + 2)});
+      }
+    }
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+  }
+  if (replayed) {
+    answer.add("Idempotent-Replayed", "true");
+  }
+  return answer;
+}
+
+/// The answer to a write, fresh or recorded.
+template <typename T, typename Respond>
+http::response answer_written(const service::written<T>& what, Respond respond) {
+  return what.record ? replay_of(*what.record, what.replayed) : respond(what.outcome);
+}
+
+}  // namespace coffer::api
