@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "coffer/app/cache_command.hpp"
 #include "coffer/app/command_line.hpp"
 #include "coffer/app/doctor.hpp"
 #include "coffer/app/healthcheck.hpp"
@@ -138,6 +139,12 @@ int run(const key_command& command) {
   }
   const coffer::store::key_row revoked = revoke_key(command.database_url, command.id);
   fmt::print("key {} ({}) is revoked\n", revoked.id, revoked.name);
+  return exit_ok;
+}
+
+int run(const cache_clear_command& command) {
+  fmt::print("cleared: {} cached inventories under {}, and the popular products\n", clear_cache(command.how),
+             command.how.redis_prefix);
   return exit_ok;
 }
 

@@ -223,3 +223,46 @@ TEST_CASE("a product whose renaming is committed, and not known to be, is not sh
   }
   CHECK(!old());
 }
+
+TEST_CASE("a redis that refuses the login, or is a cluster, is said to be so") {
+  const bool clustered = GENERATE(false, true);
+  const test::redis_server redis{clustered ? std::vector<std::string>{"--cluster-enabled", "yes"}
+                                           : std::vector<std::string>{"--requirepass", "right"}};
+  const std::string url = "unix://:wrong@" + redis.socket();
+  const std::string where = clustered ? redis.url() : url;
+  const std::string what = clustered ? "Redis Cluster" : "the user or the password is wrong";
+  test::shop s{{{"REDIS_URL", where}}};
+  const auto told = s.server.wait_for_event("redis cannot be used");
+  REQUIRE(told);
+  demand_correct_answers(s);
+  const auto ready = s.client.get("/readyz");
+  CHECK(ready.status == 200);
+  CHECK(ready.json()["cache"] == "down");
+  CHECK(ready.json()["cache_message"].text().find(what) != std::string::npos);
+  CHECK(ready.body.find("wrong@") == std::string::npos);
+  const auto run = test::run_coffer({"doctor"}, {{"DATABASE_URL", s.db.url()}, {"REDIS_URL", where}});
+  CHECK(run.out.find("Redis answers and cannot be used: ") != std::string::npos);
+  CHECK(run.out.find(what) != std::string::npos);
+}
+
+TEST_CASE("the cache is cleared without touching what belongs to others") {
+  cached_shop c;
+  const std::string mine = c.s.db.name() + ":";
+  c.redis.command({"SET", "somebody else's", "1"});
+  c.redis.command({"SET", mine + "limit:purchase:user:0:1", "1"});
+  c.redis.command({"SET", mine + "popular", "P 1\n{}"});
+  const auto cached = fmt::format("{}inventory:{}", mine, c.s.user);
+  REQUIRE(c.redis.command({"EXISTS", cached}).integer == 1);
+  const test::environment env{{"REDIS_URL", c.redis.url()}, {"COFFER_REDIS_PREFIX", mine}};
+  const auto run = test::run_coffer({"cache", "clear"}, env);
+  CHECK(run.exit_code == 0);
+  CHECK(run.out == fmt::format("cleared: 1 cached inventories under {}, and the popular products\n", mine));
+  CHECK(c.redis.command({"EXISTS", cached}).integer == 0);
+  CHECK(c.redis.command({"EXISTS", mine + "popular"}).integer == 0);
+  CHECK(c.redis.command({"EXISTS", "somebody else's"}).integer == 1);
+  CHECK(c.redis.command({"EXISTS", mine + "limit:purchase:user:0:1"}).integer == 1);
+  demand_recovery(c.s);
+  const auto away = test::run_coffer({"cache", "clear"}, {{"REDIS_URL", "unix:///nonexistent/redis.sock"}});
+  CHECK(away.exit_code == 1);
+  CHECK(away.err.find("the cache could not be cleared: Redis does not answer") != std::string::npos);
+}

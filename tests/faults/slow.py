@@ -4,9 +4,9 @@ import socket
 import threading
 import time
 
-HEAD = b"GET /products HTTP/1.1\r\nHost: h\r\n"
-BODY = b"POST /users HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n"
-READER = b"GET /openapi.json HTTP/1.1\r\nHost: h\r\n\r\n" * 100  # more than the buffers between here and there hold
+HEAD = b"GET /products HTTP/1.1\r\nHost: localhost\r\n"
+BODY = b"POST /users HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n"
+READER = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100  # more than the buffers between here and there hold
 DRIP = {"head": b"a: b\r\n", "body": b" ", "reader": b""}
 ENDED = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 

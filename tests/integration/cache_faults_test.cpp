@@ -120,6 +120,29 @@ TEST_CASE("a redis that is a replica serves what it may, and not to users it cou
   s.demand_recovery(*s.a, 3, 6);
 }
 
+TEST_CASE("what redis could not be told it is told by itself, without a read") {
+  setup s;
+  CHECK(s.a->get(s.database, 1) == "5 hit");
+  const auto stored = [&s](int user) {
+    return s.server.command({"EXISTS", fmt::format("t:inventory:{}", user)}).integer;
+  };
+  CHECK(stored(1) == 1);
+  s.server.command({"REPLICAOF", "127.0.0.1", "1"});
+  s.a->commit(s.database, 1, 6);
+  s.a->settle();
+  const cache::user_version doubtful[] = {{user_id{2}, version{6}}};
+  s.a->cache.invalidate_in_doubt(doubtful);
+  s.a->settle();
+  CHECK(stored(1) == 1);
+  s.server.command({"REPLICAOF", "NO", "ONE"});
+  test::run_until(
+      s.context, [&] { return stored(1) == 0 && s.server.command({"GET", "t:inventory:2"}).text == "F6"; }, 10s);
+  CHECK(stored(1) == 0);
+  // Nobody who reads elsewhere gets what is old.
+  CHECK(s.b->get(s.database, 1) == "6 miss");
+  CHECK(s.a->get(s.database, 1) == "6 hit");
+}
+
 TEST_CASE("a later invalidation that arrives ends the bypass") {
   setup s;
   s.server.command({"REPLICAOF", "127.0.0.1", "1"});

@@ -1,10 +1,15 @@
+#include "coffer/net/tls.hpp"
 #include "coffer/redis/client.hpp"
 
 #include <thread>
 
+#include <fmt/format.h>
+
 #include "support/catch.hpp"
 #include "support/redis_server.hpp"
 #include "support/run_task.hpp"
+#include "support/temporary_folder.hpp"
+#include "support/tls_link.hpp"
 
 using namespace coffer;
 using namespace std::chrono_literals;
@@ -144,6 +149,81 @@ TEST_CASE("it logs in with a password, as a user, and selects a database") {
     CHECK(text(stranger.ask({"GET", "k"})) == "(unavailable)");
     CHECK(!stranger.client.available());
   }
+}
+
+TEST_CASE("what a server refuses is told apart from silence") {
+  test::redis_server server{{"--requirepass", "s3cret"}};
+  session wrong{"unix://:other@" + server.socket()};
+  CHECK(text(wrong.ask({"GET", "k"})) == "(unavailable)");
+  CHECK(wrong.client.refusal().starts_with("the user or the password is wrong (WRONGPASS"));
+  session missing{server.url()};
+  CHECK(text(missing.ask({"GET", "k"})) == "(unavailable)");
+  CHECK(missing.client.refusal().starts_with("it asks for a password, and the URL has none"));
+  session silent{"unix:///nonexistent/redis.sock"};
+  CHECK(text(silent.ask({"GET", "k"})) == "(unavailable)");
+  CHECK(silent.client.refusal().empty());
+}
+
+TEST_CASE("a node of a cluster is refused, whether it says what it is or not") {
+  test::redis_server server{{"--cluster-enabled", "yes"}};
+  session open{server.url()};
+  CHECK(text(open.ask({"GET", "k"})) == "(unavailable)");
+  CHECK(open.client.refusal().find("Redis Cluster") != std::string::npos);
+  server.command({"CLUSTER", "ADDSLOTSRANGE", "0", "16383"});
+  server.command({"ACL", "SETUSER", "app", "on", ">pw", "~*", "+@all", "-info"});
+  session hidden{"unix://app:pw@" + server.socket()};
+  hidden.run_until([&] {
+    hidden.ask({"MGET", "one", "two"});
+    return !hidden.client.refusal().empty();
+  });
+  CHECK(hidden.client.refusal().find("Redis Cluster") != std::string::npos);
+  CHECK(!hidden.client.available());
+}
+
+TEST_CASE("it speaks TLS with a server whose certificate is good, and with no other") {
+  if (!net::has_tls()) {
+    return;
+  }
+  const test::temporary_folder folder;
+  const auto server_files = test::make_certificate(folder, "localhost");
+  const auto client_files = test::make_certificate(folder, "client");
+  const std::uint16_t port = test::free_port();
+  test::redis_server server{{"--tls-port", std::to_string(port), "--tls-cert-file", server_files.certificate,
+                             "--tls-key-file", server_files.key, "--tls-ca-cert-file", client_files.certificate}};
+  const std::string shown = "&cert=" + client_files.certificate + "&key=" + client_files.key;
+  const std::string trusted = "?cacert=" + server_files.certificate;
+  const std::string where = fmt::format("rediss://localhost:{}", port);
+  {
+    session s{where + trusted + shown};
+    const std::string value(3 * 1024 * 1024, 'x');
+    CHECK(s.ask({"SET", "k", value})->is_ok());
+    CHECK((text(s.ask({"GET", "k"})) == value));
+    CHECK((server.command({"GET", "k"}).text == value));
+    s.post({"SET", "posted", "1"}, {});
+    test::run_task(s.context, s.client.close());
+    CHECK(server.command({"GET", "posted"}).text == "1");
+  }
+  {
+    session by_number{fmt::format("rediss://127.0.0.1:{}", port) + trusted + shown + "&sni=localhost"};
+    CHECK(text(by_number.ask({"GET", "posted"})) == "1");
+  }
+  for (const std::string& url : {where + "?" + shown.substr(1),                                 // not trusted
+                                 where + trusted + shown + "&sni=cache.example",                // of another name
+                                 fmt::format("rediss://127.0.0.1:{}", port) + trusted + shown,  // likewise
+                                 where + trusted,                                               // shows nothing
+                                 fmt::format("redis://localhost:{}", port)}) {                  // no TLS
+    INFO(url);
+    session stranger{url};
+    CHECK(!stranger.ask({"GET", "posted"}));
+    CHECK(!stranger.client.available());
+  }
+  std::string complaint;
+  try {
+    session{where + "?cacert=/nonexistent.pem"};
+  } catch (const std::invalid_argument& e) {
+    complaint = e.what();
+  }
+  CHECK(complaint.find("/nonexistent.pem: cannot be read as PEM certificates") != std::string::npos);
 }
 
 TEST_CASE("it connects over TCP by number and by name") {

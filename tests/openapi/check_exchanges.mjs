@@ -46,6 +46,9 @@ const findHeader = (headers, name) => headers.find(([n]) => n.toLowerCase() === 
 // Headers that belong to HTTP itself and not to an operation.
 const ownHeaders = new Set(['date', 'content-length', 'content-type', 'connection', 'transfer-encoding']);
 
+// What is said to browsers, not to pages: it does not depend on the operation.
+const isForBrowsers = (name, value) => /^access-control-/i.test(name) || (/^vary$/i.test(name) && value === 'Origin');
+
 function typed(schema, text) {
   const type = [resolve(schema).type].flat()[0];
   if (type === 'integer') return /^-?\d+$/.test(text) ? Number(text) : text;
@@ -121,7 +124,7 @@ function responseProblems(exchange, operation) {
   const problems = contentProblems(exchange, response.content);
   const headers = response.headers ?? {};
   for (const [name, value] of exchange.headers) {
-    if (ownHeaders.has(name.toLowerCase())) continue;
+    if (ownHeaders.has(name.toLowerCase()) || isForBrowsers(name, value)) continue;
     const key = Object.keys(headers).find((n) => n.toLowerCase() === name.toLowerCase());
     if (key === undefined) {
       problems.push(`header ${name} is not documented`);
@@ -139,7 +142,7 @@ function responseProblems(exchange, operation) {
 
 // Answers that no operation gives: no such path or method, and what is refused before a route is looked for.
 function generalProblems(exchange) {
-  if (exchange.method === 'OPTIONS' && exchange.target === '*' && exchange.status === 204) return [];
+  if (exchange.method === 'OPTIONS' && exchange.status === 204) return [];
   if (exchange.status < 400) return exchange.method === null ? [] : [`status ${exchange.status} of a path that is not documented`];
   if (exchange.method === 'HEAD') return [];
   if (findHeader(exchange.headers, 'content-type') !== 'application/problem+json') return exchange.method === null ? [] : ['not a problem document'];

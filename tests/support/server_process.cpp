@@ -16,7 +16,9 @@ environment environment_for(const database& db, const environment& extra) {
                   {"COFFER_REDIS_PREFIX", db.name() + ":"},
                   {"COFFER_LISTEN", "127.0.0.1:0"},
                   {"COFFER_ADMIN_LISTEN", "127.0.0.1:0"},
-                  {"COFFER_LOG_FORMAT", "json"}};
+                  {"COFFER_LOG_FORMAT", "json"},
+                  // What tests that write requests by hand have in Host.
+                  {"COFFER_ALLOWED_HOSTS", "h"}};
   if (const char* redis = std::getenv("REDIS_URL"); redis != nullptr && *redis != '\0') {
     env["REDIS_URL"] = redis;
   }

@@ -34,6 +34,7 @@ TEST_CASE("every code is a complete problem with the status of the contract") {
       {414, {"uri_too_long"}},
       {415, {"unsupported_media_type"}},
       {417, {"expectation_failed"}},
+      {421, {"misdirected_request"}},
       {422, {"validation_failed", "idempotency_key_reused"}},
       {424, {"not_executed"}},
       {429, {"rate_limited"}},

@@ -291,6 +291,15 @@ TEST_CASE("verify takes one user and a format") {
   CHECK(says(help_of({"verify", "--help"}), "3 they could not be read"));
 }
 
+TEST_CASE("the cache is cleared where the server's own settings say it is") {
+  const auto made = parsed_as<app::cache_clear_command>({"cache", "clear", "--redis-prefix", "shop:"},
+                                                        {{"REDIS_URL", "rediss://cache.example"}});
+  CHECK(made.how.redis_url == "rediss://cache.example");
+  CHECK(made.how.redis_prefix == "shop:");
+  CHECK(says(refusal({"cache"}), "a command is missing"));
+  CHECK(says(refusal({"cache", "clear", "--redis-prefix", ""}), "--redis-prefix '' is not valid"));
+}
+
 TEST_CASE("serve's help names every flag, range, variable and default") {
   const std::string help = help_of({"serve", "--help"});
   for (const app::setting_spec& spec : app::setting_specs()) {

@@ -267,6 +267,14 @@ TEST_CASE("durations and sizes are read with their unit and written as short as 
   }
 }
 
+TEST_CASE("pages may only be let in where requests need credentials") {
+  CHECK(says(complaint({{"--cors-origins", "https://shop.example"}}), "needs --auth required"));
+  CHECK(complaint({{"--cors-origins", "https://shop.example"}, {"--auth", "required"}}).empty());
+  CHECK(complaint({{"--cors-origins", "none"}}).empty());
+  CHECK(says(complaint({{"--cors-origins", "https://shop.example/"}, {"--auth", "required"}}),
+             "--cors-origins 'https://shop.example/' is not valid: it must be origins with commas"));
+}
+
 TEST_CASE("a listen address is an IP address with a port and is written back the same") {
   for (const char* right : {"127.0.0.1:8080", "[::1]:0", "0.0.0.0:65535"}) {
     CAPTURE(right);

@@ -101,7 +101,21 @@ TEST_CASE("a login knows the server's run, and a refusal from an obstacle") {
   CHECK(l.server_run() == "abc123");
 
   redis::login wrong_password{where};
-  CHECK(wrong_password.take(reply_of(kind::error, "WRONGPASS no")) == "WRONGPASS no");
+  CHECK(wrong_password.take(reply_of(kind::error, "WRONGPASS no")) ==
+        "the user or the password is wrong (WRONGPASS no)");
+  redis::login none_wanted{where};
+  CHECK(none_wanted.take(reply_of(kind::error, "ERR AUTH <password> called without any password configured"))
+            .value_or("")
+            .starts_with("it has no password, and the URL gives one"));
+
+  for (const auto& [mode, why] :
+       {std::pair{"cluster", "it is a node of a Redis Cluster"}, std::pair{"sentinel", "it is a Sentinel"}}) {
+    redis::login odd{redis::address{}};
+    const auto refused = odd.take(reply_of(kind::string, "run_id:a\r\nredis_mode:" + std::string{mode} + "\r\n"));
+    CHECK(refused.value_or("").starts_with(why));
+  }
+  redis::login single{redis::address{}};
+  CHECK(!single.take(reply_of(kind::string, "run_id:a\r\nredis_mode:standalone\r\n")));
 
   redis::login forbidden{redis::address{}};
   CHECK(!forbidden.take(reply_of(kind::error, "NOPERM no")));

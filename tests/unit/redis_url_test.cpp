@@ -41,6 +41,24 @@ TEST_CASE("a redis URL names host, port, user, password and database") {
   CHECK(parsed("redis://[::1]").port == 6379);
 }
 
+TEST_CASE("a rediss URL says whom to trust, what to show and which name to expect") {
+  const redis::address plain = parsed("rediss://app:pw@cache.example/2");
+  REQUIRE(plain.tls);
+  CHECK(plain.tls->name == "cache.example");
+  CHECK(plain.tls->authorities.empty());
+  CHECK(plain.tls->certificate.empty());
+  CHECK(plain.database == 2);
+  const redis::address full = parsed("rediss://[::1]:6380?cacert=/etc/ca%20one.pem&cert=/c&key=/k&sni=cache.example");
+  REQUIRE(full.tls);
+  CHECK(full.host == "::1");
+  CHECK(full.tls->name == "cache.example");
+  CHECK(full.tls->authorities == "/etc/ca one.pem");
+  CHECK(full.tls->certificate == "/c");
+  CHECK(full.tls->key == "/k");
+  CHECK(full.to_string() == "rediss://[::1]:6380/0");
+  CHECK(!parsed("redis://h").tls);
+}
+
 TEST_CASE("a unix URL names a socket") {
   CHECK(parsed("unix:///run/redis%20one/s.sock").path == "/run/redis one/s.sock");
   const redis::address full = parsed("unix://u:p@/s?db=2");
@@ -54,7 +72,15 @@ TEST_CASE("a malformed redis URL is refused with a sentence that does not repeat
   for (const char* url : {"",
                           "localhost:6379",
                           "http://h",
-                          "rediss://h",
+                          "rediss://h?x=1",
+                          "rediss://h?cacert=",
+                          "rediss://h?cacert=/a&cacert=/b",
+                          "rediss://h?cert=/a",
+                          "rediss://h?key=/a",
+                          "rediss://h?sni=%4",
+                          "rediss://h#x",
+                          "rediss://",
+                          "redis://h?cacert=/a",
                           "redis://",
                           "redis://:6379",
                           "redis://u:hunter2@",

@@ -51,7 +51,7 @@ errc code_of(const pg::error& failure, bool writes) noexcept {
 }
 
 dispatch::dispatch(context with, dispatch_options options)
-    : with_{std::move(with)}, options_{options}, routes_{make_routes()} {
+    : with_{std::move(with)}, options_{std::move(options)}, routes_{make_routes()} {
   routes_.for_each([this](http::method, std::string_view pattern, const endpoint& leads_to) {
     // A key that was never seen is looked up before the handler runs, which a handler that does not wait cannot do.
     COFFER_ASSERT(leads_to.who.is_open || leads_to.waits());
@@ -75,6 +75,16 @@ bool dispatch::streams(const http::request& head) const {
 }
 
 http::eventual_response dispatch::handle(http::request& r) {
+  if (!options_.hosts.admits(r)) {
+    http::response answer = problem(error{errc::misdirected_request}, r.request_id);
+    finish(r, no_route, to_string(r.verb), answer, nullptr);
+    return answer;
+  }
+  if (options_.origins.is_preflight(r)) {
+    http::response answer = options_.origins.answer_preflight();
+    finish(r, no_route, to_string(r.verb), answer, nullptr);
+    return answer;
+  }
   const auto route = routes_.match(r.verb, r.path());
   if (route.outcome == http::route_outcome::whole_server) {
     http::response answer{204};
@@ -176,6 +186,7 @@ void dispatch::finish(const http::request& r, std::string_view pattern, std::str
   if (by != nullptr) {
     with_.gate.describe(*by, answer);
   }
+  options_.origins.describe(r, answer);
   const auto header = r.header("traceparent");
   const auto trace = header ? read_trace_context(*header) : std::nullopt;
   if (trace) {

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "coffer/api/browsers.hpp"
 #include "coffer/api/routes.hpp"
 #include "coffer/base/metrics.hpp"
 #include "coffer/http/handler.hpp"
@@ -19,6 +20,8 @@ namespace coffer::api {
 struct dispatch_options {
   bool access_log = true;                ///< one line per request: info, 5xx warn, probes debug
   std::chrono::milliseconds slow{1000};  ///< from then on the line is a warning
+  cors origins;                          ///< whose pages may read answers
+  host_guard hosts;                      ///< under which names the server is asked
 };
 
 /// The public API as an HTTP handler. One instance per thread.

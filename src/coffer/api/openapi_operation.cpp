@@ -47,9 +47,9 @@ bool is_query(const parameter& p) { return p.in == parameter::place::query; }
 /// The codes of an operation: its own, and those that follow from what it is made of.
 std::set<errc> codes_of(http::method verb, std::string_view pattern, const route_facts& route, const operation& what) {
   using enum errc;
-  std::set<errc> codes = {malformed_request, request_timeout,    content_too_large,
-                          uri_too_long,      expectation_failed, header_fields_too_large,
-                          internal,          overloaded,         http_version_not_supported};
+  std::set<errc> codes = {malformed_request,          request_timeout,         content_too_large, uri_too_long,
+                          expectation_failed,         header_fields_too_large, internal,          overloaded,
+                          http_version_not_supported, misdirected_request};
   codes.insert(what.errors.begin(), what.errors.end());
   if (!route.who.is_open) {
     codes.insert({unauthenticated, forbidden, insufficient_scope, rate_limited});

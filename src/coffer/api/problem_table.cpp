@@ -211,6 +211,12 @@ constexpr std::array<row, errc_count> table = {{
       "What If-Match was to protect has changed since it was read. Read it again, look whether the change is still "
       "wanted, and send it with the new ETag.",
       corrected}},
+    {errc::misdirected_request,
+     {421, "Misdirected request", "This server does not answer to the name in Host.",
+      "The server asks for no credentials, so it answers only to its own address, to the loopback and to the names in "
+      "its setting `--allowed-hosts`: a page in a browser could reach it under a name of its own (DNS rebinding). "
+      "Nothing was done.",
+      corrected}},
 }};
 
 constexpr bool in_order() {

@@ -189,8 +189,11 @@ static void members_of(Sink& out, const service::health_report& report) {
       {.text = "Whether it is the one that this server needs. unfit: the database itself cannot be used; unknown: "
                "it could not be read.",
        .names = schema_states});
-  out.member("cache", report.cache, {.text = "Never a reason not to be ready.", .names = cache_states});
+  out.member("cache", report.cache.state, {.text = "Never a reason not to be ready.", .names = cache_states});
   out.nullable("message", report.message, {.text = "Why not ready, with the next step.", .maximum = longest_detail});
+  const std::string& why = report.cache.message;
+  out.if_any("cache_message", why.empty() ? std::nullopt : std::optional<std::string_view>{why},
+             {.text = "Why the cache cannot be used although it answers.", .maximum = longest_detail});
 }
 
 template <typename Sink, typename Resource>

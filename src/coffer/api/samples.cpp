@@ -121,7 +121,7 @@ service::health_report health() {
   made.ready = true;
   made.database = true;
   made.schema = "ready";
-  made.cache = "up";
+  made.cache.state = "up";
   return made;
 }
 
@@ -129,7 +129,7 @@ service::health_report not_ready() {
   service::health_report made;
   made.database = true;
   made.schema = "missing";
-  made.cache = "up";
+  made.cache.state = "up";
   made.message = "the database has no schema yet: run `coffer migrate up`";
   return made;
 }

@@ -82,6 +82,7 @@ class parser {
     add_verify();
     add_doctor();
     add_healthcheck();
+    add_cache();
     key_.emplace(app_, exit_codes, [this](CLI::App& where) { offer_database(where); });
     version_ = app_.add_subcommand("version", "Print the version");
     add_completion();
@@ -127,6 +128,7 @@ class parser {
   void add_verify();
   void add_doctor();
   void add_healthcheck();
+  void add_cache();
   void add_completion();
 
   /// The innermost command that was named.
@@ -172,6 +174,7 @@ class parser {
   CLI::App* verify_ = nullptr;
   CLI::App* doctor_ = nullptr;
   CLI::App* healthcheck_ = nullptr;
+  CLI::App* cache_clear_ = nullptr;
   CLI::App* version_ = nullptr;
   CLI::App* completion_ = nullptr;
   std::optional<key_arguments> key_;
@@ -374,6 +377,20 @@ void parser::add_healthcheck() {
   healthcheck_->footer(fmt::format("It waits for 2 s at most.\n\n{}", exit_codes));
 }
 
+void parser::add_cache() {
+  CLI::App* const cache = app_.add_subcommand("cache", "Work on what servers keep in Redis");
+  cache->require_subcommand(1);
+  cache_clear_ = cache->add_subcommand("clear", "Drop the cached inventories and popular products, and nothing else");
+  offer(*cache_clear_, find_setting("--redis-url"), given_);
+  offer(*cache_clear_, find_setting("--redis-prefix"), given_);
+  offer_env_file(*cache_clear_);
+  cache_clear_->footer(fmt::format(
+      "Needed after the database was restored to an earlier moment. Safe beside running servers; their own copies of "
+      "the\npopular products last until --popular-ttl. Keys without the prefix, and the limits, stay as they "
+      "are.\n\n{}",
+      exit_codes));
+}
+
 void parser::add_completion() {
   completion_ = app_.add_subcommand("completion", "Print a script by which bash completes this command line");
   completion_->footer(
@@ -453,6 +470,12 @@ command parser::build() {
   if (doctor_->parsed()) {
     const settings_source source = take_service_file();
     return doctor_command{.how = all_settings(), .source = source, .json = wants_json()};
+  }
+  if (cache_clear_->parsed()) {
+    cache_clear_command made;
+    made.how.redis_url = resolve_one("--redis-url", given_, env_, &settings::redis_url);
+    made.how.redis_prefix = resolve_one("--redis-prefix", given_, env_, &settings::redis_prefix);
+    return made;
   }
   if (healthcheck_->parsed()) {
     return healthcheck_command{healthcheck_url()};

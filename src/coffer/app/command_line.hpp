@@ -74,6 +74,11 @@ struct key_command {
   bool json = false;    ///< of list
 };
 
+/// `coffer cache clear`
+struct cache_clear_command {
+  settings how;  ///< where Redis is, and the prefix
+};
+
 struct version_command {};
 
 /// Nothing to run: help was asked for, or the arguments are wrong.
@@ -84,7 +89,7 @@ struct print_and_exit {
 };
 
 using command = std::variant<serve_command, migrate_command, seed_command, healthcheck_command, verify_command,
-                             doctor_command, key_command, version_command, print_and_exit>;
+                             doctor_command, key_command, cache_clear_command, version_command, print_and_exit>;
 
 /// The process's environment: what a command line leaves open is looked up there.
 struct process_environment {

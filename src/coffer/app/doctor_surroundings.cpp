@@ -28,7 +28,13 @@ net::task<redis::outcome> try_write(redis::client& cache, const std::string& pre
   co_return co_await cache.command(std::move(words));
 }
 
-finding judged(const redis::outcome& said) {
+finding judged(const redis::outcome& said, const std::string& refusal) {
+  if (!refusal.empty()) {
+    return {.subject = "cache",
+            .grade = health_grade::doubtful,
+            .detail = fmt::format("Redis answers and cannot be used: {}", refusal),
+            .remedy = "correct --redis-url (REDIS_URL); until then inventories cost a query each"};
+  }
   if (!said) {
     return {.subject = "cache",
             .grade = health_grade::doubtful,
@@ -97,7 +103,8 @@ net::task<std::vector<finding>> look_at_cache(const settings& s) {
     // A command that is given while the connection is being made waits for it.
     how.command_timeout = s.redis_connect_timeout + s.redis_command_timeout;
     redis::client cache{co_await asio::this_coro::executor, std::move(how)};
-    all.push_back(judged(co_await try_write(cache, s.redis_prefix)));
+    const redis::outcome said = co_await try_write(cache, s.redis_prefix);
+    all.push_back(judged(said, cache.refusal()));
     co_await cache.close();
   } catch (const std::invalid_argument& e) {
     failure = e.what();

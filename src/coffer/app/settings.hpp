@@ -27,7 +27,9 @@ struct settings {
   std::string tls_certificate;                  ///< PEM file, the chain; empty: the API is plain HTTP
   std::string tls_key;                          ///< PEM file; needed with tls_certificate
   auth_mode auth = auth_mode::off;
-  bool test_keys = false;                          ///< whether cof_test_ keys are accepted
+  std::string allowed_hosts;  ///< with auth off: further names for Host, comma-separated
+  std::string cors_origins;   ///< whose pages may read answers, comma-separated, or *; empty: nobody's
+  bool test_keys = false;     ///< whether cof_test_ keys are accepted
   std::chrono::milliseconds stock_refresh{15000};  ///< how old the metrics of stocks may be, 100 ms..1 h
   std::chrono::milliseconds key_refresh{2000};     ///< how long a revoked key may go on working, 100 ms..1 min
   std::string jwt_keys;                            ///< file with a JSON Web Key Set; empty: no players' tokens

@@ -135,6 +135,16 @@ std::expected<void, std::string> check_tokens(const settings& s) {
   return {};
 }
 
+std::expected<void, std::string> check_origins(const settings& s) {
+  if (!s.cors_origins.empty() && s.auth != auth_mode::required) {
+    return std::unexpected{
+        std::string{"--cors-origins (COFFER_CORS_ORIGINS) needs --auth required (COFFER_AUTH=required): without it "
+                    "those pages could "
+                    "spend everybody's credits"}};
+  }
+  return {};
+}
+
 std::expected<void, std::string> check_tls(const settings& s) {
   if (s.tls_certificate.empty() != s.tls_key.empty()) {
     return std::unexpected{std::string{
@@ -224,6 +234,9 @@ std::expected<settings, std::string> resolve_settings(
   }
   if (const auto tokens = check_tokens(s); !tokens) {
     return std::unexpected{tokens.error()};
+  }
+  if (const auto pages = check_origins(s); !pages) {
+    return std::unexpected{pages.error()};
   }
   if (const auto tls = check_tls(s); !tls) {
     return std::unexpected{tls.error()};

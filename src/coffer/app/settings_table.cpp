@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "coffer/api/browsers.hpp"
 #include "coffer/app/settings_kinds.hpp"
 #include "coffer/app/settings_values.hpp"
 #include "coffer/base/assert.hpp"
@@ -36,7 +37,9 @@ constexpr const char* address_rule = "an IP address and a port, such as 127.0.0.
 
 bool accepts_address(std::string_view value) { return parse_listen_address(value).has_value(); }
 
-bool accepts_redis(std::string_view value) { return value.starts_with("redis://") || value.starts_with("unix://"); }
+bool accepts_redis(std::string_view value) {
+  return value.starts_with("redis://") || value.starts_with("rediss://") || value.starts_with("unix://");
+}
 
 bool accepts_prefix(std::string_view value) {
   return !value.empty() && value.size() <= 64 && std::ranges::all_of(value, [](char c) { return c > ' ' && c < 127; });
@@ -106,6 +109,26 @@ setting_spec database_url(setting_spec spec) {
   return spec;
 }
 
+setting_spec origins(setting_spec spec) {
+  spec.shape = "ORIGINS";
+  spec.set = [](settings& s, std::string_view value) -> outcome {
+    if (value == "none") {
+      s.cors_origins.clear();
+      return {};
+    }
+    if (const auto read = api::cors::parse(value); !read) {
+      return std::unexpected{
+          fmt::format("origins with commas between them, such as https://shop.example,http://localhost:5173, or * for "
+                      "all, or none: {}",
+                      read.error())};
+    }
+    s.cors_origins = value;
+    return {};
+  };
+  spec.show = [](const settings& s) { return s.cors_origins.empty() ? std::string{"none"} : s.cors_origins; };
+  return spec;
+}
+
 setting_spec as_switch(setting_spec spec) {
   spec.is_switch = true;
   return spec;
@@ -129,6 +152,13 @@ void add_network(std::vector<setting_spec>& all) {
   all.push_back(choice(named("--auth", "COFFER_AUTH", network, "whether requests must carry a key or token"),
                        COFFER_MEMBER(auth),
                        std::array{std::pair{"off", auth_mode::off}, std::pair{"required", auth_mode::required}}));
+  all.push_back(text(named("--allowed-hosts", "COFFER_ALLOWED_HOSTS", network,
+                           "with --auth off: further names that requests may have in Host"),
+                     COFFER_MEMBER(allowed_hosts), "NAMES",
+                     "host names and IP addresses with commas between them, such as coffer,shop.internal", true,
+                     api::host_guard::accepts));
+  all.push_back(origins(named("--cors-origins", "COFFER_CORS_ORIGINS", network,
+                              "origins whose pages may send players' tokens and read answers; *: all")));
   all.push_back(as_switch(on_off(named("--allow-insecure-listen", "COFFER_ALLOW_INSECURE_LISTEN", network,
                                        "listen beyond this machine although --auth is off"),
                                  COFFER_MEMBER(allow_insecure_listen))));
@@ -165,7 +195,7 @@ void add_storage(std::vector<setting_spec>& all) {
 
 void add_redis(std::vector<setting_spec>& all) {
   all.push_back(as_secret(text(named("--redis-url", "REDIS_URL", redis, "where Redis is; none: no cache"),
-                               COFFER_MEMBER(redis_url), "URL", "redis://host:port/number or unix:///path", true,
+                               COFFER_MEMBER(redis_url), "URL", "redis[s]://host:port/number or unix:///path", true,
                                accepts_redis)));
   all.push_back(text(named("--redis-prefix", "COFFER_REDIS_PREFIX", redis,
                            "start of every key, its own for each database that shares a Redis"),

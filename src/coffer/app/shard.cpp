@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "coffer/api/render.hpp"
+#include "coffer/app/settings_values.hpp"
 #include "coffer/base/log.hpp"
 
 namespace coffer::app {
@@ -77,11 +78,15 @@ shard::shard(const settings& s, const std::atomic<bool>& draining, service::sold
       credentials_{credential_options(s)},
       gate_{credentials_, limits, keys_} {}
 
-std::string shard::cache_state() const {
+service::cache_report shard::cache_state() const {
   if (!redis_) {
-    return "off";
+    return {"off", {}};
   }
-  return redis_->available() ? "up" : "down";
+  if (redis_->available()) {
+    return {"up", {}};
+  }
+  const std::string& why = redis_->refusal();
+  return {"down", why.empty() ? std::string{} : "Redis cannot be used: " + why};
 }
 
 net::task<> shard::forget_inventories() {
@@ -113,7 +118,13 @@ void shard::open(ledger::ledger& lanes, std::vector<service::inventory_reader*> 
                     .held = {settings_.spool_directory, settings_.max_upload_answers}};
   api::dispatch_options how;
   how.slow = settings_.slow_request;
-  api_ = std::make_unique<api::dispatch>(std::move(with), how);
+  if (!settings_.cors_origins.empty()) {
+    how.origins = api::cors::parse(settings_.cors_origins).value();
+  }
+  if (settings_.auth == auth_mode::off) {
+    how.hosts = api::host_guard{parse_listen_address(settings_.listen).value().host, settings_.allowed_hosts};
+  }
+  api_ = std::make_unique<api::dispatch>(std::move(with), std::move(how));
 }
 
 void shard::run() { context_.run(); }
@@ -124,6 +135,7 @@ net::task<> shard::close(net::deadline until, net::deadline lanes_end) {
     // A lane ends what it has begun, by the deadline of its last request. What that changes Redis must still be told.
     co_await tasks_.join(lanes_end);
   }
+  inventory_cache_.stop();
   if (redis_) {
     co_await redis_->close();
   }

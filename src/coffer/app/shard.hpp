@@ -45,7 +45,7 @@ class shard {
   [[nodiscard]] http::handler& handler() { return *api_; }
 
  private:
-  [[nodiscard]] std::string cache_state() const;
+  [[nodiscard]] service::cache_report cache_state() const;
   net::task<> forget_inventories();
 
   /// The services that need the ledger.

@@ -56,6 +56,7 @@ constexpr std::array<std::string_view, errc_count> names = {
     "overloaded",
     "not_executed",
     "precondition_failed",
+    "misdirected_request",
 };
 static_assert(!names.back().empty());
 

@@ -61,10 +61,11 @@ enum class errc : std::uint8_t {
   overloaded,
   not_executed,
   precondition_failed,
+  misdirected_request,
 };
 
 /// The number of codes, for tables indexed by errc.
-inline constexpr std::size_t errc_count = static_cast<std::size_t>(errc::precondition_failed) + 1;
+inline constexpr std::size_t errc_count = static_cast<std::size_t>(errc::misdirected_request) + 1;
 
 /// The code as the contract spells it, e.g. "insufficient_funds".
 std::string_view to_string(errc code) noexcept;

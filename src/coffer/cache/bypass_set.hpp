@@ -77,7 +77,10 @@ class bypass_set {
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return index_.size(); }
-  [[nodiscard]] bool empty(time now) const { return index_.empty() && !everybody(now); }
+  [[nodiscard]] bool empty(time now) {
+    purge(now);
+    return index_.empty() && !everybody(now);
+  }
 
  private:
   struct entry {

@@ -15,6 +15,12 @@ metrics::counter fills(const char* result) {
                       {{"result", result}});
 }
 
+metrics::counter repairs(const char* result) {
+  return make_counter("coffer_cache_repairs_total",
+                      "Commands that repeated lost invalidations or set fences anew, by what became of them.",
+                      {{"result", result}});
+}
+
 metrics::counter popular(const char* source) {
   return make_counter("coffer_popular_reads_total", "Reads of the popular products, by where they came from.",
                       {{"source", source}});
@@ -38,6 +44,8 @@ const inventory_metrics& inventory_metrics::get() {
                    "Users whose cache entry could not be deleted after a change; they bypass the cache."),
       make_counter("coffer_cache_renewals_total",
                    "Whole caches dropped: by a start, or because too many invalidations were lost."),
+      repairs("done"),
+      repairs("failed"),
       metrics::make_gauge("coffer_cache_bypass_users", "Users who bypass the cache."),
       metrics::make_gauge("coffer_cache_doubtful_users", "Users of whom a commit is in doubt."),
   };

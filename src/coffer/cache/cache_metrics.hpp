@@ -20,6 +20,8 @@ struct inventory_metrics {
   metrics::counter invalidated;
   metrics::counter invalidations_lost;
   metrics::counter renewals;
+  metrics::counter repairs_done;
+  metrics::counter repairs_failed;
   metrics::gauge bypass_users;
   metrics::gauge doubtful_users;
 };

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -67,8 +68,9 @@ struct inventory_cache_options {
 /// How: a reader that finds nothing first takes a lease in Redis, then reads the database, then replaces its lease,
 /// and only its lease, by the value. An invalidation deletes the key, and with it any lease. So a slow reader stores
 /// nothing once something newer was announced, nor after the key was evicted, flushed or expired. An invalidation that
-/// fails puts its users on a local list, and the cache is not used for them until a later one succeeds. Nobody knows
-/// what an earlier process had on such a list: before its first read a new one ends the epoch that it found.
+/// fails puts its users on a local list, and the cache is not used for them until a later one succeeds. What was lost
+/// is sent again by itself, after a second and then with growing pauses. Nobody knows what an earlier process had on
+/// such a list: before its first read a new one ends the epoch that it found.
 class inventory_cache {
  public:
   /// Reads the database. A refusal (no such user) is passed on and not cached.
@@ -100,9 +102,17 @@ class inventory_cache {
   /// could not be reached; call again then.
   net::task<bool> reset(std::string epoch);
 
+  /// From now on lost invalidations are not repeated any more, so that no timer keeps the event loop busy.
+  void stop();
+
  private:
   class impl;
   std::shared_ptr<impl> impl_;
 };
+
+/// Makes all that is cached under `prefix` worthless, in all processes, and then deletes it: inventories and the
+/// popular products. Fences of commits in doubt stay. Gives the number of inventories that were looked at, nullopt when
+/// Redis did not answer or refused a command. Copies that processes keep of the popular products live on.
+net::task<std::optional<std::int64_t>> drop_everything(redis::client& redis, std::string prefix);
 
 }  // namespace coffer::cache

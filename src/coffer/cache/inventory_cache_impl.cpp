@@ -24,6 +24,8 @@ inventory_cache::impl::impl(net::executor ex, redis::client* redis, inventory_ca
       // A value that was stored just before its lease ended lives for its TTL from then on.
       bypass_{options_.max_bypassed, options_.ttl + options_.lease_ttl},
       doubts_{options_.max_doubts, options_.doubt, options_.ttl},
+      repair_pause_{shortest_repair_pause},
+      repair_timer_{std::in_place, ex, [this] { on_repair_timer(); }},
       starts_{std::move(ex), 1, options_.max_waiting},
       safe_from_{std::chrono::steady_clock::now() + options_.ttl + options_.lease_ttl} {}
 

@@ -13,8 +13,13 @@
 #include "coffer/cache/inventory_cache.hpp"
 #include "coffer/cache/nonce.hpp"
 #include "coffer/cache/single_flight.hpp"
+#include "coffer/net/watchdog.hpp"
 
 namespace coffer::cache {
+
+/// Between attempts to repeat what was lost: doubled with each that fails.
+inline constexpr std::chrono::milliseconds shortest_repair_pause{1000};
+inline constexpr std::chrono::milliseconds longest_repair_pause{16'000};
 
 class inventory_cache::impl : public std::enable_shared_from_this<impl> {
  public:
@@ -31,6 +36,7 @@ class inventory_cache::impl : public std::enable_shared_from_this<impl> {
   void invalidate(std::span<const user_version> changed);
   void fence(std::span<const user_version> perhaps_changed);
   net::task<bool> reset(std::string epoch);
+  void stop() { repair_timer_.reset(); }
 
  private:
   /// How a read of the cache went.
@@ -76,8 +82,11 @@ class inventory_cache::impl : public std::enable_shared_from_this<impl> {
   void settle(std::span<const user_id> users, bypass_set::mark sent, bool success);
   void send_fences(std::span<const user_version> doubtful, bool repairs);
   void fences_sent(std::span<const user_id> users, bypass_set::mark sent, bool success);
-  /// Sends what was lost again, and fences whose life is half over; while that fails, once a second at most.
+  /// Sends what was lost again, and fences whose life is half over; while that fails, after growing pauses.
   void repair();
+  /// Sees to it that repair() is called while there is something to repeat, also when nobody reads.
+  void plan_repair();
+  void on_repair_timer();
   void send_forget(std::vector<user_id> users);
   void send_renew();
   void repaired(bool success);
@@ -101,6 +110,9 @@ class inventory_cache::impl : public std::enable_shared_from_this<impl> {
   int repairs_ = 0;  ///< commands of repair() without a reply
   bool repair_failed_ = false;
   std::chrono::steady_clock::time_point next_repair_{};
+  std::chrono::milliseconds repair_pause_;
+  bool repair_planned_ = false;
+  std::optional<net::watchdog> repair_timer_;  ///< gone after stop()
 
   std::optional<std::string> found_epoch_;  ///< the one in force when this began, empty: none; once that is known
   single_flight<int, view> starts_;

@@ -18,7 +18,6 @@ using namespace std::chrono_literals;
 
 /// Users per command that repeats something: about a millisecond of Redis' time.
 constexpr std::size_t repair_chunk = 256;
-constexpr auto repair_pause = 1s;
 
 }  // namespace
 
@@ -56,7 +55,7 @@ net::task<inventory_cache::impl::view> inventory_cache::impl::begin() {
     co_return view::unreachable;
   }
   if (!done->is_integer()) {
-    next_begin_ = clock::now() + repair_pause;
+    next_begin_ = clock::now() + shortest_repair_pause;
     co_return view::bypass;
   }
   begun_ = true;
@@ -101,6 +100,7 @@ void inventory_cache::impl::fence(std::span<const user_version> perhaps_changed)
        perhaps_changed = perhaps_changed.subspan(std::min(repair_chunk, perhaps_changed.size()))) {
     send_fences(perhaps_changed.first(std::min(repair_chunk, perhaps_changed.size())), false);
   }
+  plan_repair();
   update_gauges();
 }
 
@@ -150,6 +150,7 @@ void inventory_cache::impl::settle(std::span<const user_id> users, bypass_set::m
     for (const user_id user : users) {
       bypass_.add(user, now);
     }
+    plan_repair();
   } else {
     m.invalidated.add(static_cast<double>(users.size()));
     if (bypass_.size() > 0) {
@@ -159,6 +160,20 @@ void inventory_cache::impl::settle(std::span<const user_id> users, bypass_set::m
     }
   }
   update_gauges();
+}
+
+void inventory_cache::impl::plan_repair() {
+  if (repair_planned_ || !repair_timer_ || (bypass_.empty(clock::now()) && doubts_.size() == 0)) {
+    return;
+  }
+  repair_planned_ = true;
+  repair_timer_->arm(std::max(clock::now() + shortest_repair_pause, next_repair_));
+}
+
+void inventory_cache::impl::on_repair_timer() {
+  repair_planned_ = false;
+  repair();
+  plan_repair();
 }
 
 void inventory_cache::impl::repair() {
@@ -212,13 +227,16 @@ void inventory_cache::impl::send_renew() {
 }
 
 void inventory_cache::impl::repaired(bool success) {
+  (success ? inventory_metrics::get().repairs_done : inventory_metrics::get().repairs_failed).add();
   repair_failed_ = repair_failed_ || !success;
   if (--repairs_ > 0) {
     return;
   }
   if (repair_failed_) {
-    next_repair_ = clock::now() + repair_pause;
+    next_repair_ = clock::now() + repair_pause_;
+    repair_pause_ = std::min(repair_pause_ * 2, longest_repair_pause);
   } else {
+    repair_pause_ = shortest_repair_pause;
     repair();
   }
 }

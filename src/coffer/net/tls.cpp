@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -148,6 +149,20 @@ std::unique_ptr<SSL_CTX, context_deleter> make_context(const SSL_METHOD* method)
   return made;
 }
 
+/// The certificate with its chain and its key, which must belong together.
+void use_certificate(SSL_CTX* c, const std::string& certificate, const std::string& key) {
+  SSL_CTX_set_default_passwd_cb(c, no_passphrase);
+  if (SSL_CTX_use_certificate_chain_file(c, certificate.c_str()) != 1) {
+    fail("cannot be read as a PEM certificate chain", certificate);
+  }
+  if (SSL_CTX_use_PrivateKey_file(c, key.c_str(), SSL_FILETYPE_PEM) != 1) {
+    fail("cannot be read as a PEM key without a passphrase, or is not that of the certificate", key);
+  }
+  if (SSL_CTX_check_private_key(c) != 1) {
+    fail("is not the key of the certificate", key);
+  }
+}
+
 }  // namespace
 
 bool has_tls() noexcept { return true; }
@@ -156,6 +171,7 @@ struct tls_context::state {
   std::unique_ptr<SSL_CTX, context_deleter> context;
   std::chrono::sys_seconds expires_at;
   bool is_server = false;
+  std::string asked_name;  ///< of a client: the host name that it asks for; empty: none
 };
 
 tls_context::tls_context(std::unique_ptr<state> s) : state_{std::move(s)} {}
@@ -171,23 +187,42 @@ std::shared_ptr<const tls_context> tls_context::for_server(const std::string& ce
   SSL_CTX* const c = made->context.get();
   SSL_CTX_set_cipher_list(c, ciphers);
   SSL_CTX_set_alpn_select_cb(c, choose_protocol, nullptr);
-  SSL_CTX_set_default_passwd_cb(c, no_passphrase);
   // Clients come back with tickets, which the server need not remember.
   SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
-  if (SSL_CTX_use_certificate_chain_file(c, certificate.c_str()) != 1) {
-    fail("cannot be read as a PEM certificate chain", certificate);
-  }
-  if (SSL_CTX_use_PrivateKey_file(c, key.c_str(), SSL_FILETYPE_PEM) != 1) {
-    fail("cannot be read as a PEM key without a passphrase, or is not that of the certificate", key);
-  }
-  if (SSL_CTX_check_private_key(c) != 1) {
-    fail("is not the key of the certificate", key);
-  }
+  use_certificate(c, certificate, key);
   made->expires_at = expiry_of(SSL_CTX_get0_certificate(c));
   STACK_OF(X509)* chain = nullptr;
   SSL_CTX_get0_chain_certs(c, static_cast<void*>(&chain));
   for (int i = 0; i < sk_X509_num(chain); ++i) {
     made->expires_at = std::min(made->expires_at, expiry_of(sk_X509_value(chain, i)));
+  }
+  return std::shared_ptr<const tls_context>{new tls_context{std::move(made)}};
+}
+
+std::shared_ptr<const tls_context> tls_context::for_client(const tls_peer& server) {
+  ERR_clear_error();
+  auto made = std::make_unique<state>();
+  made->context = make_context(TLS_client_method());
+  SSL_CTX* const c = made->context.get();
+  SSL_CTX_set_cipher_list(c, ciphers);
+  SSL_CTX_set_verify(c, SSL_VERIFY_PEER, nullptr);
+  if (server.authorities.empty()) {
+    SSL_CTX_set_default_verify_paths(c);
+  } else if (SSL_CTX_load_verify_file(c, server.authorities.c_str()) != 1) {
+    fail("cannot be read as PEM certificates", server.authorities);
+  }
+  X509_VERIFY_PARAM* const demands = SSL_CTX_get0_param(c);
+  // What is no IP address is a name.
+  if (X509_VERIFY_PARAM_set1_ip_asc(demands, server.name.c_str()) != 1) {
+    ERR_clear_error();
+    X509_VERIFY_PARAM_set_hostflags(demands, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    if (X509_VERIFY_PARAM_set1_host(demands, server.name.data(), server.name.size()) != 1) {
+      throw std::runtime_error{"OpenSSL: " + reason()};
+    }
+    made->asked_name = server.name;
+  }
+  if (!server.certificate.empty()) {
+    use_certificate(c, server.certificate, server.key);
   }
   return std::shared_ptr<const tls_context>{new tls_context{std::move(made)}};
 }
@@ -221,6 +256,9 @@ tls_channel::tls_channel(std::shared_ptr<const tls_context> context, int socket)
     SSL_set_accept_state(ssl);
   } else {
     SSL_set_connect_state(ssl);
+    if (const std::string& name = context_->state_->asked_name; !name.empty()) {
+      SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(name.c_str()));
+    }
   }
 }
 
@@ -266,6 +304,9 @@ tls_channel::handshake tls_channel::shake_hands() {
       failure_ = "the peer closed the connection";
       break;
     case io_status::failed:
+      if (const long verdict = SSL_get_verify_result(engine_->ssl.get()); verdict != X509_V_OK) {
+        failure_ = fmt::format("the certificate is refused: {}", X509_verify_cert_error_string(verdict));
+      }
       break;
   }
   return handshake::failed;

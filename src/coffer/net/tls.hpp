@@ -13,14 +13,26 @@ namespace coffer::net {
 /// Whether this program was built with TLS (-Dtls).
 bool has_tls() noexcept;
 
+/// What a client demands of a server, and shows it.
+struct tls_peer {
+  std::string name;  ///< host name or IP address that its certificate must be for; a host name is asked for (SNI)
+  std::string authorities;  ///< PEM file with the certificates that are trusted; empty: those of the system
+  std::string certificate;  ///< PEM file with the client's certificate and its chain; empty: it shows none
+  std::string key;          ///< PEM file with the key of that certificate
+};
+
 /// A server's certificate with its key, and what it accepts: TLS 1.2 with forward secrecy and authenticated encryption
-/// (RFC 9325 sections 3.1.1 and 4.2), or TLS 1.3; HTTP/1.1 alone (ALPN, RFC 7301). Or a client of this machine's own
-/// server. Shared by the connections that began with it. Thread-safe.
+/// (RFC 9325 sections 3.1.1 and 4.2), or TLS 1.3; HTTP/1.1 alone (ALPN, RFC 7301). Or what a client
+/// trusts. Shared by the connections that began with it. Thread-safe.
 class tls_context {
  public:
   /// Reads PEM files: the certificate first and then those that lead to its root, and its key without a passphrase.
   /// Throws std::runtime_error that names the file and what is wrong with it.
   static std::shared_ptr<const tls_context> for_server(const std::string& certificate, const std::string& key);
+
+  /// For a server whose certificate must be good and its own. Throws std::runtime_error that names the file and what is
+  /// wrong with it, or says that this build has no TLS.
+  static std::shared_ptr<const tls_context> for_client(const tls_peer& server);
 
   /// For asking a server that is known by its address: its certificate is not looked at. Throws std::runtime_error
   /// without TLS in this build.

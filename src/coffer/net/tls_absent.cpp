@@ -20,6 +20,7 @@ tls_context::tls_context(std::unique_ptr<state> s) : state_{std::move(s)} {}
 tls_context::~tls_context() = default;
 std::chrono::sys_seconds tls_context::expires_at() const noexcept { return {}; }
 std::shared_ptr<const tls_context> tls_context::for_server(const std::string&, const std::string&) { refuse(); }
+std::shared_ptr<const tls_context> tls_context::for_client(const tls_peer&) { refuse(); }
 std::shared_ptr<const tls_context> tls_context::for_unverified_client() { refuse(); }
 
 struct tls_channel::engine {};

@@ -36,11 +36,23 @@ address address_of(const options& how) {
   return *std::move(parsed);
 }
 
+std::shared_ptr<const net::tls_context> tls_of(const address& where) {
+  if (!where.tls) {
+    return nullptr;
+  }
+  try {
+    return net::tls_context::for_client(*where.tls);
+  } catch (const std::runtime_error& e) {
+    throw std::invalid_argument{std::string{"the Redis URL asks for TLS that is not to be had: "} + e.what()};
+  }
+}
+
 }  // namespace
 
 client::client(net::executor ex, options how) {
   address where = address_of(how);
-  impl_ = std::make_shared<impl>(std::move(ex), std::move(how), std::move(where));
+  std::shared_ptr<const net::tls_context> tls = tls_of(where);
+  impl_ = std::make_shared<impl>(std::move(ex), std::move(how), std::move(where), std::move(tls));
   impl_->start();
 }
 
@@ -75,6 +87,8 @@ net::task<outcome> client::eval(std::string_view source, std::vector<std::string
 bool client::available() const noexcept { return impl_->available(); }
 
 const std::string& client::server_run() const noexcept { return impl_->server_run(); }
+
+const std::string& client::refusal() const noexcept { return impl_->refusal(); }
 
 std::size_t client::pending() const noexcept { return impl_->pending(); }
 

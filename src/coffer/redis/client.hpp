@@ -54,7 +54,8 @@ struct options {
 /// given while a connection is being made wait for it. Never throws for trouble with Redis.
 class client {
  public:
-  /// Throws std::invalid_argument, with a sentence for the operator, when the URL is malformed.
+  /// Throws std::invalid_argument, with a sentence for the operator, when the URL is malformed or names files for TLS
+  /// that cannot be used.
   client(net::executor ex, options how);
   /// Ends what waits with `lost` or `unavailable`. Call close() first where the order of shutdown allows it.
   ~client();
@@ -79,6 +80,10 @@ class client {
   /// The run_id of the server that was reached last: another one has other data. Of a server that does not tell, a word
   /// of this connection's own: every connection may have led to another one. "-" before the first.
   [[nodiscard]] const std::string& server_run() const noexcept;
+
+  /// Why the server that answers at the address cannot be used: it refuses the login, or is a node of a cluster. Empty
+  /// while that is not known or not so.
+  [[nodiscard]] const std::string& refusal() const noexcept;
 
   /// Commands that wait for a reply.
   [[nodiscard]] std::size_t pending() const noexcept;

@@ -14,6 +14,9 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
+/// Until a server that cannot be used is tried again.
+constexpr std::chrono::milliseconds refused_pause{2000};
+
 /// Stands for the run of a server that does not tell it: 96 random bits.
 std::string unnamed_run() {
   std::random_device device;
@@ -29,10 +32,11 @@ void fail(callback& done, failure why) {
 
 }  // namespace
 
-client::impl::impl(net::executor ex, options how, address where)
+client::impl::impl(net::executor ex, options how, address where, std::shared_ptr<const net::tls_context> tls)
     : executor_{std::move(ex)},
       options_{std::move(how)},
       address_{std::move(where)},
+      tls_{std::move(tls)},
       breaker_{options_.breaker_failures, options_.breaker_open},
       random_{std::random_device{}()} {
   command_timer_.emplace(executor_, [this] { on_command_expiry(); });
@@ -47,7 +51,7 @@ void client::impl::connect() {
   state_ = state::connecting;
   reader_ = std::make_unique<reader>();
   login_ = std::make_unique<login>(address_);
-  transport_ = std::make_shared<transport>(executor_, *this);
+  transport_ = std::make_shared<transport>(executor_, *this, tls_);
   connect_timer_->arm(net::deadline_in(options_.connect_timeout));
   transport_->open(address_);
 }
@@ -87,8 +91,8 @@ void client::impl::on_bytes(std::string_view bytes) {
 }
 
 void client::impl::take_login(const reply& answer) {
-  if (const auto refusal = login_->take(answer)) {
-    return lose(*refusal);
+  if (auto why = login_->take(answer)) {
+    return refuse(*std::move(why));
   }
   if (!login_->complete()) {
     return;
@@ -119,12 +123,28 @@ void client::impl::take_reply(reply answer) {
   }
   note_success();
   arm();
+  // Of a server that does not say in INFO what it is.
+  const std::string_view code = answer.error_code();
+  const bool clustered = code == "MOVED" || code == "CROSSSLOT" || code == "CLUSTERDOWN";
   if (*done) {
     (*done)(std::move(answer));
   }
+  if (!clustered) {
+    refusal_.clear();
+  } else {
+    refuse(std::string{cluster_refusal});
+  }
 }
 
-void client::impl::on_lost(const asio::error_code& why) { lose(why.message()); }
+void client::impl::refuse(std::string why) {
+  if (why != refusal_) {
+    refusal_ = std::move(why);
+    log::warn("redis cannot be used", {{"address", address_.to_string()}, {"reason", refusal_}});
+  }
+  lose({});
+}
+
+void client::impl::on_lost(const std::string& why) { lose(why); }
 
 void client::impl::lose(std::string_view why, std::optional<failure> first) {
   const bool was_ready = state_ == state::ready;
@@ -132,7 +152,7 @@ void client::impl::lose(std::string_view why, std::optional<failure> first) {
   disconnect();
   state_ = state::waiting;
   client_metrics::get().losses.add();
-  if (was_ready || backoff_.attempts() == 0) {
+  if (!why.empty() && (was_ready || backoff_.attempts() == 0)) {
     // Later attempts fail in silence until one succeeds.
     log::warn("redis connection lost", {{"address", address_.to_string()}, {"reason", why}, {"connected", was_ready}});
   }
@@ -141,7 +161,7 @@ void client::impl::lose(std::string_view why, std::optional<failure> first) {
   }
   std::vector<callback> ended = line_.clear();
   arm();
-  connect_timer_->arm(net::deadline_in(backoff_.next(random_)));
+  connect_timer_->arm(net::deadline_in(why.empty() ? refused_pause : backoff_.next(random_)));
   for (callback& done : ended) {
     fail(done, std::exchange(first, std::nullopt).value_or(others));
   }

@@ -23,7 +23,7 @@ namespace coffer::redis {
 /// Held by the client and by coroutines that are inside a call of it.
 class client::impl final : public std::enable_shared_from_this<impl>, public transport_owner {
  public:
-  impl(net::executor ex, options how, address where);
+  impl(net::executor ex, options how, address where, std::shared_ptr<const net::tls_context> tls);
   ~impl();
 
   void start();
@@ -38,6 +38,7 @@ class client::impl final : public std::enable_shared_from_this<impl>, public tra
 
   [[nodiscard]] bool available() const noexcept;
   [[nodiscard]] const std::string& server_run() const noexcept { return server_run_; }
+  [[nodiscard]] const std::string& refusal() const noexcept { return refusal_; }
   [[nodiscard]] std::size_t pending() const noexcept { return line_.size(); }
   [[nodiscard]] const net::executor& executor() const noexcept { return executor_; }
 
@@ -52,13 +53,15 @@ class client::impl final : public std::enable_shared_from_this<impl>, public tra
 
   void on_connected() override;
   void on_bytes(std::string_view bytes) override;
-  void on_lost(const asio::error_code& why) override;
+  void on_lost(const std::string& why) override;
 
   void connect();
   void take_login(const reply& answer);
   void take_reply(reply answer);
-  /// Gives the connection up, ends all commands (with `first`, if there is one, that in front) and plans the next
-  /// attempt.
+  /// The server cannot be used. As lose(); said once for each reason.
+  void refuse(std::string why);
+  /// Gives the connection up (empty `why`: that has been told), ends all commands (with `first`, if there is one, that
+  /// in front) and plans the next attempt.
   void lose(std::string_view why, std::optional<failure> first = std::nullopt);
   /// What becomes of commands when the connection ends now. Before the login is complete they are only collected.
   [[nodiscard]] failure cut_off() const noexcept {
@@ -76,6 +79,7 @@ class client::impl final : public std::enable_shared_from_this<impl>, public tra
   net::executor executor_;
   options options_;
   address address_;
+  std::shared_ptr<const net::tls_context> tls_;
   state state_ = state::waiting;
   std::shared_ptr<transport> transport_;
   std::unique_ptr<reader> reader_;
@@ -86,6 +90,7 @@ class client::impl final : public std::enable_shared_from_this<impl>, public tra
   backoff backoff_;
   std::minstd_rand random_;
   std::string server_run_ = "-";
+  std::string refusal_;  ///< of the server that answered last
   bool flush_planned_ = false;
   // Gone after stop(), so that no timer keeps the event loop busy.
   std::optional<net::watchdog> command_timer_;

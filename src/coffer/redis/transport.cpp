@@ -2,6 +2,8 @@
 
 #include <sys/socket.h>
 
+#include <utility>
+
 namespace coffer::redis {
 
 namespace {
@@ -13,7 +15,8 @@ bool would_block(const asio::error_code& e) { return e == asio::error::would_blo
 
 }  // namespace
 
-transport::transport(const net::executor& ex, transport_owner& owner) : socket_{ex}, owner_{&owner} {}
+transport::transport(const net::executor& ex, transport_owner& owner, std::shared_ptr<const net::tls_context> tls)
+    : socket_{ex}, tls_{std::move(tls)}, owner_{&owner} {}
 
 void transport::open(const address& where) {
   if (!where.path.empty()) {
@@ -36,7 +39,7 @@ void transport::open(const address& where) {
                                return;
                              }
                              if (e) {
-                               self->report_lost(e);
+                               self->report_lost(e.message());
                                return;
                              }
                              for (const auto& entry : found) {
@@ -52,7 +55,7 @@ void transport::try_next() {
   socket_.close(e);
   socket_.open(to.protocol(), e);
   if (e) {
-    report_lost(e);
+    report_lost(e.message());
     return;
   }
   socket_.async_connect(to, [self = shared_from_this()](const asio::error_code& failed) {
@@ -64,7 +67,7 @@ void transport::try_next() {
     } else if (self->next_candidate_ < self->candidates_.size()) {
       self->try_next();
     } else {
-      self->report_lost(failed);
+      self->report_lost(failed.message());
     }
   });
 }
@@ -76,20 +79,88 @@ void transport::connected() {
     socket_.set_option(asio::ip::tcp::no_delay{true}, e);
   }
   if (e) {
-    report_lost(e);
+    report_lost(e.message());
     return;
   }
-  wait_readable();
-  owner_->on_connected();
+  if (tls_) {
+    channel_ = std::make_unique<net::tls_channel>(tls_, socket_.native_handle());
+    shake_hands();
+  } else {
+    begin();
+  }
 }
 
-void transport::wait_readable() {
-  socket_.async_wait(protocol::socket::wait_read, [self = shared_from_this()](const asio::error_code& e) {
+void transport::shake_hands() {
+  switch (channel_->shake_hands()) {
+    case net::tls_channel::handshake::done:
+      return begin();
+    case net::tls_channel::handshake::waits:
+      break;
+    case net::tls_channel::handshake::failed:
+    case net::tls_channel::handshake::plain:
+      return report_lost("TLS: " + channel_->failure());
+  }
+  socket_.async_wait(wait_for(asio::socket_base::wait_read), [self = shared_from_this()](const asio::error_code& e) {
     if (self->owner_ == nullptr) {
       return;
     }
     if (e) {
-      self->report_lost(e);
+      self->report_lost(e.message());
+    } else {
+      self->shake_hands();
+    }
+  });
+}
+
+void transport::begin() {
+  wait_readable();
+  owner_->on_connected();
+}
+
+asio::socket_base::wait_type transport::wait_for(asio::socket_base::wait_type otherwise) const {
+  if (!channel_) {
+    return otherwise;
+  }
+  return channel_->waits_for_room() ? asio::socket_base::wait_write : asio::socket_base::wait_read;
+}
+
+net::io_result transport::receive() {
+  if (channel_) {
+    const net::io_result got = channel_->read(input_);
+    failure_ = got.status == net::io_status::failed ? "TLS: " + channel_->failure() : std::string{};
+    return got;
+  }
+  asio::error_code e;
+  const std::size_t size = socket_.read_some(asio::buffer(input_), e);
+  if (!e) {
+    return {net::io_status::moved, size};
+  }
+  failure_ = e.message();
+  return {would_block(e) ? net::io_status::waits : net::io_status::failed};
+}
+
+net::io_result transport::send(std::string_view bytes) {
+  if (channel_) {
+    const net::io_result sent = channel_->write(bytes);
+    failure_ = sent.status == net::io_status::failed ? "TLS: " + channel_->failure() : std::string{};
+    return sent;
+  }
+  asio::error_code e;
+  const std::size_t size = socket_.write_some(asio::buffer(bytes.data(), bytes.size()), e);
+  if (!e) {
+    return {net::io_status::moved, size};
+  }
+  failure_ = e.message();
+  return {would_block(e) ? net::io_status::waits : net::io_status::failed};
+}
+
+void transport::wait_readable() {
+  socket_.async_wait(wait_for(asio::socket_base::wait_read), [self = shared_from_this()](const asio::error_code& e) {
+    if (self->owner_ == nullptr) {
+      return;
+    }
+    if (e) {
+      self->report_lost(e.message());
       return;
     }
     self->read_available();
@@ -100,13 +171,14 @@ void transport::wait_readable() {
 }
 
 void transport::read_available() {
-  for (std::size_t size = input_.size(); size == input_.size() && owner_ != nullptr && !broken_;) {
-    asio::error_code e;
-    size = socket_.read_some(asio::buffer(input_), e);
-    if (e && !would_block(e)) {
-      report_lost(e);
-    } else if (size > 0) {
-      owner_->on_bytes({input_.data(), size});
+  for (bool more = true; more && owner_ != nullptr && !broken_;) {
+    const net::io_result got = receive();
+    // A socket that did not fill the room has no more; TLS gives a record at a time.
+    more = got.status == net::io_status::moved && (channel_ || got.size == input_.size());
+    if (got.status == net::io_status::moved) {
+      owner_->on_bytes({input_.data(), got.size});
+    } else if (got.status != net::io_status::waits) {
+      report_lost(failure_.empty() ? "the server has closed the connection" : failure_);
     }
   }
 }
@@ -116,14 +188,14 @@ void transport::flush() {
     return;
   }
   while (sent_ < unsent_.size()) {
-    asio::error_code e;
-    sent_ += socket_.write_some(asio::buffer(unsent_.data() + sent_, unsent_.size() - sent_), e);
-    if (would_block(e)) {
+    const net::io_result moved = send(std::string_view{unsent_}.substr(sent_));
+    sent_ += moved.size;
+    if (moved.status == net::io_status::waits) {
       wait_writable();
       return;
     }
-    if (e) {
-      report_lost(e);
+    if (moved.status != net::io_status::moved) {
+      report_lost(failure_.empty() ? "the server has closed the connection" : failure_);
       return;
     }
   }
@@ -137,7 +209,7 @@ void transport::wait_writable() {
     sent_ = 0;
   }
   writing_ = true;
-  socket_.async_wait(protocol::socket::wait_write, [self = shared_from_this()](const asio::error_code& e) {
+  socket_.async_wait(wait_for(asio::socket_base::wait_write), [self = shared_from_this()](const asio::error_code& e) {
     self->writing_ = false;
     if (self->owner_ != nullptr && !e) {
       self->flush();
@@ -145,12 +217,12 @@ void transport::wait_writable() {
   });
 }
 
-void transport::report_lost(const asio::error_code& why) {
+void transport::report_lost(std::string why) {
   if (broken_) {
     return;
   }
   broken_ = true;
-  asio::post(socket_.get_executor(), [self = shared_from_this(), why] {
+  asio::post(socket_.get_executor(), [self = shared_from_this(), why = std::move(why)] {
     if (self->owner_ != nullptr) {
       self->owner_->on_lost(why);
     }
@@ -161,6 +233,9 @@ void transport::close() {
   owner_ = nullptr;
   if (resolver_) {
     resolver_->cancel();
+  }
+  if (channel_ && !broken_) {
+    channel_->finish();
   }
   asio::error_code ignored;
   socket_.close(ignored);

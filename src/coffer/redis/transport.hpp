@@ -1,4 +1,4 @@
-// One connected socket, TCP or unix: bytes out, bytes in. Knows neither commands nor replies.
+// One connected socket, TCP with or without TLS, or unix: bytes out, bytes in. Knows neither commands nor replies.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ class transport_owner {
   virtual void on_connected() = 0;
   virtual void on_bytes(std::string_view bytes) = 0;
   /// It could not be connected, or is broken or closed by the peer.
-  virtual void on_lost(const asio::error_code& why) = 0;
+  virtual void on_lost(const std::string& why) = 0;
 
  protected:
   ~transport_owner() = default;
@@ -27,7 +27,8 @@ class transport_owner {
 /// Used once: opened, written to, closed. Held by its pending operations; the owner must call close() before it goes.
 class transport : public std::enable_shared_from_this<transport> {
  public:
-  transport(const net::executor& ex, transport_owner& owner);
+  /// `tls`: what TLS is spoken by; null: none.
+  transport(const net::executor& ex, transport_owner& owner, std::shared_ptr<const net::tls_context> tls);
 
   /// Connects; names are looked up on asio's resolver thread and all their addresses are tried. No deadline: call
   /// close().
@@ -54,11 +55,20 @@ class transport : public std::enable_shared_from_this<transport> {
 
   void try_next();
   void connected();
+  void shake_hands();
+  void begin();
+  net::io_result receive();
+  net::io_result send(std::string_view bytes);
   void wait_readable();
   void wait_writable();
-  void report_lost(const asio::error_code& why);
+  /// What the socket waits for before it is tried again, where it would wait for `otherwise` without TLS.
+  [[nodiscard]] asio::socket_base::wait_type wait_for(asio::socket_base::wait_type otherwise) const;
+  void report_lost(std::string why);
 
   asio::basic_stream_socket<protocol, net::executor> socket_;
+  std::shared_ptr<const net::tls_context> tls_;
+  std::unique_ptr<net::tls_channel> channel_;  ///< over the socket; null without TLS
+  std::string failure_;                        ///< why receive() or send() failed
   std::unique_ptr<resolver> resolver_;
   transport_owner* owner_;  ///< nullptr after close()
   std::vector<protocol::endpoint> candidates_;

@@ -1,5 +1,7 @@
 #include "coffer/redis/url.hpp"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
 #include <utility>
@@ -143,9 +145,41 @@ std::optional<std::string> read_host(std::string_view authority, address& into) 
   return std::nullopt;
 }
 
+/// "cacert=FILE&cert=FILE&key=FILE&sni=NAME", any of them.
+std::optional<std::string> read_tls(std::string_view query, net::tls_peer& into) {
+  const std::array<std::pair<std::string_view, std::string*>, 4> known = {
+      {{"cacert", &into.authorities}, {"cert", &into.certificate}, {"key", &into.key}, {"sni", &into.name}}};
+  while (!query.empty()) {
+    const std::string_view each = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(each.size() + 1, query.size()));
+    const std::string_view name = each.substr(0, each.find('='));
+    const auto value = decode(each.substr(std::min(name.size() + 1, each.size())));
+    const auto* const found =
+        std::find_if(known.begin(), known.end(), [name](const auto& k) { return k.first == name; });
+    if (found == known.end()) {
+      return fmt::format("the only parameters are cacert, cert, key and sni, not '{}'", name);
+    }
+    if (!value || value->empty() || !found->second->empty()) {
+      return fmt::format("the parameter {} has no value, a malformed one, or more than one", name);
+    }
+    *found->second = *value;
+  }
+  if (into.certificate.empty() != into.key.empty()) {
+    return "the parameters cert and key need each other";
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> read_tcp(std::string_view rest, address& into) {
-  if (rest.find_first_of("?#") != std::string_view::npos) {
-    return "redis:// takes no parameters";
+  const std::size_t mark = rest.find_first_of("?#");
+  if (mark != std::string_view::npos) {
+    if (!into.tls || rest[mark] == '#') {
+      return into.tls ? "there is a # in it" : "redis:// takes no parameters";
+    }
+    if (auto wrong = read_tls(rest.substr(mark + 1), *into.tls)) {
+      return wrong;
+    }
+    rest = rest.substr(0, mark);
   }
   const std::size_t slash = rest.find('/', rest.rfind('@') == std::string_view::npos ? 0 : rest.rfind('@'));
   std::string_view authority = rest.substr(0, slash);
@@ -155,6 +189,9 @@ std::optional<std::string> read_tcp(std::string_view rest, address& into) {
   }
   if (auto wrong = read_host(authority, into)) {
     return wrong;
+  }
+  if (into.tls && into.tls->name.empty()) {
+    into.tls->name = into.host;
   }
   return database.empty() ? std::nullopt : set_database(database, into);
 }
@@ -166,11 +203,12 @@ std::string address::to_string() const {
     return fmt::format("unix://{}?db={}", path, database);
   }
   const bool v6 = host.find(':') != std::string::npos;
-  return fmt::format("redis://{}{}{}:{}/{}", v6 ? "[" : "", host, v6 ? "]" : "", port, database);
+  return fmt::format("{}://{}{}{}:{}/{}", tls ? "rediss" : "redis", v6 ? "[" : "", host, v6 ? "]" : "", port, database);
 }
 
 std::expected<address, std::string> parse_url(std::string_view url) {
   constexpr std::string_view tcp = "redis://";
+  constexpr std::string_view tls = "rediss://";
   constexpr std::string_view local = "unix://";
   address parsed;
   std::optional<std::string> wrong;
@@ -178,10 +216,11 @@ std::expected<address, std::string> parse_url(std::string_view url) {
     wrong = read_tcp(url.substr(tcp.size()), parsed);
   } else if (url.starts_with(local)) {
     wrong = read_unix(url.substr(local.size()), parsed);
-  } else if (url.starts_with("rediss://")) {
-    wrong = "TLS (rediss://) is not supported";
+  } else if (url.starts_with(tls)) {
+    parsed.tls.emplace();
+    wrong = read_tcp(url.substr(tls.size()), parsed);
   } else {
-    wrong = "it starts neither with redis:// nor with unix://";
+    wrong = "it starts with none of redis://, rediss:// and unix://";
   }
   if (wrong) {
     return refusal{"the Redis URL is malformed: " + *wrong};

@@ -10,6 +10,12 @@
 
 namespace coffer::service {
 
+/// How the cache is.
+struct cache_report {
+  std::string state;    ///< "up", "down" or "off"
+  std::string message;  ///< why it cannot be used although it answers; else empty
+};
+
 /// A snapshot of what the process depends on.
 struct health_report {
   bool ready = false;
@@ -17,13 +23,13 @@ struct health_report {
   bool database = false;                ///< answers
   std::string_view schema = "unknown";  ///< "ready": the one this binary needs; else schema_finding::state
   std::string message;                  ///< why not ready, with the next step; empty when ready
-  std::string cache;                    ///< "up", "down" or "off": never a reason not to be ready
+  cache_report cache;                   ///< never a reason not to be ready
 };
 
 /// One instance per thread, over the one watch of the process.
 class health {
  public:
-  health(database_watch& database, std::function<std::string()> cache_state, const std::atomic<bool>& draining)
+  health(database_watch& database, std::function<cache_report()> cache_state, const std::atomic<bool>& draining)
       : database_{database}, cache_state_{std::move(cache_state)}, draining_{draining} {}
 
   /// Never throws for a failing dependency: that is what the report says.
@@ -44,7 +50,7 @@ class health {
 
  private:
   database_watch& database_;
-  std::function<std::string()> cache_state_;
+  std::function<cache_report()> cache_state_;
   const std::atomic<bool>& draining_;
 };
 
