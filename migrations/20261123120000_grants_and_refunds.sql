@@ -11,8 +11,8 @@ create table refunds (
 -- The journal may hold refunds from before this migration was taken back. Read before the journal is altered, so that
 -- nobody waits for it meanwhile; a refund has no detail_1 when that was deleted on purpose.
 insert into refunds (user_id, version, units)
-  select user_id, detail_1, sum(quantity) from transactions where kind = 4 and status = 2 and detail_1 is not null
-  group by user_id, detail_1;
+  select user_id, detail_1, sum(case when product_id is null then amount + coalesce(detail_2, 0) else quantity end)
+  from transactions where kind = 4 and status = 2 and detail_1 is not null group by user_id, detail_1;
 
 -- What an operator gave as the reason of a grant or refund. Of those rows detail_1 and detail_2 are: of a grant -1 when it
 -- takes something away; of a refund the version of the purchase, and the units that had been used up (of a refusal: that

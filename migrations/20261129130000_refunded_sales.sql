@@ -14,7 +14,7 @@ create table refunded_sales (
 insert into refunded_sales (hour, product_id, lane, purchases, units, revenue)
   select date_trunc('hour', p.created_at, 'UTC'), p.product_id, 0, count(*) filter (where r.units = p.quantity),
     sum(r.units), least(sum(p.amount / p.quantity * r.units), 9223372036854775807)
-  from refunds r join transactions p using (user_id, version) group by 1, 2;
+  from refunds r join transactions p using (user_id, version) where p.kind = 2 group by 1, 2;
 
 -- migrate:down
 -- coffer:drops refunded_sales: up counts them again from refunds

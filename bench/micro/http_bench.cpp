@@ -71,7 +71,7 @@ void write_receipt(benchmark::State& state) {
   how.request_id = row.request_id;
   std::string out;
   for (auto _ : state) {
-    http::response answer{201, http::json_type, api::render_receipt(row)};
+    http::response answer{201, http::json_type, api::render_receipt({row, api::audience::player})};
     answer.add("Location", "/users/12345/transactions/17");
     out.clear();
     http::serialise(answer, how, out);

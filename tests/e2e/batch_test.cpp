@@ -86,8 +86,11 @@ TEST_CASE("a refused operation makes an atomic batch not happen, and is all that
   CHECK(all["operations"][0]["problem"]["code"] == "not_executed");
   CHECK_FALSE(all["operations"][0].contains("transaction"));
   CHECK(all["operations"][1]["status"] == 402);
-  CHECK(all["operations"][1]["problem"]["required"] == 1100);
-  CHECK(all["operations"][1]["problem"]["available"] == 1000);
+  CHECK(all["operations"][1]["problem"]["required"] == 700);
+  CHECK(all["operations"][1]["problem"]["available"] == 600);
+  CHECK(all["operations"][1]["transaction"]["amount"] == 700);
+  CHECK(all["operations"][1]["transaction"]["quantity"] == 700);
+  CHECK(all["operations"][1]["transaction"]["balance_after"] == 1000);
   CHECK(all["operations"][2]["problem"]["code"] == "not_executed");
   CHECK(test::balance_of(shop.client, shop.user) == 1000);
   CHECK(test::owned_units(shop.client, shop.user, shop.product) == 0);
@@ -260,9 +263,9 @@ TEST_CASE("a refused atomic batch shows numbers that fit together, and shows the
   const auto first = batch(shop.client, shop.user, true, operations).json();
   const auto& refused = first["operations"][1];
   CHECK(refused["problem"]["code"] == "not_enough_items");
-  CHECK(refused["problem"]["required"] == 4);
-  CHECK(refused["problem"]["available"] == 3);
-  CHECK(refused["transaction"]["quantity"] == 4);
+  CHECK(refused["problem"]["required"] == 2);
+  CHECK(refused["problem"]["available"] == 1);
+  CHECK(refused["transaction"]["quantity"] == 2);
   CHECK(test::owned_units(shop.client, shop.user, shop.product) == 3);
   REQUIRE(shop.buy(10).status == 201);
   const auto again = batch(shop.client, shop.user, true, operations).json();

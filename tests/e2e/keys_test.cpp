@@ -212,6 +212,58 @@ TEST_CASE("a player's token touches its own user and no other, whether that exis
   CHECK(test::audit(db).empty());
 }
 
+TEST_CASE("a player sees an operator's note only if it is public") {
+  test::database db;
+  const test::temporary_folder folder;
+  const test::token_maker maker{"ES256", "2026"};
+  const std::string file = (folder.path() / "keys.json").string();
+  std::ofstream{file} << test::key_set(maker);
+  const test::server_process server{
+      db, with_auth({{"COFFER_JWT_KEYS", file}, {"COFFER_JWT_ISSUER", "game"}, {"COFFER_JWT_AUDIENCE", "coffer"}})};
+  auto client = server.client();
+  const auto staff = bearer(make_key(db, "admin"));
+  const auto player = bearer(maker.sign(test::claims_for(1)));
+  REQUIRE(client.post("/users", R"({"username":"one","email":"one@example.com"})", staff).status == 201);
+  const auto granted = [&](const std::string& more) {
+    const auto answer =
+        client.post("/users/1/grants", R"({"credits":5,"reason":"cheater, see case 7")" + more + "}", staff);
+    REQUIRE(answer.status == 201);
+    return answer.json()["transaction"];
+  };
+  const auto secret = granted("");
+  CHECK(secret["note"] == "cheater, see case 7");
+  CHECK(!secret["note_public"].boolean());
+  const auto open = granted(R"(,"note_public":true)");
+  CHECK(open["note_public"].boolean());
+  REQUIRE(client.post("/users/1/transactions/2/refund", R"({"reason":"case 8"})", staff).status == 409);
+  REQUIRE(client
+              .post("/grants/bulk",
+                    R"({"user_id":1,"credits":1,"reason":"gift","note_public":true,"idempotency_key":"b"})",
+                    {staff[0], {"Content-Type", "application/x-ndjson"}})
+              .status == 200);
+  for (const char* path : {"/users/1/transactions", "/users/1/transactions/1", "/users/1/transactions/3",
+                           "/users/1/statement", "/users/1/statement?format=csv"}) {
+    CAPTURE(path);
+    const auto seen = client.get(path, player);
+    REQUIRE(seen.status == 200);
+    const std::string what = client.get(path, staff).body;
+    CHECK(seen.body.find("case 8") == std::string::npos);
+    CHECK(seen.body.find("note_public\":") == std::string::npos);
+    const bool single = std::string{path}.find("transactions/") != std::string::npos;
+    CHECK((single || seen.body.find("cheater") != std::string::npos));
+    CHECK((what.find("cheater") != std::string::npos || what.find("case 8") != std::string::npos));
+  }
+  CHECK(!client.get("/users/1/transactions/1", player).json().contains("note"));
+  const auto page = client.get("/users/1/transactions", player).json()["items"];
+  CHECK(page[0]["note"] == "gift");
+  CHECK(page[2]["note"] == "cheater, see case 7");
+  CHECK(!page[3].contains("note"));
+  const auto lines = client.get("/users/1/statement", player).json()["items"];
+  CHECK(lines[0]["note"].is_null());
+  CHECK(lines[1]["note"] == "cheater, see case 7");
+  CHECK(client.get("/users/1/statement?format=csv", staff).body.find(",true,key:") != std::string::npos);
+}
+
 TEST_CASE("token keys rotate with SIGHUP, and a broken file leaves the old ones in force") {
   test::database db;
   const test::temporary_folder folder;

@@ -148,13 +148,98 @@ TEST_CASE("what has been used up is refunded by force alone, and booked as missi
 
 TEST_CASE("only completed purchases of the same user are refunded") {
   test::shop s;
-  CHECK(refund(s.client, s.user, 1).json()["code"] == "not_refundable");
+  CHECK(grant(s.client, s.user, R"("credits":-1)").status == 201);
+  const auto granted = refund(s.client, s.user, 2).json();
+  CHECK(granted["code"] == "not_refundable");
+  CHECK(granted["requested"] == 1);
+  CHECK(granted["refundable"] == 0);
   REQUIRE(s.buy(999999).status == 422);
   REQUIRE(test::use(s.client, s.user, s.product).status == 409);
   CHECK(refund(s.client, s.user, 2).json()["code"] == "not_refundable");
   CHECK(refund(s.client, s.user, 77).json()["code"] == "transaction_not_found");
   CHECK(refund(s.client, 999, 1).json()["code"] == "transaction_not_found");
   CHECK(refund(s.client, s.user, 1, R"("quantity":0,"force":"yes")").json()["errors"].size() == 2);
+  CHECK(books(s.db) == "");
+}
+
+TEST_CASE("a chargeback takes a deposit back, or what is left of it where that is allowed") {
+  test::shop s;
+  const auto whole = version_of(test::deposit(s.client, s.user, 300, "card-1"));
+  const auto taken = refund(s.client, s.user, whole, {}, "chargeback-1");
+  REQUIRE(taken.status == 201);
+  CHECK(taken.json()["balance"] == 1000);
+  CHECK(taken.json()["item"].is_null());
+  const auto row = taken.json()["transaction"];
+  CHECK(row["kind"] == "refund");
+  CHECK(row["product_id"].is_null());
+  CHECK(row["amount"] == 300);
+  CHECK(row["quantity"] == 0);
+  CHECK(row["refunded_version"] == whole);
+  CHECK(row["missing"] == 0);
+  CHECK(refund(s.client, s.user, whole, {}, "chargeback-1").body == taken.body);
+  CHECK(refund(s.client, s.user, whole, R"("up_to":true)", "chargeback-1").json()["code"] == "idempotency_key_reused");
+  CHECK(refund(s.client, s.user, whole, R"("up_to":true)").json()["code"] == "already_refunded");
+
+  REQUIRE(s.buy(400).status == 201);
+  const auto refused = refund(s.client, s.user, 1, {}, "chargeback-2");
+  CHECK(refused.status == 409);
+  CHECK(refused.json()["code"] == "not_refundable");
+  CHECK(refused.json()["requested"] == 1000);
+  CHECK(refused.json()["refundable"] == 600);
+  CHECK(refund(s.client, s.user, 1, {}, "chargeback-2").body == refused.body);
+  const auto rest = refund(s.client, s.user, 1, R"("up_to":true)", "chargeback-3").json();
+  CHECK(rest["balance"] == 0);
+  CHECK(rest["transaction"]["amount"] == 600);
+  CHECK(rest["transaction"]["missing"] == 400);
+  const auto later = version_of(test::deposit(s.client, s.user, 5, "card-2"));
+  REQUIRE(s.buy(5).status == 201);
+  const auto operations = fmt::format(
+      R"({{"user_id":{},"operations":[{{"op":"refund","version":{},"up_to":true,"reason":"chargeback"}}]}})", s.user,
+      later);
+  CHECK(s.client.post("/batch", operations).json()["operations"][0]["receipt"]["transaction"]["missing"] == 5);
+  const auto statement = s.client.get(fmt::format("/users/{}/statement", s.user)).json()["items"];
+  CHECK(statement[2]["change"] == -300);
+  CHECK(statement[6]["missing"] == 400);
+  CHECK(statement[6]["change"] == -600);
+  const auto csv = s.client.get(fmt::format("/users/{}/statement?format=csv", s.user)).body;
+  CHECK(csv.find(",1,by accident,,400,") != std::string::npos);
+  CHECK(books(s.db) == "");
+}
+
+TEST_CASE("what does not go with the transaction that is refunded is said, and nothing is done") {
+  test::shop s;
+  const auto bought = version_of(s.buy(2));
+  const auto wrong = [&](std::int64_t version, const std::string& members) {
+    const auto answer = refund(s.client, s.user, version, members);
+    CHECK(answer.status == 422);
+    const auto problem = answer.json();
+    std::string all;
+    for (const auto& e : problem["errors"].elements()) {
+      all += e["pointer"].text() + " " + e["code"].text() + "; ";
+    }
+    return all;
+  };
+  CHECK(wrong(1, R"("quantity":1,"force":true)") == "#/quantity other_kind; #/force other_kind; ");
+  CHECK(wrong(bought, R"("up_to":true)") == "#/up_to other_kind; ");
+  const auto batch = fmt::format(
+      R"({{"user_id":{},"operations":[{{"op":"refund","version":{},"up_to":true,"reason":"x"}}]}})", s.user, bought);
+  CHECK(s.client.post("/batch", batch).json()["errors"][0]["pointer"] == "#/operations/0/up_to");
+  CHECK(s.client.get(fmt::format("/users/{}", s.user)).json()["version"] == bought);
+}
+
+TEST_CASE("of many chargebacks that race purchases the deposit is taken back once") {
+  test::shop s;
+  test::server_process other{s.db};
+  const auto statuses = test::parallel_map(24, [&](std::size_t i) {
+    auto client = i % 2 == 0 ? s.server.client() : other.client();
+    return i % 3 == 0 ? refund(client, s.user, 1, R"("up_to":true)").status
+                      : test::buy(client, s.user, s.product, 60).status;
+  });
+  std::int64_t taken = 0;
+  for (std::size_t i = 0; i < statuses.size(); i += 3) {
+    taken += statuses[i] == 201 ? 1 : 0;
+  }
+  CHECK(taken == 1);
   CHECK(books(s.db) == "");
 }
 
@@ -243,9 +328,9 @@ TEST_CASE("the statement shows what was granted and refunded, and why") {
   CHECK(further[4]["change"] == 0);
   CHECK(further[5]["missing"] == 1);
   const auto csv = s.client.get(fmt::format("/users/{}/statement?format=csv", s.user)).body;
-  CHECK(csv.find(",2,by accident,,0,\r\n") != std::string::npos);
-  CHECK(csv.find(",,a gift,take,,\r\n") != std::string::npos);
-  CHECK(csv.find(",4,by accident,,1,\r\n") != std::string::npos);
+  CHECK(csv.find(",2,by accident,,0,false,\r\n") != std::string::npos);
+  CHECK(csv.find(",,a gift,take,,false,\r\n") != std::string::npos);
+  CHECK(csv.find(",4,by accident,,1,false,\r\n") != std::string::npos);
 }
 
 TEST_CASE("falsified refunds are found") {

@@ -128,7 +128,7 @@ TEST_CASE("a statement as CSV has a header, CRLF, quotes where needed, and no fo
   const std::string last = csv.body.substr(csv.body.rfind("\r\n", csv.body.size() - 3) + 2);
   const auto bought = shop.client.get(fmt::format("/users/{}/transactions/2", shop.user)).json();
   CHECK(last ==
-        fmt::format("2,{},purchase,completed,{},\"'=HYPERLINK(\"\"x\"\"), now\",2,20,-20,980,,\"'-k,1\",{},,,,,\r\n",
+        fmt::format("2,{},purchase,completed,{},\"'=HYPERLINK(\"\"x\"\"), now\",2,20,-20,980,,\"'-k,1\",{},,,,,,\r\n",
                     bought["created_at"].text(), product,
                     bought["request_id"].text().starts_with('-') ? "'" + bought["request_id"].text()
                                                                  : bought["request_id"].text()));

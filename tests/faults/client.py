@@ -119,6 +119,7 @@ class Client:
             return "POST", f"/users/{a.user}/grants", json.dumps({**Client._granted(a), "reason": "test"})
         if a.kind == "refund":
             what = {"quantity": a.quantity} if a.quantity else {}
+            what |= {"up_to": True} if a.up_to else {}
             path = f"/users/{a.user}/transactions/{a.purchase}/refund"
             return "POST", path, json.dumps({**what, "force": a.force, "reason": "test"})
         body = json.dumps({"user_id": a.user, "quantity": a.quantity})

@@ -27,6 +27,11 @@ class Decisions:
         row = self.journal.get((user, version))
         return row if row is not None and row.completed and row.kind == KINDS["purchase"] else None
 
+    def deposit_of(self, user, version):
+        """The completed deposit at a version, or None."""
+        row = self.journal.get((user, version))
+        return row if row is not None and row.completed and row.kind == KINDS["deposit"] else None
+
     def books(self, row, a):
         """Whether a row's numbers are those that the attempt asked for."""
         if a.kind == "deposit":
@@ -36,6 +41,8 @@ class Decisions:
         if a.kind == "grant":
             wanted = (0, abs(a.quantity)) if a.product else (abs(a.quantity), 0)
             return (row.amount, row.quantity) == wanted and (row.detail_1 == TAKEN_AWAY) == (a.quantity < 0)
+        if a.kind == "refund" and not a.product:
+            return row.quantity == 0 and row.detail_1 == a.purchase
         units = a.quantity or (row.quantity if a.kind == "refund" else 0)
         return (row.amount, row.quantity) == (units * self.price(a), units) and (
             a.kind != "refund" or row.detail_1 == a.purchase)
@@ -50,6 +57,9 @@ class Decisions:
         units = collections.Counter()
         for row in self.snapshot.rows:
             if not row.completed or row.kind != KINDS["refund"]:
+                continue
+            if row.product_id is None:
+                yield from self._wrong_chargeback(row, units)
                 continue
             purchase = self.purchase_of(row.user_id, row.detail_1)
             if purchase is None or purchase.version > row.version or purchase.product_id != row.product_id:
@@ -67,6 +77,21 @@ class Decisions:
         for purchase in units.keys() | self.snapshot.refunds.keys():
             if units[purchase] != self.snapshot.refunds.get(purchase, 0):
                 yield f"of user and version {purchase} {units[purchase]} were refunded, and it is not counted so"
+
+    def _wrong_chargeback(self, row, units):
+        """A deposit is taken back as a whole, as far as it is there, and the rest is missing."""
+        deposit = self.deposit_of(row.user_id, row.detail_1)
+        if deposit is None or deposit.version > row.version or row.quantity != 0:
+            yield f"{row} takes back {deposit}"
+            return
+        units[row.user_id, deposit.version] += row.amount + missing(row)
+        before, a = self.before[row.user_id, row.version], self.issued.get(row.request_id)
+        if before.refunded.get(deposit.version):
+            yield f"{row} takes back {deposit} once more"
+        if row.amount != min(before.balance, deposit.amount) or row.amount + missing(row) != deposit.amount:
+            yield f"{row} takes {row.amount} of {deposit}, and says that {missing(row)} are missing, of {before}"
+        if missing(row) and a is not None and not a.up_to:
+            yield f"{row} leaves {missing(row)} behind, and nobody had allowed it"
 
     def wrong_stocks(self):
         """Sold is what was bought; what was given back is for sale once more, and nothing else is."""
@@ -121,7 +146,11 @@ class Decisions:
         return a.kind in ("use", "grant") and before.items.get(a.product, 0) < abs(a.quantity)
 
     def _not_refundable(self, a, row, before):
-        purchase = self.purchase_of(a.user, a.purchase)
+        purchase, deposit = self.purchase_of(a.user, a.purchase), self.deposit_of(a.user, a.purchase)
+        if deposit is not None:
+            there = min(before.balance, deposit.amount)
+            return (not a.up_to and not before.refunded.get(deposit.version) and
+                    row.detail_2 == there < row.amount == deposit.amount)
         if purchase is None:
             return row.detail_2 == 0
         possible = before.refundable(purchase, a.force)
@@ -129,7 +158,9 @@ class Decisions:
 
     def _refunded(self, a, _row, before):
         purchase = self.purchase_of(a.user, a.purchase)
-        return purchase is not None and before.refundable(purchase, force=True) == 0
+        if purchase is None:
+            return a.purchase in before.refunded
+        return before.refundable(purchase, force=True) == 0
 
     def _was_sold_out(self, a, row, _before):
         """As many as the refusal says were left, some time between the sending and the answer of what decided it."""

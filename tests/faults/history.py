@@ -40,8 +40,9 @@ class Attempt:
     product: int = 0              # 0: a grant of credits, or a refund of something that is no purchase
     quantity: int = 0             # units; credits of a deposit; of a grant negative: taken; of a refund 0: all there is
     key: str = ""
-    purchase: int = 0             # version of the purchase that a refund gives back
+    purchase: int = 0             # version of the purchase or deposit that a refund is about
     force: bool = False           # of a refund: also of what is used up
+    up_to: bool = False           # of a deposit's refund: as much as is there
     request_id: str = ""
     invoked: float = 0
     completed: float = float("inf")

@@ -7,7 +7,7 @@ TAKEN_AWAY = -1  # detail_1 of a grant
 
 @dataclasses.dataclass
 class State:
-    """`refunded`: units given back, by version of their purchase."""
+    """`refunded`: units given back, or credits of a deposit taken back, by version of their purchase or deposit."""
     balance: int = 0
     items: dict = dataclasses.field(default_factory=dict)
     refunded: dict = dataclasses.field(default_factory=dict)
@@ -20,7 +20,9 @@ class State:
         if row.product_id is not None:
             items = {**items, row.product_id: items.get(row.product_id, 0) + units * (row.quantity - missing(row))}
         if row.kind == REFUND:
-            refunded = {**refunded, row.detail_1: refunded.get(row.detail_1, 0) + row.quantity}
+            # Of a deposit all credits at once, whether they were still there or not.
+            given_back = row.quantity if row.product_id is not None else row.amount + missing(row)
+            refunded = {**refunded, row.detail_1: refunded.get(row.detail_1, 0) + given_back}
         return State(self.balance + credits * row.amount, items, refunded)
 
     def owned(self):
@@ -34,14 +36,15 @@ class State:
 
 
 def missing(row):
-    """Units that a refund paid for and could not take back."""
+    """Units that a refund paid for, or credits of a deposit, that it could not take back."""
     return row.detail_2 or 0 if row.kind == REFUND else 0
 
 
 def _directions(row):
     """What a completed row does to the balance and to the units owned: -1, 0 or 1."""
     granted = -1 if row.detail_1 == TAKEN_AWAY else 1
-    return {DEPOSIT: (1, 0), PURCHASE: (-1, 1), USE: (0, -1), REFUND: (1, -1), GRANT: (granted, granted)}[row.kind]
+    refunded = -1 if row.product_id is None else 1  # without a product it takes a deposit back
+    return {DEPOSIT: (1, 0), PURCHASE: (-1, 1), USE: (0, -1), REFUND: (refunded, -1), GRANT: (granted, granted)}[row.kind]
 
 
 def states(rows):

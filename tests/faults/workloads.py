@@ -196,7 +196,7 @@ class Mix:
         lately = client.history.bought[-LATELY:]
         if draws < 0.1 or not lately:
             user = draw.choice(self.world.bank)  # the first of its versions is a deposit
-            client.send(Attempt(0, "refund", user, quantity=quantity, key=key, purchase=1, force=force))
+            client.send(Attempt(0, "refund", user, key=key, purchase=1, up_to=force))
             return
         purchase = lately[int(draws * len(lately))]
         refund = self.refund_of(purchase, quantity, key, force)

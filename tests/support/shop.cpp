@@ -30,11 +30,13 @@ constexpr rule rules[] = {
     {"a balance is not the sum of its journal",
      "select count(*) from (select u.id from users u left join transactions t on t.user_id = u.id and t.status = 2"
      " group by u.id having u.balance <> coalesce(sum(case t.kind when 1 then t.amount when 2 then -t.amount"
-     " when 4 then t.amount when 5 then case when t.detail_1 = -1 then -t.amount else t.amount end"
+     " when 4 then case when t.product_id is null then -t.amount else t.amount end when 5 then case when t.detail_1 = "
+     "-1 then -t.amount else t.amount end"
      " else 0 end), 0)) x"},
     {"a balance_after is not the running sum",
      "select count(*) from (select balance_after, sum(case when status <> 2 then 0 when kind = 2 then -amount"
-     " when kind = 3 then 0 when kind = 5 and detail_1 = -1 then -amount else amount end) over (partition by user_id "
+     " when kind = 3 then 0 when kind = 5 and detail_1 = -1 then -amount"
+     " when kind = 4 and product_id is null then -amount else amount end) over (partition by user_id "
      "order by version) as running"
      " from transactions) x where balance_after <> running"},
     {"versions are not dense",
@@ -60,7 +62,8 @@ constexpr rule rules[] = {
      " group by product_id) s full join (select p.product_id, count(*) filter (where r.units = p.quantity) a,"
      " sum(r.units) b, sum(r.amount) c from transactions p join (select user_id, detail_1 as version,"
      " sum(quantity) as units, sum(amount) as amount from transactions where kind = 4 and status = 2"
-     " group by user_id, detail_1) r using (user_id, version) group by p.product_id) j using (product_id)"
+     " group by user_id, detail_1) r using (user_id, version) where p.kind = 2 group by p.product_id) j using "
+     "(product_id)"
      " where (s.a, s.b) is distinct from (j.a, j.b)"
      " or (s.c is distinct from j.c and not (s.c >= 9223372036854775807 and s.c <= j.c))"},
     {"a stock is not what its purchases say, or oversold",
@@ -82,12 +85,21 @@ constexpr rule rules[] = {
      " and (r.units > p.quantity or r.amount * p.quantity <> p.amount * r.units or r.units <>"
      " (select coalesce(sum(units), 0) from refunds c where c.user_id = p.user_id and c.version = p.version))"},
     {"a refund is not of a purchase",
-     "select count(*) from transactions r where r.kind = 4 and r.status = 2 and not exists (select from transactions p"
+     "select count(*) from transactions r where r.kind = 4 and r.status = 2 and r.product_id is not null"
+     " and not exists (select from transactions p"
      " where p.user_id = r.user_id and p.version = r.detail_1 and p.kind = 2 and p.status = 2"
      " and p.product_id = r.product_id)"},
     {"a refund left units behind, or took more than it gave back",
-     "select count(*) from transactions where kind = 4 and status = 2 and (coalesce(detail_2, -1) not between 0 and"
-     " quantity or (detail_2 > 0 and item_quantity_after > 0))"},
+     "select count(*) from transactions where kind = 4 and status = 2 and product_id is not null and"
+     " (coalesce(detail_2, -1) not between 0 and quantity or (detail_2 > 0 and item_quantity_after > 0))"},
+    {"a deposit was taken back twice, in part, or with credits left in the wallet",
+     "select count(*) from (select *, row_number() over (partition by user_id, detail_1 order by version) as nth"
+     " from transactions where kind = 4 and status = 2 and product_id is null) r left join transactions d"
+     " on d.user_id = r.user_id and d.version = r.detail_1 and d.kind = 1 and d.status = 2"
+     " left join refunds c on c.user_id = r.user_id and c.version = r.detail_1"
+     " where r.nth > 1 or r.quantity <> 0 or coalesce(r.detail_2, -1) < 0"
+     " or r.amount + r.detail_2 is distinct from d.amount or c.units is distinct from d.amount"
+     " or (r.detail_2 > 0 and r.balance_after > 0)"},
     {"a row is pending", "select count(*) from transactions where status = 1"},
 };
 

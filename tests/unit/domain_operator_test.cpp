@@ -1,5 +1,7 @@
 // Grants and refunds: what they do, what refuses them, and what their refusals tell.
 #include <deque>
+#include <map>
+#include <random>
 
 #include "coffer/domain/decide.hpp"
 #include "coffer/domain/replay.hpp"
@@ -52,6 +54,14 @@ class counter {
     c.quantity = quantity;
     c.force = force;
     c.note = "why";
+    return c;
+  }
+  /// Of the deposit of so many credits at version 1.
+  command chargeback(std::int64_t deposited, bool up_to = false) {
+    command c = refund();
+    c.product.reset();
+    c.purchase = {.at = version{1}, .amount = {deposited}, .is_deposit = true};
+    c.up_to = up_to;
     return c;
   }
   verdict decide_one(command c) {
@@ -202,6 +212,13 @@ TEST_CASE("what is no completed purchase is not refundable") {
   const transaction row = c.row(deposit);
   CHECK(row.reason == errc::not_refundable);
   CHECK(row.quantity == 0);
+  CHECK(number(refusal_of(row), "requested") == 500);
+  CHECK(number(refusal_of(row), "refundable") == 0);
+  command use = c.refund(2);
+  use.purchase = {.at = version{2}, .amount = {}, .units = 3};
+  CHECK(number(refusal_of(c.row(use)), "requested") == 2);
+  use.quantity = 0;
+  CHECK(number(refusal_of(c.row(use)), "requested") == 3);
   CHECK_FALSE(row.item_quantity_after);
   CHECK(c.balance() == 1000);
 }
@@ -211,6 +228,117 @@ TEST_CASE("a refund that would fill the wallet beyond its limit is refused") {
   c.state.wallets[0].balance = {max_credits.value - 6};
   CHECK(c.row(c.refund(1)).reason == errc::balance_limit_exceeded);
   CHECK(c.owned(potion) == 2);
+}
+
+TEST_CASE("a refusal says what was asked for, at its price, and what could be refunded") {
+  counter c;
+  c.state.holding_of(alice, potion).quantity = 0;
+  const transaction all = c.row(c.refund());
+  CHECK(number(refusal_of(all), "requested") == 3);
+  CHECK(number(refusal_of(all), "refundable") == 0);
+  CHECK(all.amount.value == 21);
+  const transaction many = c.row(c.refund(5, true));
+  CHECK(number(refusal_of(many), "requested") == 5);
+  CHECK(number(refusal_of(many), "refundable") == 3);
+  CHECK(many.amount.value == 35);
+}
+
+TEST_CASE("a deposit is taken back as a whole and once") {
+  counter c;
+  const transaction row = c.row(c.chargeback(400));
+  CHECK(row.status == transaction_status::completed);
+  CHECK(row.amount.value == 400);
+  CHECK(row.quantity == 0);
+  CHECK(row.balance_after.value == 600);
+  CHECK(row.detail_1 == 1);
+  CHECK(missing_of(row) == 0);
+  CHECK_FALSE(row.product);
+  CHECK(c.state.refund_of(alice, version{1}).units == 400);
+  CHECK(c.row(c.chargeback(400)).reason == errc::already_refunded);
+  CHECK(c.row(c.chargeback(400, true)).reason == errc::already_refunded);
+  CHECK(c.balance() == 600);
+}
+
+TEST_CASE("of a deposit that is partly spent as much as is there is taken back, where that is allowed") {
+  counter c;
+  const transaction refused = c.row(c.chargeback(1001));
+  CHECK(refused.reason == errc::not_refundable);
+  CHECK(refused.amount.value == 1001);
+  CHECK(number(refusal_of(refused), "requested") == 1001);
+  CHECK(number(refusal_of(refused), "refundable") == 1000);
+  CHECK(c.balance() == 1000);
+  const transaction taken = c.row(c.chargeback(1001, true));
+  CHECK(taken.amount.value == 1000);
+  CHECK(missing_of(taken) == 1);
+  CHECK(taken.balance_after.value == 0);
+  command other = c.chargeback(7, true);
+  other.purchase.at = version{2};
+  const transaction nothing = c.row(other);
+  CHECK(nothing.status == transaction_status::completed);
+  CHECK(nothing.amount.value == 0);
+  CHECK(missing_of(nothing) == 7);
+}
+
+TEST_CASE("whatever is deposited, spent and taken back, no credit is lost, doubled or invented") {
+  std::minstd_rand random{7};
+  const auto draw = [&random](std::int64_t most) {
+    return std::uniform_int_distribution<std::int64_t>{0, most}(random);
+  };
+  for (int run = 0; run < 300; ++run) {
+    counter c;
+    c.state.wallets = {{.user = alice, .balance = {0}, .at = {0}}};
+    std::vector<transaction> rows;
+    std::map<std::int64_t, std::int64_t> taken;  // by version of the deposit: taken back and missing
+    std::int64_t balance = 0;
+    for (int step = 0; step < 30; ++step) {
+      command wish = c.grant(-1 - draw(40));
+      if (const auto kind = draw(3); kind == 0 || rows.empty()) {
+        wish.kind = transaction_kind::deposit;
+        wish.amount = {1 + draw(50)};
+      } else if (kind > 1) {
+        wish = c.refund(0);
+        wish.purchase = to_refund(rows[static_cast<std::size_t>(draw(std::ssize(rows) - 1))]);
+        wish.product.reset();
+        wish.up_to = draw(1) == 1;
+      }
+      const transaction row = c.row(wish);
+      const bool done = row.status == transaction_status::completed;
+      if (done && row.kind == transaction_kind::refund) {
+        const std::int64_t missing = missing_of(row).value();
+        const transaction& deposit = rows.at(static_cast<std::size_t>(*row.detail_1 - 1));
+        CHECK(deposit.kind == transaction_kind::deposit);
+        CHECK(row.amount.value + missing == deposit.amount.value);
+        CHECK(row.amount.value == std::min(balance, deposit.amount.value));
+        CHECK((missing == 0 || wish.up_to));
+        CHECK(taken.emplace(*row.detail_1, row.amount.value).second);
+      }
+      const bool adds = row.kind == transaction_kind::deposit;
+      balance += done ? (adds ? row.amount.value : -row.amount.value) : 0;
+      CHECK(row.balance_after.value == balance);
+      CHECK(c.balance() == balance);
+      CHECK(balance >= 0);
+      rows.push_back(row);
+    }
+    std::vector<book_violation> found;
+    const replay::catalogue products;
+    replay books{products, [&found](book_violation v) { found.push_back(std::move(v)); }};
+    books.begin(alice, stored_wallet{.user = alice, .balance = balance, .at = std::ssize(rows)});
+    for (const transaction& row : rows) {
+      journal_entry entry;
+      entry.user = alice;
+      entry.at = row.at.value;
+      entry.kind = row.kind;
+      entry.status = row.status;
+      entry.amount = row.amount.value;
+      entry.balance_after = row.balance_after.value;
+      entry.has_reason = row.reason.has_value();
+      entry.detail_1 = row.detail_1;
+      entry.detail_2 = row.detail_2;
+      books.entry(entry);
+    }
+    books.end();
+    CHECK(found.empty());
+  }
 }
 
 TEST_CASE("refunded pieces of a limited product are for sale again") {
@@ -270,4 +398,36 @@ TEST_CASE("a replay follows grants and refunds in both directions") {
   books.holding({.user = alice, .product = potion, .quantity = 0});
   books.end();
   CHECK(found.empty());
+}
+
+TEST_CASE("a replay knows what a deposit's refund takes, and that only an empty wallet lacks any") {
+  const replay::catalogue products;
+  std::vector<book_violation> found;
+  replay books{products, [&found](book_violation v) { found.push_back(std::move(v)); }};
+  const auto entry = [&books](std::int64_t at, transaction_kind kind, std::int64_t amount, std::int64_t balance,
+                              row_extra extra = {}) {
+    journal_entry row;
+    row.user = alice;
+    row.at = at;
+    row.kind = kind;
+    row.amount = amount;
+    row.balance_after = balance;
+    row.detail_1 = extra.first;
+    row.detail_2 = extra.second;
+    books.entry(row);
+  };
+  using enum transaction_kind;
+  books.begin(alice, stored_wallet{.user = alice, .balance = 0, .at = 4});
+  entry(1, deposit, 100, 100);
+  entry(2, deposit, 50, 150);
+  entry(3, refund, 100, 50, {1, 0});
+  entry(4, refund, 50, 0, {2, 0});
+  books.end();
+  CHECK(found.empty());
+  books.begin(alice, stored_wallet{.user = alice, .balance = 10, .at = 2});
+  entry(1, deposit, 100, 100);
+  entry(2, refund, 90, 10, {1, 10});
+  books.end();
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].rule == rule::missing);
 }

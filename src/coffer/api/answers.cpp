@@ -54,16 +54,16 @@ http::response conditional(http::response whole, std::string etag, const http::r
   return whole;
 }
 
-http::response answer_verdict(const domain::verdict& v, const http::request& r) {
+http::response answer_verdict(const domain::verdict& v, const call& from) {
   if (!v) {
-    return refuse(v.error(), r);
+    return refuse(v.error(), from.request);
   }
   const domain::transaction& row = v->row;
   http::response answer;
   if (row.status == domain::transaction_status::failed) {
     answer = problem(domain::refusal_of(row), row.request_id);
   } else {
-    answer = http::response{201, http::json_type, render_receipt(row)};
+    answer = http::response{201, http::json_type, render_receipt({row, audience_of(from.by.who)})};
     answer.add("Location", fmt::format("/users/{}/transactions/{}", row.user.value, row.at.value));
   }
   if (v->replayed) {

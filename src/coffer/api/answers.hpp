@@ -61,6 +61,6 @@ http::response conditional(http::response whole, std::string etag, const http::r
 
 /// What became of a command: a receipt, the refusal that its journal row stands for, or the refusal without a row. A
 /// replay is byte for byte the first answer's body.
-http::response answer_verdict(const domain::verdict& v, const http::request& r);
+http::response answer_verdict(const domain::verdict& v, const call& from);
 
 }  // namespace coffer::api

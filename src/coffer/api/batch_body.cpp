@@ -60,7 +60,8 @@ operation_schema make_grant() {
       .optional("product_id", &batch_operation::product, operation_id, "What is given or taken, instead of credits.")
       .optional("quantity", &batch_operation::quantity, granted_units,
                 "Units of the product; negative: taken away. Not 0.")
-      .required("reason", &batch_operation::reason, operator_reason, "Why; kept with the transaction.")
+      .required("reason", &batch_operation::reason, operator_reason, reason_help)
+      .optional("note_public", &batch_operation::note_public, json::boolean{}, note_public_help)
       .optional("idempotency_key", &batch_operation::idempotency_key, any_key, key_help)
       .rule(check_key)
       .rule([](const batch_operation& o, json::violations& found) {
@@ -70,12 +71,13 @@ operation_schema make_grant() {
 
 operation_schema make_refund() {
   return make_operation("RefundOperation")
-      .required("version", &batch_operation::purchase, operation_id, "The purchase.")
+      .required("version", &batch_operation::purchase, operation_id, "The purchase or deposit.")
       .optional("quantity", &batch_operation::quantity, operation_quantity,
-                "Units to take back; without: all that can be.")
-      .optional("force", &batch_operation::force, json::boolean{},
-                "Whether units that are used up are paid back as well; they are booked as missing.")
-      .required("reason", &batch_operation::reason, operator_reason, "Why; kept with the transaction.")
+                "Units of a purchase to take back; without: all that can be.")
+      .optional("force", &batch_operation::force, json::boolean{}, force_help)
+      .optional("up_to", &batch_operation::up_to, json::boolean{}, up_to_help)
+      .required("reason", &batch_operation::reason, operator_reason, reason_help)
+      .optional("note_public", &batch_operation::note_public, json::boolean{}, note_public_help)
       .optional("idempotency_key", &batch_operation::idempotency_key, any_key, key_help)
       .rule(check_key);
 }

@@ -26,6 +26,8 @@ struct batch_operation {
   std::optional<std::int64_t> credits;            ///< of a grant of credits
   version purchase;                               ///< of a refund
   bool force = false;                             ///< of a refund
+  bool up_to = false;                             ///< of a refund
+  bool note_public = false;                       ///< of a grant or refund
   std::string reason;                             ///< of a grant or refund
   std::string idempotency_key;                    ///< empty: none
 };

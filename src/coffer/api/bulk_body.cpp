@@ -55,7 +55,8 @@ void add_bulk_shape(shapes& all) {
       R"("oneOf":[{"required":["line","status","replayed","receipt"]},)"
       R"({"required":["line","status","replayed","problem"]},{"required":["summary"]}],)"
       R"("additionalProperties":false})",
-      fmt::format(R"({{"line":1,"status":201,"receipt":{},"replayed":false}})", render_receipt(samples::grant())));
+      fmt::format(R"({{"line":1,"status":201,"receipt":{},"replayed":false}})",
+                  render_receipt({samples::grant(), audience::operators})));
 }
 
 }  // namespace coffer::api

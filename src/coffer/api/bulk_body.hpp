@@ -37,6 +37,7 @@ struct bulk_line {
   std::optional<product_id> product;
   std::optional<std::int64_t> quantity;
   std::string reason;
+  bool note_public = false;
   std::string idempotency_key;
 };
 

@@ -160,7 +160,7 @@ void bulk_grants::end_early(errc code, std::string detail) {
   out.begin_object();
   out.key("line");
   out.value(lines_.number() + 1);
-  render_outcome(out, std::unexpected(error{code, std::move(detail)}), state_->request_id);
+  render_outcome(out, std::unexpected(error{code, std::move(detail)}), state_->request_id, audience::operators);
   out.key("replayed");
   out.value(false);
   out.end_object();
@@ -181,7 +181,7 @@ void bulk_grants::begin_line(std::string& text, net::deadline until) {
 net::task<> bulk_grants::decide(std::shared_ptr<state> s, entry& e, bulk_line line, net::deadline until) {
   domain::verdict v = std::unexpected(error{errc::internal});
   try {
-    grant_body what{line.credits, line.product, line.quantity, std::move(line.reason)};
+    grant_body what{line.credits, line.product, line.quantity, std::move(line.reason), line.note_public};
     service::request_identity who;
     who.request_id = s->request_id;
     who.by = s->by;
@@ -218,7 +218,7 @@ void bulk_grants::answer(state& s, entry& e, const domain::verdict& v) {
   out.begin_object();
   out.key("line");
   out.value(e.number);
-  render_outcome(out, v, s.request_id);
+  render_outcome(out, v, s.request_id, audience::operators);
   out.key("replayed");
   out.value(replayed);
   out.end_object();

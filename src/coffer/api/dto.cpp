@@ -210,12 +210,13 @@ const json::object<grant_body>& grant_schema() {
 }
 
 const json::object<refund_body>& refund_schema() {
-  static const auto schema =
-      json::object<refund_body>{"Refund"}
-          .optional("quantity", &refund_body::quantity, any_quantity, "Units to take back; without: all that can be.")
-          .optional("force", &refund_body::force, json::boolean{},
-                    "Whether units that are used up are paid back as well; they are booked as missing.")
-          .required("reason", &refund_body::reason, operator_reason, "Why; kept with the transaction.");
+  static const auto schema = json::object<refund_body>{"Refund"}
+                                 .optional("quantity", &refund_body::quantity, any_quantity,
+                                           "Units of a purchase to take back; without: all that can be.")
+                                 .optional("force", &refund_body::force, json::boolean{}, force_help)
+                                 .optional("up_to", &refund_body::up_to, json::boolean{}, up_to_help)
+                                 .required("reason", &refund_body::reason, operator_reason, reason_help)
+                                 .optional("note_public", &refund_body::note_public, json::boolean{}, note_public_help);
   return schema;
 }
 

@@ -66,12 +66,15 @@ struct grant_body {
   std::optional<product_id> product;
   std::optional<std::int64_t> quantity;
   std::string reason;
+  bool note_public = false;
 };
 
 /// POST /users/{user_id}/transactions/{version}/refund
 struct refund_body {
   std::optional<std::int64_t> quantity;  ///< nullopt: all that is possible
   bool force = false;
+  bool up_to = false;
+  bool note_public = false;
   std::string reason;
 };
 
@@ -104,6 +107,12 @@ void check_body_key(std::string_view key, json::violations& found);
 // The members' rules, where they occur in several bodies.
 inline constexpr json::integer granted_credits{-domain::max_credits.value, domain::max_credits.value};
 inline constexpr json::integer granted_units{-domain::max_grant, domain::max_grant};
+inline constexpr std::string_view reason_help = "Why; kept with the transaction as its note.";
+inline constexpr std::string_view note_public_help = "Whether players see the note; else it is for operators alone.";
+inline constexpr std::string_view force_help =
+    "Of a purchase: whether units that are used up are paid back as well; they are booked as missing.";
+inline constexpr std::string_view up_to_help =
+    "Of a deposit: whether as much as is there is taken back where that is not all; the rest is booked as missing.";
 inline constexpr json::text operator_reason{1, 500, json::charset::text};
 
 const json::object<grant_body>& grant_schema();

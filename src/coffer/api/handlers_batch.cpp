@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "coffer/api/answers.hpp"
+#include "coffer/api/grant.hpp"
 #include "coffer/api/handlers.hpp"
 #include "coffer/api/idempotency.hpp"
 #include "coffer/api/outcome.hpp"
@@ -29,6 +30,10 @@ const rules_of_operation& rules_of(operation_kind kind) {
   return by_kind.at(static_cast<std::size_t>(kind) - 1);
 }
 
+refund_flags flags_of(const batch_operation& o) {
+  return {.force = o.force, .up_to = o.up_to, .note_public = o.note_public};
+}
+
 /// `purchase` is the row that a refund is about.
 domain::command to_command(const batch_operation& o, user_id user, const call& from,
                            const domain::transaction* purchase) {
@@ -38,6 +43,7 @@ domain::command to_command(const batch_operation& o, user_id user, const call& f
   c.by = actor_of(from.by.who);
   c.idempotency_key = o.idempotency_key;
   c.note = o.reason;
+  c.note_public = o.note_public;
   switch (o.kind) {
     case operation_kind::purchase:
       c.kind = domain::transaction_kind::purchase;
@@ -61,18 +67,19 @@ domain::command to_command(const batch_operation& o, user_id user, const call& f
       c.kind = domain::transaction_kind::grant;
       if (o.credits) {
         c.amount = domain::credits{*o.credits};
-        c.print = grant_credits_print(user, c.amount, o.reason);
+        c.print = grant_credits_print(user, c.amount, o.reason, o.note_public);
       } else {
         c.product = o.product;
         c.quantity = o.quantity.value_or(0);
-        c.print = grant_items_print(user, o.product, c.quantity, o.reason);
+        c.print = grant_items_print(user, o.product, c.quantity, o.reason, o.note_public);
       }
       break;
     case operation_kind::refund:
       c.kind = domain::transaction_kind::refund;
       c.quantity = o.quantity.value_or(0);
       c.force = o.force;
-      c.print = refund_print(user, o.purchase, c.quantity, o.force, o.reason);
+      c.up_to = o.up_to;
+      c.print = refund_print(user, o.purchase, c.quantity, flags_of(o), o.reason);
       c.product = purchase->product;
       c.purchase = domain::to_refund(*purchase);
       break;
@@ -98,8 +105,7 @@ const error* whole_refusal(const std::vector<domain::verdict>& verdicts) {
   return same ? &first.error() : nullptr;
 }
 
-std::string render_batch(const batch_body& body, const std::vector<domain::verdict>& verdicts,
-                         std::string_view request_id) {
+std::string render_batch(const batch_body& body, const std::vector<domain::verdict>& verdicts, const call& from) {
   const auto completed = std::count_if(verdicts.begin(), verdicts.end(), [](const domain::verdict& v) {
     return v && v->row.status == domain::transaction_status::completed;
   });
@@ -116,7 +122,7 @@ std::string render_batch(const batch_body& body, const std::vector<domain::verdi
   out.begin_array();
   for (const domain::verdict& v : verdicts) {
     out.begin_object();
-    render_outcome(out, v, request_id);
+    render_outcome(out, v, from.request.request_id, audience_of(from.by.who));
     out.key("replayed");
     out.value(v && v->replayed);
     out.end_object();
@@ -159,6 +165,13 @@ net::task<http::response> run_batch(context& with, call c) {
         co_return refuse(no_such_purchase(i, found.error()), c.request);
       }
       purchase = *std::move(found);
+      error odd = check_refund(*purchase, o.quantity.has_value(), flags_of(o));
+      if (!odd.fields.empty()) {
+        for (field_error& each : odd.fields) {
+          each.pointer.replace(0, 1, fmt::format("#/operations/{}", i));
+        }
+        co_return refuse(odd, c.request);
+      }
     }
     commands.push_back(to_command(o, body->user, c, purchase ? &*purchase : nullptr));
   }
@@ -167,7 +180,7 @@ net::task<http::response> run_batch(context& with, call c) {
   if (const error* why = whole_refusal(verdicts)) {
     co_return refuse(*why, c.request);
   }
-  co_return http::response{200, http::json_type, render_batch(*body, verdicts, c.request.request_id)};
+  co_return http::response{200, http::json_type, render_batch(*body, verdicts, c)};
 }
 
 }  // namespace coffer::api

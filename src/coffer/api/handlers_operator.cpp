@@ -6,6 +6,24 @@
 
 namespace coffer::api {
 
+error check_refund(const domain::transaction& row, bool has_quantity, refund_flags flags) {
+  error found{errc::validation_failed};
+  const auto add = [&found](const char* pointer, const char* detail) {
+    found.fields.push_back({.pointer = pointer, .code = "other_kind", .detail = detail, .params = {}});
+  };
+  if (row.kind == domain::transaction_kind::deposit) {
+    if (has_quantity) {
+      add("#/quantity", "must be left out: the transaction is a deposit, which is taken back as a whole");
+    }
+    if (flags.force) {
+      add("#/force", "must be left out: the transaction is a deposit; up_to takes back what is there");
+    }
+  } else if (flags.up_to) {
+    add("#/up_to", "must be left out: the transaction is no deposit");
+  }
+  return found;
+}
+
 net::task<http::response> grant(context& with, call c) {
   result<std::string> key = idempotency_key(c.request);
   if (!key) {
@@ -18,7 +36,7 @@ net::task<http::response> grant(context& with, call c) {
   service::request_identity who = identify(c, *std::move(key), [] { return domain::fingerprint{}; });
   const domain::verdict v =
       co_await decide_grant(with.wallet, user_id{c.params[0]}, *std::move(body), std::move(who), c.request.deadline);
-  co_return answer_verdict(v, c.request);
+  co_return answer_verdict(v, c);
 }
 
 net::task<http::response> refund(context& with, call c) {
@@ -35,12 +53,17 @@ net::task<http::response> refund(context& with, call c) {
   if (!purchase) {
     co_return refuse(purchase.error(), c.request);
   }
+  const refund_flags flags{.force = body->force, .up_to = body->up_to, .note_public = body->note_public};
+  if (const error odd = check_refund(*purchase, body->quantity.has_value(), flags); !odd.fields.empty()) {
+    co_return refuse(odd, c.request);
+  }
   const std::int64_t units = body->quantity.value_or(0);
-  auto who =
-      identify(c, *std::move(key), [&] { return refund_print(user, purchase->at, units, body->force, body->reason); });
-  const domain::verdict v = co_await with.wallet.refund(*std::move(purchase), units, body->force, body->reason,
+  auto who = identify(c, *std::move(key), [&] { return refund_print(user, purchase->at, units, flags, body->reason); });
+  service::refund_wish what{units, flags.force, flags.up_to};
+  service::operator_note note{body->reason, flags.note_public};
+  const domain::verdict v = co_await with.wallet.refund(*std::move(purchase), std::move(what), std::move(note),
                                                         std::move(who), c.request.deadline);
-  co_return answer_verdict(v, c.request);
+  co_return answer_verdict(v, c);
 }
 
 }  // namespace coffer::api

@@ -21,7 +21,7 @@ net::task<http::response> get_operation(context& with, call c) {
   std::string body;
   json::writer out{body};
   out.begin_object();
-  render_outcome(out, known, c.request.request_id);
+  render_outcome(out, known, c.request.request_id, audience_of(c.by.who));
   out.end_object();
   co_return http::response{200, http::json_type, std::move(body)};
 }

@@ -121,12 +121,16 @@ net::task<http::response> list_transactions(context& with, call c) {
     co_return refuse(page.error(), c.request);
   }
   const std::string next = page->next.value == 0 ? std::string{} : make_cursor(page->next.value, scope);
-  co_return http::response{200, http::json_type, render_page(std::span<const domain::transaction>{page->rows}, next)};
+  co_return http::response{200, http::json_type,
+                           render_page(std::span<const domain::transaction>{page->rows}, next, audience_of(c.by.who))};
 }
 
 net::task<http::response> get_transaction(context& with, call c) {
   const auto found = co_await with.history.find(user_id{c.params[0]}, version{c.params[1]}, c.request.deadline);
-  co_return found ? ok(*found) : refuse(found.error(), c.request);
+  if (!found) {
+    co_return refuse(found.error(), c.request);
+  }
+  co_return http::response{200, http::json_type, render_body(shown_transaction{*found, audience_of(c.by.who)})};
 }
 
 net::task<http::response> popular_products(context& with, call c) {

@@ -64,7 +64,8 @@ net::task<http::response> get_statement(context& with, call c) {
       answer.add("X-Next-Cursor", next);
     }
   }
-  answer.source = std::make_shared<statement_body>(with.statements, *found, format, marked, next);
+  answer.source =
+      std::make_shared<statement_body>(with.statements, *found, format, marked, next, audience_of(c.by.who));
   co_return answer;
 }
 

@@ -19,7 +19,7 @@ net::task<http::response> add_funds(context& with, call c) {
   const user_id user{c.params[0]};
   auto who = identify(c, *std::move(key), [&] { return deposit_print(user, body->amount); });
   const domain::verdict v = co_await with.wallet.deposit(user, body->amount, std::move(who), c.request.deadline);
-  co_return answer_verdict(v, c.request);
+  co_return answer_verdict(v, c);
 }
 
 net::task<http::response> purchase(context& with, call c) {
@@ -39,7 +39,7 @@ net::task<http::response> purchase(context& with, call c) {
                       [&] { return purchase_print(product, body->user, body->quantity, body->expected_price); });
   const domain::verdict v = co_await with.wallet.purchase(body->user, product, body->quantity, body->expected_price,
                                                           std::move(who), c.request.deadline);
-  co_return answer_verdict(v, c.request);
+  co_return answer_verdict(v, c);
 }
 
 net::task<http::response> use(context& with, call c) {
@@ -58,7 +58,7 @@ net::task<http::response> use(context& with, call c) {
   auto who = identify(c, *std::move(key), [&] { return use_print(product, body->user, body->quantity); });
   const domain::verdict v =
       co_await with.wallet.use(body->user, product, body->quantity, std::move(who), c.request.deadline);
-  co_return answer_verdict(v, c.request);
+  co_return answer_verdict(v, c);
 }
 
 }  // namespace coffer::api

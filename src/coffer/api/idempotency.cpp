@@ -110,18 +110,22 @@ domain::fingerprint use_print(product_id product, user_id user, std::int64_t qua
   return fingerprint_of("use", product.value, {user.value, quantity});
 }
 
-domain::fingerprint grant_credits_print(user_id user, domain::credits amount, std::string_view reason) {
-  return fingerprint_of("grant-credits", user.value, {amount.value}, reason);
+domain::fingerprint grant_credits_print(user_id user, domain::credits amount, std::string_view reason,
+                                        bool note_public) {
+  return fingerprint_of(note_public ? "grant-credits-public" : "grant-credits", user.value, {amount.value}, reason);
 }
 
-domain::fingerprint grant_items_print(user_id user, product_id product, std::int64_t quantity,
-                                      std::string_view reason) {
-  return fingerprint_of("grant-items", user.value, {product.value, quantity}, reason);
+domain::fingerprint grant_items_print(user_id user, product_id product, std::int64_t quantity, std::string_view reason,
+                                      bool note_public) {
+  return fingerprint_of(note_public ? "grant-items-public" : "grant-items", user.value, {product.value, quantity},
+                        reason);
 }
 
-domain::fingerprint refund_print(user_id user, version purchase, std::int64_t quantity, bool force,
+domain::fingerprint refund_print(user_id user, version purchase, std::int64_t quantity, refund_flags flags,
                                  std::string_view reason) {
-  return fingerprint_of("refund", user.value, {purchase.value, quantity, force ? 1 : 0}, reason);
+  // Without the newer flags the number is what it always was: keys of earlier versions still match.
+  const std::int64_t all = (flags.force ? 1 : 0) + (flags.up_to ? 2 : 0) + (flags.note_public ? 4 : 0);
+  return fingerprint_of("refund", user.value, {purchase.value, quantity, all}, reason);
 }
 
 }  // namespace coffer::api

@@ -33,10 +33,20 @@ domain::fingerprint deposit_print(user_id user, domain::credits amount);
 domain::fingerprint purchase_print(product_id product, user_id user, std::int64_t quantity,
                                    std::optional<domain::credits> expected_price);
 domain::fingerprint use_print(product_id product, user_id user, std::int64_t quantity);
-domain::fingerprint grant_credits_print(user_id user, domain::credits amount, std::string_view reason);
-domain::fingerprint grant_items_print(user_id user, product_id product, std::int64_t quantity, std::string_view reason);
+domain::fingerprint grant_credits_print(user_id user, domain::credits amount, std::string_view reason,
+                                        bool note_public);
+domain::fingerprint grant_items_print(user_id user, product_id product, std::int64_t quantity, std::string_view reason,
+                                      bool note_public);
+
+/// What a refund may be asked for besides units.
+struct refund_flags {
+  bool force = false;
+  bool up_to = false;
+  bool note_public = false;
+};
+
 /// `quantity` is 0 when the request names none.
-domain::fingerprint refund_print(user_id user, version purchase, std::int64_t quantity, bool force,
+domain::fingerprint refund_print(user_id user, version purchase, std::int64_t quantity, refund_flags flags,
                                  std::string_view reason);
 
 }  // namespace coffer::api

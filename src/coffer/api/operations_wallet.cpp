@@ -18,7 +18,7 @@ reply receipt(std::string_view text, const domain::transaction& sample) {
           .text = text,
           .shape = "Receipt",
           .headers = {"Location", "Idempotent-Replayed"},
-          .example = render_receipt(sample)};
+          .example = render_receipt({sample, audience::operators})};
 }
 
 }  // namespace
@@ -77,17 +77,20 @@ operation grant(const document_facts&) {
 }
 
 operation refund(const document_facts&) {
-  return {.id = "refundPurchase",
-          .tag = "Wallet",
-          .summary = "Refund a purchase",
-          .text =
-              "Gives back the price that was paid and takes the units back in the same transaction, each unit once. "
-              "What has been used up is refundable only with `force`, and is booked as missing.",
-          .parameters = {key_parameter(false)},
-          .body = body_of(refund_schema(), R"({"quantity":1,"reason":"bought by accident"})"),
-          .replies = {receipt("The receipt.", samples::refund())},
-          .errors = {invalid_idempotency_key, idempotency_key_reused, user_not_found, transaction_not_found,
-                     not_refundable, already_refunded, balance_limit_exceeded}};
+  return {
+      .id = "refundPurchase",
+      .tag = "Wallet",
+      .summary = "Refund a purchase, or take a deposit back",
+      .text =
+          "Of a purchase: gives back the price that was paid and takes the units back in the same transaction, each "
+          "unit once. What has been used up is refundable only with `force`, and is booked as missing. Of a deposit "
+          "(a chargeback): takes all its credits back, once. Where some have been spent it is refused with what was "
+          "`requested` and what is `refundable`; with `up_to` it takes what is there and books the rest as `missing`.",
+      .parameters = {key_parameter(false)},
+      .body = body_of(refund_schema(), R"({"quantity":1,"reason":"bought by accident"})"),
+      .replies = {receipt("The receipt.", samples::refund())},
+      .errors = {invalid_idempotency_key, idempotency_key_reused, user_not_found, transaction_not_found, not_refundable,
+                 already_refunded, balance_limit_exceeded}};
 }
 
 operation run_batch(const document_facts& facts) {

@@ -17,7 +17,7 @@ void render_problem(json::writer& out, const error& why, std::string_view reques
 
 }  // namespace
 
-void render_outcome(json::writer& out, const domain::verdict& v, std::string_view request_id) {
+void render_outcome(json::writer& out, const domain::verdict& v, std::string_view request_id, audience to) {
   if (!v) {
     render_problem(out, v.error(), request_id);
     return;
@@ -26,18 +26,18 @@ void render_outcome(json::writer& out, const domain::verdict& v, std::string_vie
   if (row.status == domain::transaction_status::failed) {
     render_problem(out, domain::refusal_of(row), row.request_id);
     out.key("transaction");
-    out.raw(render_body(row));
+    out.raw(render_body({row, to}));
     return;
   }
   out.key("status");
   out.value(201);
   out.key("receipt");
-  out.raw(render_receipt(row));
+  out.raw(render_receipt({row, to}));
 }
 
 void add_outcome_shape(shapes& all) {
   std::string example = R"({"status":201,"receipt":)";
-  example += render_receipt(samples::purchase());
+  example += render_receipt({samples::purchase(), audience::operators});
   example += '}';
   all.add(
       "Outcome",
@@ -51,7 +51,7 @@ void add_outcome_shape(shapes& all) {
 
 void add_batch_shape(shapes& all) {
   std::string example = R"({"user_id":1,"atomic":false,"completed":1,"operations":[{"status":201,"receipt":)";
-  example += render_receipt(samples::purchase());
+  example += render_receipt({samples::purchase(), audience::operators});
   example += R"(,"replayed":false}]})";
   all.add("BatchResult",
           R"({"type":"object","properties":{"user_id":{"type":"integer","format":"int64","minimum":1},)"

@@ -11,12 +11,14 @@ struct row {
   problem_kind kind;
 };
 
-constexpr problem_numbers required_and_available = {{{"required", "Credits or units that were asked for.", 500},
-                                                     {"available", "Credits or units that are there.", 120}}};
+constexpr problem_numbers required_and_available = {
+    {{"required", "Credits or units that were asked for.", 500},
+     {"available", "Credits or units that are there; in an atomic batch, behind the operations before.", 120}}};
 constexpr problem_numbers requested_and_available = {
     {{"requested", "Units that were asked for.", 4}, {"available", "Units that were left.", 3}}};
 constexpr problem_numbers requested_and_refundable = {
-    {{"requested", "Units that were to be refunded.", 3}, {"refundable", "Units that could be.", 1}}};
+    {{"requested", "Units, or of a deposit credits, that were to be refunded.", 3},
+     {"refundable", "Units or credits that could be.", 1}}};
 constexpr problem_numbers limit_and_bought = {{{"limit", "Units that one user may ever buy.", 5},
                                                {"bought", "Units that the user had bought.", 4},
                                                {"requested", "Units that were asked for.", 2}}};
@@ -135,9 +137,9 @@ constexpr std::array<row, errc_count> table = {{
      {409, "In progress", "A request with this key is being processed.",
       "An earlier request with this key has no outcome yet.", same_key}},
     {errc::not_refundable,
-     {409, "Not refundable", "This transaction cannot be refunded.",
-      "Only completed purchases are refunded, and of them what has not been used up; an operator's `force` pays back "
-      "used up units as well.",
+     {409, "Not refundable", "This transaction cannot be refunded, or not so much of it.",
+      "Only completed purchases and deposits are refunded: of a purchase what has not been used up, unless an operator "
+      "sets `force`; of a deposit all its credits, unless `up_to` takes those that have not been spent.",
       changed, false, requested_and_refundable}},
     {errc::already_refunded,
      {409, "Already refunded", "This transaction has been refunded.", "Every unit is given back at most once.",

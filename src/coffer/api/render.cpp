@@ -42,7 +42,7 @@ struct receipt_item {
 
 /// A completed row as the answer to its request.
 struct receipt {
-  const domain::transaction& row;
+  const shown_transaction& of;
 };
 
 std::optional<std::int64_t> id_of(const std::optional<product_id>& product) {
@@ -81,7 +81,8 @@ static void members_of(Sink& out, const domain::product& product) {
 }
 
 template <typename Sink>
-static void members_of(Sink& out, const domain::transaction& row) {
+static void members_of(Sink& out, const shown_transaction& shown) {
+  const domain::transaction& row = shown.row;
   out.called("Transaction");
   out.member("id", transaction_id(row),
              {.text = "<user_id>-<version>", .maximum = 33, .pattern = "^[1-9][0-9]*-[1-9][0-9]*$"});
@@ -104,12 +105,17 @@ static void members_of(Sink& out, const domain::transaction& row) {
   out.if_any("direction", grant_direction(row),
              {.text = "Of a grant: whether it gives or takes.", .names = grant_directions});
   out.if_any("refunded_version", refunded_version(row),
-             {.text = "Of a refund: the version of the purchase.", .minimum = 1});
-  out.if_any("missing", missing_units(row),
-             {.text = "Of a refund: units that had been used up and were paid back all the same.", .minimum = 0});
-  const bool by_operator = row.kind == domain::transaction_kind::grant || row.kind == domain::transaction_kind::refund;
-  out.if_any("note", by_operator ? std::optional<std::string_view>{row.note} : std::nullopt,
-             {.text = "Of a grant or refund: the operator's reason.", .maximum = longest_reason});
+             {.text = "Of a refund: the version of the purchase or deposit.", .minimum = 1});
+  out.if_any("missing", missing_of(row),
+             {.text = "Of a purchase's refund: units that had been used up and were paid back all the same. Of a "
+                      "deposit's: credits that had been spent and could not be taken back.",
+              .minimum = 0});
+  const std::string_view why = shown.note();
+  out.if_any("note", why.empty() ? std::nullopt : std::optional{why},
+             {.text = "Of a grant or refund: the operator's reason. Players see it only if it is public.",
+              .maximum = longest_reason});
+  out.if_any("note_public", shown.note_public(),
+             {.text = "Of a grant or refund: whether players see the note. Not shown to players."});
 }
 
 template <typename Sink>
@@ -121,15 +127,16 @@ static void members_of(Sink& out, const receipt_item& item) {
 
 template <typename Sink>
 static void members_of(Sink& out, const receipt& of) {
+  const domain::transaction& row = of.of.row;
   std::optional<receipt_item> item;
-  if (of.row.product) {
-    item = receipt_item{.product = of.row.product->value, .quantity = of.row.item_quantity_after.value_or(0)};
+  if (row.product) {
+    item = receipt_item{.product = row.product->value, .quantity = row.item_quantity_after.value_or(0)};
   }
   out.called("Receipt");
-  out.nested("transaction", of.row, {});
-  out.member("balance", of.row.balance_after.value, any_balance);
+  out.nested("transaction", of.of, {});
+  out.member("balance", row.balance_after.value, any_balance);
   out.nested_or_null("item", item, {.text = "What the user has of the product; null where none is concerned."});
-  out.member("version", of.row.at.value, any_version);
+  out.member("version", row.at.value, any_version);
 }
 
 template <typename Sink>
@@ -212,13 +219,13 @@ std::string transaction_id(const domain::transaction& row) {
 
 std::string render_body(const store::user_row& user) { return rendered(user); }
 std::string render_body(const domain::product& product) { return rendered(product); }
-std::string render_body(const domain::transaction& row) { return rendered(row); }
+std::string render_body(const shown_transaction& row) { return rendered(row); }
 std::string render_body(const service::health_report& report) { return rendered(report); }
 std::string render_inventory(const store::inventory& inventory) { return rendered(inventory); }
 std::string render_best_sellers(const store::best_sellers& best) { return rendered(best); }
-std::string render_receipt(const domain::transaction& row) {
+std::string render_receipt(const shown_transaction& of) {
   constexpr std::size_t usual_receipt = 512;
-  return rendered(receipt{row}, usual_receipt);
+  return rendered(receipt{of}, usual_receipt);
 }
 std::string render_page(std::span<const domain::product> items, std::string_view next_cursor) {
   return rendered(page<domain::product>{items, next_cursor});
@@ -226,13 +233,19 @@ std::string render_page(std::span<const domain::product> items, std::string_view
 std::string render_page(std::span<const store::user_row> items, std::string_view next_cursor) {
   return rendered(page<store::user_row>{items, next_cursor});
 }
-std::string render_page(std::span<const domain::transaction> items, std::string_view next_cursor) {
-  return rendered(page<domain::transaction>{items, next_cursor});
+std::string render_page(std::span<const domain::transaction> items, std::string_view next_cursor, audience to) {
+  std::vector<shown_transaction> shown;
+  shown.reserve(items.size());
+  for (const domain::transaction& row : items) {
+    shown.push_back({row, to});
+  }
+  return rendered(page<shown_transaction>{shown, next_cursor});
 }
 
 void add_shapes(shapes& all) {
   const domain::product products[] = {samples::product()};
-  const domain::transaction rows[] = {samples::purchase()};
+  const domain::transaction bought = samples::purchase();
+  const shown_transaction rows[] = {{bought, audience::operators}};
   all.add(samples::user());
   all.add(products[0]);
   all.add(rows[0]);
@@ -243,7 +256,7 @@ void add_shapes(shapes& all) {
   const store::user_row users[] = {samples::user()};
   all.add(page<store::user_row>{users, {}});
   all.add(page<domain::product>{products, "1-6f2b0c9d4e1a"});
-  all.add(page<domain::transaction>{rows, "2-6f2b0c9d4e1a"});
+  all.add(page<shown_transaction>{rows, "2-6f2b0c9d4e1a"});
 }
 
 }  // namespace coffer::api

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 
+#include "coffer/api/audience.hpp"
 #include "coffer/api/shape.hpp"
 #include "coffer/domain/product.hpp"
 #include "coffer/domain/transaction.hpp"
@@ -18,7 +19,7 @@ namespace coffer::api {
 /// A single resource as a body.
 std::string render_body(const store::user_row& user);
 std::string render_body(const domain::product& product);
-std::string render_body(const domain::transaction& row);
+std::string render_body(const shown_transaction& row);
 std::string render_body(const service::health_report& report);
 std::string render_body(const store::key_row& key);
 /// With the key itself.
@@ -31,7 +32,7 @@ std::string render_inventory(const store::inventory& inventory);
 std::string render_best_sellers(const store::best_sellers& best);
 
 /// The receipt that a completed row stands for. A pure function of the row, so that a replay is the same bytes.
-std::string render_receipt(const domain::transaction& row);
+std::string render_receipt(const shown_transaction& of);
 
 /// "<user_id>-<version>".
 std::string transaction_id(const domain::transaction& row);
@@ -39,7 +40,7 @@ std::string transaction_id(const domain::transaction& row);
 /// {"items": [...], "next_cursor": "..." or null}; an empty cursor is the end.
 std::string render_page(std::span<const domain::product> items, std::string_view next_cursor);
 std::string render_page(std::span<const store::user_row> items, std::string_view next_cursor);
-std::string render_page(std::span<const domain::transaction> items, std::string_view next_cursor);
+std::string render_page(std::span<const domain::transaction> items, std::string_view next_cursor, audience to);
 
 /// What each of these looks like, with an example, from the same functions that write it.
 void add_shapes(shapes& all);

@@ -13,6 +13,7 @@ namespace {
 /// A row as a statement shows it.
 struct statement_line {
   const store::statement_row& line;
+  audience to = audience::player;
   std::int64_t change = 0;
 };
 
@@ -22,6 +23,7 @@ struct statement_line {
 template <typename Sink>
 static void members_of(Sink& out, const statement_line& of) {
   const domain::transaction& row = of.line.row;
+  const shown_transaction shown{row, of.to};
   out.called("StatementItem");
   out.member("version", row.at.value, {.minimum = 1, .maximum = max_json_integer});
   out.member("created_at", to_rfc3339(row.created_at), {.format = "date-time"});
@@ -39,19 +41,26 @@ static void members_of(Sink& out, const statement_line& of) {
   out.member("request_id", row.request_id,
              {.text = "X-Request-Id of the request that was decided.", .maximum = longest_request_id});
   out.nested_or_null("actor", shown_actor_of(row), actor_note);
-  out.nullable("refunded_version", refunded_version(row), {.text = "Of a refund: the version of the purchase."});
-  out.nullable("note", row.note, {.text = "Of a grant or refund: the operator's reason.", .maximum = longest_reason});
+  out.nullable("refunded_version", refunded_version(row),
+               {.text = "Of a refund: the version of the purchase or deposit."});
+  out.nullable("note", shown.note(),
+               {.text = "Of a grant or refund: the operator's reason. Players see it only if it is public.",
+                .maximum = longest_reason});
   out.if_any("direction", grant_direction(row),
              {.text = "Of a grant: whether it gives or takes.", .names = grant_directions});
-  out.if_any("missing", missing_units(row),
-             {.text = "Of a refund: units that had been used up and were paid back all the same.", .minimum = 0});
+  out.if_any("missing", missing_of(row),
+             {.text = "Of a purchase's refund: units that had been used up and were paid back all the same. Of a "
+                      "deposit's: credits that had been spent and could not be taken back.",
+              .minimum = 0});
+  out.if_any("note_public", shown.note_public(),
+             {.text = "Of a grant or refund: whether players see the note. Not shown to players."});
 }
 
 namespace {
 
 constexpr std::string_view csv_header =
     "version,created_at,kind,status,product_id,product_name,quantity,amount,change,balance_after,reason,"
-    "idempotency_key,request_id,refunded_version,note,direction,missing,actor\r\n";
+    "idempotency_key,request_id,refunded_version,note,direction,missing,note_public,actor\r\n";
 
 void append_any(csv_writer& out, std::optional<std::int64_t> number) {
   if (number) {
@@ -61,7 +70,8 @@ void append_any(csv_writer& out, std::optional<std::int64_t> number) {
   }
 }
 
-void append_csv(std::string& to, const store::statement_row& line, std::int64_t change) {
+void append_csv(std::string& to, const statement_line& of) {
+  const store::statement_row& line = of.line;
   const domain::transaction& row = line.row;
   csv_writer out{to};
   out.number(row.at.value);
@@ -72,15 +82,18 @@ void append_csv(std::string& to, const store::statement_row& line, std::int64_t 
   out.text(line.product_name);
   out.number(row.quantity);
   out.number(on_the_wire(row.amount));
-  out.number(change);
+  out.number(of.change);
   out.number(row.balance_after.value);
   out.text(domain::reason_of(row));
   out.text(row.idempotency_key);
   out.text(row.request_id);
   append_any(out, refunded_version(row));
-  out.text(row.note);
+  const shown_transaction shown{row, of.to};
+  out.text(shown.note());
   out.text(grant_direction(row).value_or(""));
-  append_any(out, missing_units(row));
+  append_any(out, missing_of(row));
+  const std::optional<bool> is_public = shown.note_public();
+  out.text(!is_public ? "" : *is_public ? "true" : "false");
   out.text(row.by.is_known() ? spell(row.by) : std::string{});
   out.end_record();
 }
@@ -91,7 +104,7 @@ void add_statement_shape(shapes& all) {
   store::statement_row sample;
   sample.row = samples::purchase();
   sample.product_name = samples::product().name;
-  const statement_line item{sample, -sample.row.amount.value};
+  const statement_line item{sample, audience::operators, -sample.row.amount.value};
   all.add(item);
   const std::string items = all.find("StatementItem")->example;
   all.add(
@@ -112,12 +125,13 @@ statement_format accepted_format(std::string_view accept) {
 }
 
 statement_body::statement_body(service::statements& from, service::statement what, statement_format how, bool marked,
-                               std::string next_cursor)
+                               std::string next_cursor, audience to)
     : from_{from},
       what_{what},
       how_{how},
       marked_{marked},
       next_cursor_{std::move(next_cursor)},
+      to_{to},
       at_{what.range.first},
       balance_{what.opening} {}
 
@@ -164,13 +178,13 @@ void statement_body::begin(std::string& out) const {
 void statement_body::append(std::string& out, const store::statement_row& line) {
   const std::int64_t change = line.row.balance_after.value - balance_.value;
   if (how_ == statement_format::csv) {
-    append_csv(out, line, change);
+    append_csv(out, {line, to_, change});
   } else {
     if (at_ != what_.range.first) {
       out += ',';
     }
     json::writer json{out};
-    render_sink{json}.object(statement_line{line, change});
+    render_sink{json}.object(statement_line{line, to_, change});
   }
   balance_ = line.row.balance_after;
   at_ = version{line.row.at.value + 1};

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "coffer/api/audience.hpp"
 #include "coffer/api/list_query.hpp"
 #include "coffer/api/shape.hpp"
 #include "coffer/http/body_source.hpp"
@@ -43,7 +44,7 @@ class statement_body final : public http::body_source {
   /// `next_cursor` is empty at the end of the period; `marked`: CSV with a byte order mark. `from` must outlive the
   /// source.
   statement_body(service::statements& from, service::statement what, statement_format how, bool marked,
-                 std::string next_cursor);
+                 std::string next_cursor, audience to);
 
   net::task<std::string> next(net::deadline until) override;
 
@@ -57,6 +58,7 @@ class statement_body final : public http::body_source {
   statement_format how_;
   bool marked_;
   std::string next_cursor_;
+  audience to_;
   version at_;               ///< of the next row
   domain::credits balance_;  ///< before it
   bool begun_ = false;

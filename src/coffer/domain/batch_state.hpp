@@ -46,7 +46,7 @@ struct refunded_sale {
   std::int64_t revenue = 0;
 };
 
-/// How many units of a purchase have been refunded.
+/// How many units of a purchase, or credits of a deposit, have been refunded.
 struct refund_count {
   user_id user;
   version purchase;

@@ -9,23 +9,29 @@
 
 namespace coffer::domain {
 
-/// What a refund gives back: a completed purchase, which never changes once it is in the journal.
+/// What a refund is about: a row of the journal, which never changes. A completed purchase is given back, a completed
+/// deposit is taken back (a chargeback), any other row is refused.
 struct purchase_to_refund {
   version at;
   std::int64_t quantity = 0;  ///< units bought; 0: the row is no completed purchase
-  credits amount;             ///< paid for all of them
+  credits amount;             ///< paid for all of them, or deposited
   bool from_stock = false;    ///< the units were taken from a stock
   timestamp bought_at = {};
+  bool is_deposit = false;  ///< the row is a completed deposit
+  std::int64_t units = 0;   ///< of the row, whatever it is
 };
 
-/// What a refund of `row` can give back.
+/// What a refund of `row` is about.
 inline purchase_to_refund to_refund(const transaction& row) {
-  const bool bought = row.kind == transaction_kind::purchase && row.status == transaction_status::completed;
+  const bool completed = row.status == transaction_status::completed;
+  const bool bought = completed && row.kind == transaction_kind::purchase;
   return {.at = row.at,
           .quantity = bought ? row.quantity : 0,
           .amount = row.amount,
           .from_stock = bought && row.detail_1,
-          .bought_at = row.created_at};
+          .bought_at = row.created_at,
+          .is_deposit = completed && row.kind == transaction_kind::deposit,
+          .units = row.quantity};
 }
 
 /// A wish, not yet decided. Everything that decide() needs to know of the request.
@@ -39,7 +45,9 @@ struct command {
   std::optional<credits> expected_price;  ///< of a purchase: per unit; a different price is a refusal
   purchase_to_refund purchase;            ///< of a refund
   bool force = false;                     ///< of a refund: also for units that are used up
+  bool up_to = false;                     ///< of a deposit's refund: as much as is there, if that is not all
   std::string note;                       ///< why an operator grants or refunds
+  bool note_public = false;               ///< players see the note
   std::string idempotency_key;            ///< empty: none
   fingerprint print{};                    ///< meaningful only with a key
   std::string request_id;

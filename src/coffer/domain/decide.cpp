@@ -1,6 +1,5 @@
 #include "coffer/domain/decide.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "coffer/base/assert.hpp"
@@ -61,7 +60,7 @@ std::size_t walk::refused_before(std::span<const command* const> group) const {
 /// Makes the row of a refused group one of the state that the group leaves behind; `inside`: the state that refused it.
 void walk::record_refusal(const command& c, transaction& row, std::size_t place, batch_state& inside) {
   wallet& purse = *state_.find_wallet(c.user);
-  restate(c, row, inside);
+  tell_of_group(c, row, inside);
   purse.at.value += 1;
   purse.changed = true;
   row.at = purse.at;
@@ -75,43 +74,26 @@ void walk::record_refusal(const command& c, transaction& row, std::size_t place,
   effects_.new_rows.push_back(place);
 }
 
-/// Makes a refusal's numbers those of the state without the group. What is missing stays the same: what was asked for
-/// grows by what the group had taken up to there (or shrinks by what it had brought), so that it exceeds what there is
-/// by as much as it did inside.
-void walk::restate(const command& c, transaction& row, batch_state& inside) {
-  const auto less_inside = [&](auto&& number_of) -> std::int64_t { return number_of(state_) - number_of(inside); };
-  const auto balance = [&](batch_state& s) { return s.find_wallet(c.user)->balance.value; };
-  const auto owned = [&](batch_state& s) { return s.holding_of(c.user, *c.product).quantity; };
-  const auto bought = [&](batch_state& s) { return s.holding_of(c.user, *c.product).bought; };
-  const auto in_stock = [&](batch_state& s) { return s.find_stock(*c.product)->remaining(); };
-  const auto refundable = [&](batch_state& s) { return refundable_units(s, c); };
+/// What was there when the group was refused becomes a number of the row, where the wallet without the group has
+/// another.
+void walk::tell_of_group(const command& c, transaction& row, batch_state& inside) {
+  std::int64_t there = 0;
+  std::int64_t without_group = 0;
   switch (*row.reason) {
     case errc::insufficient_funds:
-      row.amount.value += less_inside(balance);
-      return;
     case errc::balance_limit_exceeded:
-      row.amount.value -= less_inside(balance);
-      return;
+      there = inside.find_wallet(c.user)->balance.value;
+      without_group = state_.find_wallet(c.user)->balance.value;
+      break;
     case errc::not_enough_items:
-      row.quantity += less_inside(owned);
-      return;
-    case errc::sold_out:
-      row.quantity += less_inside(in_stock);
-      row.detail_1 = in_stock(state_);
-      return;
-    case errc::not_refundable:
-      row.quantity += less_inside(refundable);
-      row.detail_2 = refundable(state_);
-      return;
-    case errc::limit_reached: {
-      const bool of_owned = c.kind == transaction_kind::grant;
-      // A user who is beyond a limit that was lowered, and gives some back in the group, would have asked for nothing.
-      row.quantity = std::max(row.quantity - (of_owned ? less_inside(owned) : less_inside(bought)), std::int64_t{1});
-      row.detail_2 = of_owned ? owned(state_) : bought(state_);
-      return;
-    }
+      there = inside.holding_of(c.user, *c.product).quantity;
+      without_group = state_.holding_of(c.user, *c.product).quantity;
+      break;
     default:
-      return;
+      return;  // the row's details are of that moment
+  }
+  if (there != without_group) {
+    row.detail_2 = there;
   }
 }
 
@@ -162,6 +144,7 @@ verdict walk::append(const command& c, wallet& purse, std::optional<errc> reason
   row.detail_1 = numbers.details.first;
   row.detail_2 = numbers.details.second;
   row.note = c.note;
+  row.note_public = c.note_public;
   row.idempotency_key = c.idempotency_key;
   if (!c.idempotency_key.empty()) {
     row.print = c.print;

@@ -24,7 +24,7 @@ std::optional<direction> direction_of(const journal_entry& row) noexcept {
     case transaction_kind::use:
       return direction{0, -1};
     case transaction_kind::refund:
-      return direction{1, -1};
+      return direction{row.product ? 1 : -1, -1};
     case transaction_kind::grant:
       return direction{sign, sign};
   }
@@ -82,8 +82,7 @@ void replay::check_item(const journal_entry& row) {
   if (row.product) {
     check_product(*row.product, at);
     owned = items_[*row.product].quantity;
-  } else if (row.kind == transaction_kind::purchase || row.kind == transaction_kind::use ||
-             (row.kind == transaction_kind::refund && row.status == transaction_status::completed)) {
+  } else if (row.kind == transaction_kind::purchase || row.kind == transaction_kind::use) {
     violated(rule::product_exists, at, std::nullopt, "a product", "none");
   }
   if (row.item_quantity_after != owned) {
@@ -108,6 +107,13 @@ void replay::apply(const journal_entry& row) {
     violated(rule::no_negative_balance, at, std::nullopt, "0 or more", std::to_string(balance_));
   }
   if (!row.product) {
+    if (row.kind == transaction_kind::refund) {
+      // What a deposit's refund takes is all that there is, or nothing is missing.
+      const std::int64_t missing = row.detail_2.value_or(-1);
+      if (missing < 0 || (missing > 0 && balance_ != 0)) {
+        violated(rule::missing, at, std::nullopt, "0, or more of an empty wallet", spell(row.detail_2));
+      }
+    }
     return;
   }
   item& known = items_[*row.product];

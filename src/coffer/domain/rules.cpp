@@ -186,11 +186,17 @@ std::int64_t refundable_units(batch_state& state, const command& refund) {
 
 verdict walk::refund(const command& c, wallet& purse) {
   const purchase_to_refund& bought = c.purchase;
+  if (bought.is_deposit) {
+    return take_back(c, purse);
+  }
   row_numbers numbers{.details = {bought.at.value, std::nullopt}};
   if (bought.quantity == 0) {
     numbers.details.second = 0;
     if (c.product) {
+      numbers.quantity = c.quantity != 0 ? c.quantity : bought.units;
       numbers.owned = state_.holding_of(c.user, *c.product).quantity;
+    } else {
+      numbers.amount = bought.amount;
     }
     return append(c, purse, errc::not_refundable, numbers);
   }
@@ -202,12 +208,15 @@ verdict walk::refund(const command& c, wallet& purse) {
   refund_count& before = state_.refund_of(c.user, bought.at);
   const std::int64_t left = bought.quantity - before.units;
   const std::int64_t possible = refundable_units(state_, c);
-  // Of what has been refunded in whole nothing was asked for but its units.
-  const std::int64_t wanted = c.quantity != 0 ? c.quantity : std::max(possible, std::int64_t{1});
+  // Without a number all that can be is asked for; where nothing can be, all that is left, or that there was.
+  std::int64_t wanted = c.quantity;
+  for (const std::int64_t all : {possible, left, bought.quantity}) {
+    wanted = wanted == 0 ? all : wanted;
+  }
   numbers.quantity = wanted;
   numbers.owned = owned.quantity;
   // The purchase's amount is its price times its quantity.
-  numbers.amount = total_price({bought.amount.value / bought.quantity}, std::min(wanted, bought.quantity));
+  numbers.amount = total_price({bought.amount.value / bought.quantity}, wanted);
   if (left == 0) {
     numbers.details.second = 0;
     return append(c, purse, errc::already_refunded, numbers);
@@ -236,6 +245,26 @@ verdict walk::refund(const command& c, wallet& purse) {
     stock->changed = true;
   }
   numbers.owned = owned.quantity;
+  return append(c, purse, std::nullopt, numbers);
+}
+
+verdict walk::take_back(const command& c, wallet& purse) {
+  const credits deposited = c.purchase.amount;
+  row_numbers numbers{.amount = deposited, .details = {c.purchase.at.value, 0}};
+  refund_count& before = state_.refund_of(c.user, c.purchase.at);
+  if (before.units != 0) {
+    return append(c, purse, errc::already_refunded, numbers);
+  }
+  const credits there = std::min(purse.balance, deposited);
+  if (there < deposited && !c.up_to) {
+    numbers.details.second = there.value;
+    return append(c, purse, errc::not_refundable, numbers);
+  }
+  numbers.amount = there;
+  numbers.details.second = deposited.value - there.value;
+  purse.balance.value -= there.value;
+  before.units = deposited.value;
+  before.changed = true;
   return append(c, purse, std::nullopt, numbers);
 }
 

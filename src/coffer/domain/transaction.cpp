@@ -53,7 +53,7 @@ std::optional<std::int64_t> refunded_version(const transaction& row) noexcept {
   return row.kind == transaction_kind::refund ? row.detail_1 : std::nullopt;
 }
 
-std::optional<std::int64_t> missing_units(const transaction& row) noexcept {
+std::optional<std::int64_t> missing_of(const transaction& row) noexcept {
   const bool done = row.kind == transaction_kind::refund && row.status == transaction_status::completed;
   return done ? row.detail_2 : std::nullopt;
 }
@@ -67,15 +67,21 @@ error refusal_of(const transaction& row) {
   error refusal{*row.reason};
   switch (*row.reason) {
     case errc::insufficient_funds:
-      return std::move(refusal).with("required", on_the_wire(row.amount)).with("available", row.balance_after.value);
+      return std::move(refusal)
+          .with("required", on_the_wire(row.amount))
+          .with("available", row.detail_2.value_or(row.balance_after.value));
     case errc::not_enough_items:
-      return std::move(refusal).with("required", row.quantity).with("available", row.item_quantity_after.value_or(0));
+      return std::move(refusal)
+          .with("required", row.quantity)
+          .with("available", row.detail_2.value_or(row.item_quantity_after.value_or(0)));
     case errc::price_changed:
       return std::move(refusal).with("current_price", row.amount.value / std::max<std::int64_t>(row.quantity, 1));
     case errc::sold_out:
       return sold_out(row.quantity, row.detail_1.value_or(0));
     case errc::not_refundable:
-      return std::move(refusal).with("requested", row.quantity).with("refundable", row.detail_2.value_or(0));
+      return std::move(refusal)
+          .with("requested", row.product ? row.quantity : on_the_wire(row.amount))
+          .with("refundable", row.detail_2.value_or(0));
     case errc::limit_reached:
       return std::move(refusal)
           .with("limit", row.detail_1.value_or(max_json_integer))
@@ -87,7 +93,9 @@ error refusal_of(const transaction& row) {
                            : "The sale of this product is over.";
       return std::move(refusal).with_time("sale_starts_at", row.detail_1).with_time("sale_ends_at", row.detail_2);
     case errc::balance_limit_exceeded:
-      return std::move(refusal).with("balance", row.balance_after.value).with("limit", max_credits.value);
+      return std::move(refusal)
+          .with("balance", row.detail_2.value_or(row.balance_after.value))
+          .with("limit", max_credits.value);
     default:
       return refusal;
   }

@@ -35,9 +35,9 @@ using fingerprint = std::array<std::byte, 16>;
 /// transaction::detail_1 of a grant that takes.
 inline constexpr std::int64_t taken_away = -1;
 
-/// A row of the journal. Holds everything a receipt or a refusal shows, so that a replay is rebuilt from it alone. Of a
-/// refusal in an atomic group, what was asked for (quantity or amount) includes what the group had taken before it: the
-/// row is one of the wallet without the group.
+/// A row of the journal. Holds everything a receipt or a refusal shows, so that a replay is rebuilt from it alone. A
+/// refusal in an atomic group has quantity and amount as they were asked for, and the balance and the items of the
+/// wallet without the group.
 struct transaction {
   user_id user;
   version at;
@@ -53,11 +53,14 @@ struct transaction {
   /// Numbers that only some rows have. Of a completed purchase that took from a stock: the units sold of it, these
   /// included. Of a refusal: sold_out: the units left; limit_reached: the limit, the units bought before;
   /// not_on_sale: start and end of the sale, microseconds since the Unix epoch. Of a grant: `taken_away`, null when it
-  /// gives. Of a refund: the version of the purchase, and the units that had been used up and were not taken back (of a
-  /// refusal: that could have been refunded).
+  /// gives. Of a refund: the version of the purchase or deposit, and the units that had been used up, or the credits
+  /// that had been spent, and were not taken back (of a refusal: that could have been refunded). Of a refusal in an
+  /// atomic group, where balance_after or item_quantity_after differs from it: detail_2 is what was there behind the
+  /// group's commands before it (insufficient_funds, balance_limit_exceeded, not_enough_items).
   std::optional<std::int64_t> detail_1;
   std::optional<std::int64_t> detail_2;
   std::string note;                  ///< what the operator gave as the reason of a grant or refund; else empty
+  bool note_public = false;          ///< players see the note
   std::string idempotency_key;       ///< empty: none
   std::optional<fingerprint> print;  ///< present exactly when there is a key
   std::string request_id;
@@ -70,11 +73,12 @@ inline key_place place_of(const transaction& row) {
   return {.user = row.user, .by_player = row.by.is_player(), .key = row.idempotency_key};
 }
 
-/// Of a refund: the version of the purchase.
+/// Of a refund: the version of the purchase or deposit.
 std::optional<std::int64_t> refunded_version(const transaction& row) noexcept;
 
-/// Of a completed refund: the units that had been used up and were not taken back.
-std::optional<std::int64_t> missing_units(const transaction& row) noexcept;
+/// Of a completed refund: the units that had been used up, of a deposit the credits that had been spent, and were not
+/// taken back.
+std::optional<std::int64_t> missing_of(const transaction& row) noexcept;
 
 /// Why the row failed, as it is stored; empty for one that did not.
 std::string_view reason_of(const transaction& row) noexcept;

@@ -49,7 +49,7 @@ class walk {
   // decide.cpp: keys, groups and rows.
   std::size_t refused_before(std::span<const command* const> group) const;
   void record_refusal(const command& c, transaction& row, std::size_t place, batch_state& inside);
-  void restate(const command& c, transaction& row, batch_state& inside);
+  void tell_of_group(const command& c, transaction& row, batch_state& inside);
   const transaction* find_earlier(const command& c) const;
   verdict decide_one(const command& c);
   verdict append(const command& c, wallet& purse, std::optional<errc> reason, const row_numbers& numbers);
@@ -64,6 +64,7 @@ class walk {
   verdict grant_credits(const command& c, wallet& purse);
   verdict grant_items(const command& c, wallet& purse);
   verdict refund(const command& c, wallet& purse);
+  verdict take_back(const command& c, wallet& purse);
   void count_sale(product_id product, std::int64_t units, credits total);
   void count_refunded_sale(product_id product, timestamp bought_at, bool all_of_it, std::int64_t units, credits total);
 

@@ -21,6 +21,22 @@ struct request_identity {
   domain::actor by;
 };
 
+/// What an operator gives as the reason of a grant or refund.
+struct operator_note {
+  operator_note(std::string why, bool to_players) : text{std::move(why)}, is_public{to_players} {}
+  std::string text;
+  bool is_public;  ///< players see it
+};
+
+/// What is asked of a refund.
+struct refund_wish {
+  refund_wish(std::int64_t units, bool forced, bool as_much_as_is_there)
+      : quantity{units}, force{forced}, up_to{as_much_as_is_there} {}
+  std::int64_t quantity;  ///< of a purchase, 0: all that is possible
+  bool force;             ///< of a purchase: also for what is used up
+  bool up_to;             ///< of a deposit: as much as is there
+};
+
 /// Deposits, purchases, uses, grants and refunds. Every call ends with a verdict shortly after `until` at the latest: a
 /// journal row (new or replayed), a refusal without one, or unavailable, overloaded, outcome_unknown.
 class wallet {
@@ -62,35 +78,39 @@ class wallet {
     return ledger_.submit(std::move(c), until);
   }
 
-  /// Gives credits, or takes them when `amount` is negative; `note` is the operator's reason.
-  net::task<domain::verdict> grant_credits(user_id user, domain::credits amount, std::string note, request_identity who,
-                                           net::deadline until) {
+  /// Gives credits, or takes them when `amount` is negative.
+  net::task<domain::verdict> grant_credits(user_id user, domain::credits amount, operator_note note,
+                                           request_identity who, net::deadline until) {
     domain::command c = make(domain::transaction_kind::grant, user, std::move(who));
     c.amount = amount;
-    c.note = std::move(note);
+    c.note = std::move(note.text);
+    c.note_public = note.is_public;
     return ledger_.submit(std::move(c), until);
   }
 
   /// Gives units of a product, or takes them when `quantity` is negative.
-  net::task<domain::verdict> grant_items(user_id user, product_id product, std::int64_t quantity, std::string note,
+  net::task<domain::verdict> grant_items(user_id user, product_id product, std::int64_t quantity, operator_note note,
                                          request_identity who, net::deadline until) {
     domain::command c = make(domain::transaction_kind::grant, user, std::move(who));
     c.product = product;
     c.quantity = quantity;
-    c.note = std::move(note);
+    c.note = std::move(note.text);
+    c.note_public = note.is_public;
     return ledger_.submit(std::move(c), until);
   }
 
-  /// Takes units of a purchase back, 0: all that is possible, and gives back what was paid for them. `row` is the
-  /// purchase as the journal has it; rows of other kinds are refused. With `force` also for what is used up.
-  net::task<domain::verdict> refund(domain::transaction row, std::int64_t quantity, bool force, std::string note,
-                                    request_identity who, net::deadline until) {
+  /// Takes units of a purchase back and gives back what was paid for them, or takes a deposit back. `row` is the one
+  /// that is refunded, as the journal has it; rows of other kinds are refused.
+  net::task<domain::verdict> refund(domain::transaction row, refund_wish what, operator_note note, request_identity who,
+                                    net::deadline until) {
     domain::command c = make(domain::transaction_kind::refund, row.user, std::move(who));
     c.product = row.product;
     c.purchase = domain::to_refund(row);
-    c.quantity = quantity;
-    c.force = force;
-    c.note = std::move(note);
+    c.quantity = what.quantity;
+    c.force = what.force;
+    c.up_to = what.up_to;
+    c.note = std::move(note.text);
+    c.note_public = note.is_public;
     domain::verdict decided = co_await ledger_.submit(std::move(c), until);
     if (decided && row.product) {
       sold_out_.forget(*row.product);  // a piece may be for sale again

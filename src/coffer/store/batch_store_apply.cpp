@@ -70,10 +70,10 @@ constexpr pg::statement insert_noted_journal{
     "batch_insert_noted_journal",
     "insert into transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after,"
     " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at, actor, detail_1,"
-    " detail_2, note)"
+    " detail_2, note, note_public)"
     " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),"
     " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14, unnest($15), unnest($16), unnest($17),"
-    " unnest($18)"};
+    " unnest($18), unnest($19) <> 0"};
 
 constexpr pg::statement count_refunds{"batch_count_refunds",
                                       "insert into refunds (user_id, version, units)"
@@ -185,7 +185,7 @@ struct journal_columns {
     for (auto* column : {&users, &versions, &quantities, &amounts, &balances}) {
       column->reserve(rows);
     }
-    for (auto* column : {&kinds, &statuses}) {
+    for (auto* column : {&kinds, &statuses, &public_notes}) {
       column->reserve(rows);
     }
     for (auto* column : {&products, &item_quantities, &actors, &first_details, &second_details}) {
@@ -217,6 +217,7 @@ struct journal_columns {
     first_details.push_back(t.detail_1);
     second_details.push_back(t.detail_2);
     notes.push_back(t.note.empty() ? std::nullopt : optional_text{t.note});
+    public_notes.push_back(t.note_public ? 1 : 0);
     noted = noted || !t.note.empty();
     attributed = attributed || t.by.is_known();
     detailed = detailed || noted || t.detail_1 || t.detail_2;
@@ -239,13 +240,13 @@ struct journal_columns {
       p.add(std::span<const optional_int64>{first_details}).add(std::span<const optional_int64>{second_details});
     }
     if (noted) {
-      p.add(std::span<const optional_text>{notes});
+      p.add(std::span<const optional_text>{notes}).add(std::span<const std::int16_t>{public_notes});
     }
     return p;
   }
 
   std::vector<std::int64_t> users, versions, quantities, amounts, balances;
-  std::vector<std::int16_t> kinds, statuses;
+  std::vector<std::int16_t> kinds, statuses, public_notes;
   std::vector<optional_int64> products, item_quantities, actors, first_details, second_details;
   std::vector<optional_text> reasons, keys, prints, notes;
   std::vector<std::string_view> request_ids;

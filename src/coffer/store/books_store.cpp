@@ -118,12 +118,12 @@ constexpr pg::statement compare_refunded_sales{
     " count(*) filter (where r.units = t.quantity) as purchases, sum(r.units) as units,"
     " sum(t.amount / nullif(t.quantity, 0) * r.units) as revenue"
     " from transactions t join refunds r using (user_id, version)"
-    " where t.created_at >= $1 and t.created_at < $2 group by 1, 2) j using (hour, product_id)"
+    " where t.kind = 2 and t.created_at >= $1 and t.created_at < $2 group by 1, 2) j using (hour, product_id)"
     " where (c.purchases, c.units) is distinct from (j.purchases, j.units)"
     " or (c.revenue is distinct from j.revenue and not (c.is_full and c.revenue <= j.revenue)) limit 10"};
 
-// A refund names a completed purchase of the same user and product; all refunds of one together are what `refunds`
-// counts, not more units than were bought, at the price that was paid.
+// Of what users asked to have refunded: not twice, and as much as `refunds` counts. Of a purchase not more units than
+// were bought, at the price that was paid; of a deposit all its credits at once, taken back or missing.
 constexpr pg::statement compare_refunds{
     "books_refunds",
     "select count(*) over (), user_id, t.product_id,"
@@ -131,14 +131,16 @@ constexpr pg::statement compare_refunds{
     "refunded'),"
     " concat(coalesce(r.units, 0), ' counted, of ', coalesce(t.quantity, 0), ' bought for ', coalesce(t.amount, 0))"
     " from (select * from refunds where user_id between $1 and $2) r"
-    " full join (select user_id, detail_1 as version, sum(quantity) as units, sum(amount) as amount,"
-    " min(product_id) as first, max(product_id) as last from transactions"
+    " full join (select user_id, detail_1 as version,"
+    " sum(case when product_id is null then amount + coalesce(detail_2, 0) else quantity end) as units,"
+    " sum(amount) as amount, min(product_id) as first, max(product_id) as last from transactions"
     " where kind = 4 and status = 2 and user_id between $1 and $2 group by user_id, detail_1) j using (user_id, "
     "version)"
     " left join transactions t using (user_id, version)"
-    " where t.kind is distinct from 2 or t.status is distinct from 2 or r.units is distinct from j.units"
-    " or j.units > t.quantity or j.amount * t.quantity is distinct from t.amount * j.units"
-    " or j.first is distinct from t.product_id or j.last is distinct from t.product_id limit 10"};
+    " where coalesce(t.kind not in (1, 2), true) or t.status is distinct from 2 or r.units is distinct from j.units"
+    " or (t.kind = 1 and (j.units <> t.amount or j.first is not null))"
+    " or (t.kind = 2 and (j.units > t.quantity or j.amount * t.quantity <> t.amount * j.units"
+    " or j.first is distinct from t.product_id or j.last is distinct from t.product_id)) limit 10"};
 
 const pg::statement& comparison(std::string_view which) {
   if (which == rule::usernames) {

@@ -11,7 +11,7 @@ namespace {
 constexpr pg::statement select_row{
     "journal_find",
     "select user_id, version, kind, status, product_id, quantity, amount, balance_after, item_quantity_after, reason,"
-    " idempotency_key, fingerprint, request_id, created_at, detail_1, detail_2, note, actor"
+    " idempotency_key, fingerprint, request_id, created_at, detail_1, detail_2, note, actor, note_public"
     " from transactions where user_id = $1 and version = $2"};
 
 // One row of NULLs for a user without this key, none for an unknown user.
@@ -19,7 +19,7 @@ constexpr pg::statement select_keyed{
     "journal_outcome",
     "select t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"
     " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at,"
-    " t.detail_1, t.detail_2, t.note, t.actor"
+    " t.detail_1, t.detail_2, t.note, t.actor, t.note_public"
     " from users u left join transactions t on t.user_id = $1 and t.idempotency_key = $2"
     " and (t.actor is not distinct from 0) = $3 where u.id = $1"};
 

@@ -19,7 +19,7 @@ inline constexpr pg::statement select_transaction_page{
     "journal_list",
     "select t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"
     " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at,"
-    " t.detail_1, t.detail_2, t.note, t.actor, u.top"
+    " t.detail_1, t.detail_2, t.note, t.actor, t.note_public, u.top"
     " from (select coalesce($2::bigint, version + 1) as top from users where id = $1) u"
     " left join lateral (select * from transactions where user_id = $1"
     " and version < u.top and version >= u.top - $8 and ($3::smallint is null or kind = $3)"

@@ -51,6 +51,7 @@ domain::transaction read_transaction(const pg::rows& result, int row) {
   t.detail_2 = result.optional_int64(row, 15);
   t.note = std::string{result.optional_text(row, 16).value_or("")};
   t.by = domain::actor::from_stored(result.optional_int64(row, 17));
+  t.note_public = !result.is_null(row, 18) && result.boolean(row, 18);
   return t;
 }
 
