@@ -77,12 +77,12 @@ bool dispatch::streams(const http::request& head) const {
 http::eventual_response dispatch::handle(http::request& r) {
   if (!options_.hosts.admits(r)) {
     http::response answer = problem(error{errc::misdirected_request}, r.request_id);
-    finish(r, no_route, to_string(r.verb), answer, nullptr);
+    finish(r, no_route, to_string(r.verb), answer, nullptr, nullptr);
     return answer;
   }
   if (options_.origins.is_preflight(r)) {
     http::response answer = options_.origins.answer_preflight();
-    finish(r, no_route, to_string(r.verb), answer, nullptr);
+    finish(r, no_route, to_string(r.verb), answer, nullptr, nullptr);
     return answer;
   }
   const auto route = routes_.match(r.verb, r.path());
