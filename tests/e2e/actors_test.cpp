@@ -130,7 +130,7 @@ TEST_CASE("every row says who asked for it, wherever it is shown") {
   const auto statement = shop.ask("GET", fmt::format("/users/{}/statement", shop.user), shop.by_key).json();
   const auto page = shop.list("").json();
   const auto csv = shop.ask("GET", fmt::format("/users/{}/statement?format=csv", shop.user), shop.by_key).body;
-  CHECK(csv.substr(0, csv.find("\r\n")).ends_with(",missing,actor"));
+  CHECK(csv.substr(0, csv.find("\r\n")).ends_with(",missing,note_public,actor"));
   for (const auto& [version, actor] : expected) {
     CAPTURE(version);
     const auto place = static_cast<std::size_t>(version);
