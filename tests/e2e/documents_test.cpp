@@ -92,7 +92,7 @@ TEST_CASE("the root leads a browser to the documentation and tells programs what
   const auto index = s.client.get("/");
   CHECK(index.status == 200);
   CHECK(index.header("Content-Type") == "application/json");
-  CHECK(index.header("Vary") == "Accept");
+  CHECK(index.header("Vary") == "Accept, Accept-Encoding");
   CHECK(index.json()["name"] == "coffer");
   for (const char* member : {"docs", "openapi", "problems", "health"}) {
     CAPTURE(member);

@@ -133,7 +133,7 @@ TEST_CASE("every operation asks for its scope, and for nothing else") {
 
 TEST_CASE("the rules of this test cover every operation that asks for credentials") {
   test::database db;
-  const test::server_process server{db};
+  const test::server_process server{db, with_auth()};
   const auto document = server.client().get("/openapi.json").json();
   std::set<std::string> known;
   for (const rule& r : rules()) {

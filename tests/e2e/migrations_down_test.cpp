@@ -118,7 +118,7 @@ TEST_CASE("going down and up again in any number of steps keeps the books, or is
   CHECK(refused >= 5);
   const auto all = migrate(db.url(), {"down", "--all"});
   CHECK(says(all.err, "1 server keys (20261123150000_api_keys.sql)"));
-  CHECK(says(all.err, "1 transactions that say who asked (20261129100000_actors.sql)"));
+  CHECK(says(all.err, "1 transactions of which it is known who asked (20261129100000_actors.sql)"));
   CHECK(says(all.err, "5 grants and refunds (20261123120000_grants_and_refunds.sql)"));
   CHECK(says(all.err, "2 users with their wallets (20261101120000_initial.sql)"));
 }

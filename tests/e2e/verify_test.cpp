@@ -175,7 +175,7 @@ TEST_CASE("books that were falsified are found, with the rule that is broken") {
           "inventory_is_journal_sum=1 item_quantity_after_is_running_sum=1 kind_is_known=1");
   }
   SECTION("a key that was used twice") {
-    c.s.db.query("drop index transactions_idempotency_key");
+    c.s.db.query("drop index transactions_key_place");
     CHECK(c.after("update transactions set idempotency_key = 'key', fingerprint = 'x' where user_id = $1 and"
                   " version = 3") == "idempotency_key_once_per_user=1");
   }

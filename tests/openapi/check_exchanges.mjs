@@ -77,7 +77,8 @@ function requestProblems(exchange, { operation, values }, query) {
   const problems = [];
   const parameters = (operation.parameters ?? []).map(resolve);
   for (const p of parameters) {
-    const given = { path: () => values[p.name], query: () => query.get(p.name), header: () => findHeader(exchange.request_headers, p.name) }[p.in]() ?? undefined;
+    // An empty query parameter is one that was not given.
+    const given = { path: () => values[p.name], query: () => query.get(p.name) || undefined, header: () => findHeader(exchange.request_headers, p.name) }[p.in]() ?? undefined;
     if (given === undefined) {
       if (p.required) problems.push(`${p.in} parameter ${p.name} is missing`);
       continue;

@@ -58,7 +58,7 @@ const upload = await api.POST('/grants/bulk', {
   parseAs: 'text',
 });
 const answers = (upload.data ?? '').trimEnd().split('\n').map((line) => JSON.parse(line));
-assert.deepEqual(answers.at(-1)?.summary, { lines: 2, granted: 2, replayed: 0, failed: 0, complete: true });
+assert.deepEqual(answers.at(-1)?.summary, { lines: 2, granted: 2, replayed: 0, failed: 0, omitted: 0, complete: true });
 
 // A change of what was read, and of nothing else.
 const read = await api.GET('/products/{product_id}', { params: { path: { product_id: productId } } });

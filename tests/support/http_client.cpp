@@ -321,20 +321,21 @@ http_response http_client::request(std::string_view method, std::string_view tar
   if (!names(headers, "host")) {
     text.append("Host: 127.0.0.1\r\n");
   }
-  for (const auto& [name, value] : headers) {
+  header_list sent = headers;
+  if (body && !names(headers, "content-type")) {
+    sent.emplace_back("Content-Type", "application/json");
+  }
+  for (const auto& [name, value] : sent) {
     text.append(name).append(": ").append(value).append("\r\n");
   }
   if (body) {
-    if (!names(headers, "content-type")) {
-      text.append("Content-Type: application/json\r\n");
-    }
     text.append("Content-Length: ").append(std::to_string(body->size())).append("\r\n");
   }
   text.append("\r\n").append(body.value_or(""));
   try {
     send_raw(text);
     http_response answer = receive_response(method == "HEAD");
-    record_exchange(port_, recorded_request{method, target, headers, body.value_or("")}, answer);
+    record_exchange(port_, recorded_request{method, target, sent, body.value_or("")}, answer);
     return answer;
   } catch (...) {
     // What is left of a failed exchange must not be taken for the next answer.

@@ -40,14 +40,12 @@ http::response json(std::string text) {
 }  // namespace
 
 http::response get_root(context& with, call c) {
-  http::response answer;
-  if (wants_html(c.request)) {
-    answer = http::response{303};
-    answer.add("Location", "/docs");
-    answer.add("Cache-Control", "no-cache");
-  } else {
-    answer = serve(with.described.root, http::json_type, c.request);
+  if (!wants_html(c.request)) {
+    return serve(with.described.root, http::json_type, c.request, "Accept");
   }
+  http::response answer{303};
+  answer.add("Location", "/docs");
+  answer.add("Cache-Control", "no-cache");
   answer.add("Vary", "Accept");
   return answer;
 }
