@@ -25,8 +25,9 @@ template <typename Work>
 using work_result = typename detail::task_value<std::invoke_result_t<Work&, pg::connection&>>::type;
 
 /// Runs `work(connection)`, one transaction at most, on a borrowed connection. Work that had sent nothing when its
-/// connection turned out dead is run once more; so is work that only reads (`repeatable`), wherever the connection was
-/// lost, and nothing is ever said to be unknown of it. Work of which a statement was refused in a way that spoils the
+/// connection turned out dead is run again until it meets one that was opened meanwhile, and once more if that one is
+/// lost; so is work that only reads (`repeatable`), wherever the connection was lost, and nothing is ever said to be
+/// unknown of it. Work of which a statement was refused in a way that spoils the
 /// connection was undone, and what a displaced server lets us read may be old: both are run again until they meet a
 /// connection that was opened meanwhile. Those of a pool may all have prepared what a migration changed.
 template <typename Work>
@@ -58,11 +59,11 @@ net::task<work_result<Work>> with_connection(pg::pool& from, net::deadline until
     const bool spoiled = failure->kind() == pg::failure::statement && !failure->connection_usable();
     const bool untouched = failure->delivered() == pg::delivery::not_sent;
     const bool lost = failure->kind() == pg::failure::lost || pg::is_server_unavailable(failure->state());
-    const bool again = spoiled ? from_before : lost && (untouched || repeatable) && !lost_before;
+    const bool again = spoiled ? from_before : lost && (untouched || repeatable) && (from_before || !lost_before);
     if (!again) {
       throw repeatable ? failure->without_effect() : *failure;
     }
-    lost_before = lost_before || !spoiled;
+    lost_before = lost_before || !from_before;
   }
 }
 
