@@ -86,3 +86,26 @@ TEST_CASE("a column whose type was changed under the server fails the request, a
   CHECK(s.buy(1, "b").status == 201);
   CHECK(test::audit(s.db) == "");
 }
+
+TEST_CASE("a limited product whose stock was deleted in the database is not sold, and the rest of its lane is") {
+  test::shop s{{{"COFFER_LANES", "1"}}};
+  const std::int64_t other = test::make_product(s.client, "consumable", 1);
+  const std::string product = fmt::format("/products/{}", s.product);
+  REQUIRE(s.client.patch(product, R"({"stock":5})").status == 200);
+  REQUIRE(s.buy(1, "before").status == 201);  // 2
+  s.db.query("delete from product_stock");
+  for (int again = 0; again < 2; ++again) {
+    const auto refused = s.buy(1);
+    CHECK(refused.status == 503);
+    CHECK(refused.code() == "unavailable");
+    CHECK(refused.json()["detail"].text().find("no stock in the database") != std::string::npos);
+  }
+  const std::string refund = fmt::format("/users/{}/transactions/2/refund", s.user);
+  CHECK(s.client.post(refund, R"({"reason":"x"})", test::key("back")).status == 503);
+  CHECK(test::buy(s.client, s.user, other).status == 201);
+  CHECK(s.server.running());
+  s.db.query(fmt::format("insert into product_stock (product_id, supply, sold) values ({}, 5, 1)", s.product));
+  CHECK(s.buy(1).status == 201);
+  CHECK(s.client.post(refund, R"({"reason":"x"})", test::key("back")).status == 201);
+  CHECK(test::audit(s.db) == "");
+}

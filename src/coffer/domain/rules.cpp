@@ -2,7 +2,6 @@
 // decide().
 #include <algorithm>
 
-#include "coffer/base/assert.hpp"
 #include "coffer/domain/walk.hpp"
 
 namespace coffer::domain {
@@ -20,6 +19,11 @@ error one_permanent_at_a_time(std::int64_t quantity) {
 
 error newer_type() {
   return {errc::unavailable, "The product is of a type that only a newer version of the server knows."};
+}
+
+/// Somebody deleted it in the database.
+error no_stock() {
+  return {errc::unavailable, "The product is limited and has no stock in the database; setting its stock makes one."};
 }
 
 std::optional<std::int64_t> microseconds_of(std::optional<timestamp> time) {
@@ -48,10 +52,12 @@ verdict walk::purchase(const command& c, wallet& purse) {
   if (terms->type == product_type::permanent && c.quantity != 1) {
     return std::unexpected(one_permanent_at_a_time(c.quantity));
   }
+  product_stock* stock = terms->is_limited ? state_.find_stock(*c.product) : nullptr;
+  if (terms->is_limited && stock == nullptr) {
+    return std::unexpected(no_stock());
+  }
   holding& owned = state_.holding_of(c.user, *c.product);
   row_numbers numbers{.quantity = c.quantity, .amount = total_price(terms->price, c.quantity)};
-  product_stock* stock = terms->is_limited ? state_.find_stock(*c.product) : nullptr;
-  COFFER_ASSERT(!terms->is_limited || stock != nullptr);
   if (const auto why = refuse_purchase(c, purse, *terms, owned, stock, numbers.amount)) {
     numbers.owned = owned.quantity;
     numbers.details = why->numbers;
@@ -204,6 +210,10 @@ verdict walk::refund(const command& c, wallet& purse) {
   if (terms == nullptr) {
     return std::unexpected(errc::product_not_found);  // somebody deleted it in the database
   }
+  product_stock* stock = terms->is_limited && bought.from_stock ? state_.find_stock(*c.product) : nullptr;
+  if (terms->is_limited && bought.from_stock && stock == nullptr) {
+    return std::unexpected(no_stock());
+  }
   holding& owned = state_.holding_of(c.user, *c.product);
   refund_count& before = state_.refund_of(c.user, bought.at);
   const std::int64_t left = bought.quantity - before.units;
@@ -237,9 +247,7 @@ verdict walk::refund(const command& c, wallet& purse) {
   before.units += wanted;
   before.changed = true;
   count_refunded_sale(*c.product, bought.bought_at, before.units == bought.quantity, wanted, numbers.amount);
-  if (terms->is_limited && bought.from_stock) {
-    product_stock* stock = state_.find_stock(*c.product);
-    COFFER_ASSERT(stock != nullptr);
+  if (stock != nullptr) {
     // The pieces are on sale once more. What was sold stays so: the purchases' numbers go on from there.
     stock->supply += taken;
     stock->changed = true;

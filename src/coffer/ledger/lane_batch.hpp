@@ -6,10 +6,13 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "coffer/domain/batch_state.hpp"
 #include "coffer/ledger/lane.hpp"
+#include "coffer/pg/error.hpp"
+#include "coffer/pg/rows.hpp"
 
 namespace coffer::ledger {
 
@@ -20,6 +23,19 @@ struct proof {
   std::string request_id;
   timestamp created_at;
 };
+
+/// Throws unless `ended`, what COMMIT gave, says that it was one: a failed transaction answers it with success and the
+/// tag ROLLBACK.
+inline void demand_commit(const pg::rows& ended) {
+  if (ended.command_tag() == "COMMIT") {
+    return;
+  }
+  pg::error::details d;
+  d.state = pg::sqlstate::in_failed_transaction;
+  d.delivered = pg::delivery::answered;
+  d.connection_usable = true;
+  throw pg::error{pg::failure::statement, "COMMIT rolled the transaction back", std::move(d)};
+}
 
 /// The commands of one transaction and what is known about it.
 struct lane::batch {

@@ -1,7 +1,6 @@
 // The part of a lane that deals with failed batches: what is run again, looked up, taken apart or given up.
 #include <functional>
 
-#include "coffer/base/assert.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/ledger/lane.hpp"
 #include "coffer/ledger/lane_batch.hpp"
@@ -102,7 +101,7 @@ net::task<bool> lane::was_committed(batch& b) {
     // Who ended the backend while it waited for a standby has left a commit that may be on this server alone. The locks
     // of the look-up are in the log behind it, so this commit waits for the standbys that the row needs.
     const pg::rows ended = co_await connection_->execute("commit", next_deadline(b));
-    COFFER_ASSERT(ended.command_tag() == "COMMIT");
+    demand_commit(ended);
   } else {
     co_await roll_back();
   }
