@@ -5,7 +5,6 @@ Real: PostgreSQL, Redis, coffer, nginx with TLS, psql, pg_dump, pg_restore, curl
 import os
 import pathlib
 import re
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -122,12 +121,8 @@ def prepare(scratch, ports):
         f"pid {scratch}/nginx/nginx.pid;\nevents {{}}\nhttp {{\n  access_log off;\n  client_body_temp_path body;\n"
         f"  proxy_temp_path proxy;\n  fastcgi_temp_path fastcgi;\n  uwsgi_temp_path uwsgi;\n  scgi_temp_path scgi;\n"
         f"  include {scratch}/etc/nginx/conf.d/*.conf;\n}}\n", encoding="utf-8")
-    client = scratch / "bin/redis-cli"
-    client.parent.mkdir()
-    url = os.environ["REDIS_URL"]
-    there = f"-s '{urllib.parse.unquote(url[len('unix://'):])}'" if url.startswith("unix://") else f"-u '{url}'"
-    client.write_text(f"#!/bin/sh\nexec {shutil.which('redis-cli')} {there} \"$@\"\n", encoding="utf-8")
-    client.chmod(0o755)
+    # Without the spaces that the checkout's own path may have.
+    (scratch / "examples").symlink_to(ROOT / "deploy")
     (scratch / "nginx.sed").write_text(
         f"s/listen 443/listen 127.0.0.1:{ports[2]}/\ns/127.0.0.1:8080/127.0.0.1:{ports[0]}/\n"
         f"s,/etc/coffer,{scratch}/etc/coffer,\n", encoding="utf-8")
@@ -136,7 +131,7 @@ def prepare(scratch, ports):
 def adapted(commands, scratch, ports, server):
     host = urllib.parse.quote(server["PGHOST"], safe="/")
     there = lambda name: f"/{DATABASE if name == 'coffer' else name}?host={host}&port={server['PGPORT']}"
-    commands = commands.replace("/usr/share/doc/coffer/examples/", f"{ROOT}/deploy/")
+    commands = commands.replace("/usr/share/doc/coffer/", f"{scratch}/")
     commands = re.sub(r"cp (\S+/nginx/coffer\.conf) (\S+)", rf"sed -f {scratch}/nginx.sed \1 > \2", commands)
     for path in ("/etc/coffer", "/etc/nginx"):
         commands = commands.replace(path, f"{scratch}{path}")
@@ -145,7 +140,6 @@ def adapted(commands, scratch, ports, server):
     commands = commands.replace("@DATABASE", "@" + there("coffer"))
     commands = re.sub(r"(database |rename to )coffer\b", rf"\g<1>{DATABASE}", commands)
     commands = commands.replace("redis://127.0.0.1:6379/0", os.environ["REDIS_URL"] + "\nCOFFER_REDIS_PREFIX=procedure:")
-    commands = commands.replace("'coffer:*'", "'procedure:*'")
     return commands.replace("http://127.0.0.1:8080", f"http://127.0.0.1:{ports[0]}").replace(
         "https://coffer.example.com/", f"https://coffer.example.com:{ports[2]}/")
 
@@ -161,7 +155,6 @@ def follow():
     with tempfile.TemporaryDirectory() as directory:
         scratch = pathlib.Path(directory).resolve()
         env["SCRATCH"] = str(scratch)
-        env["PATH"] = f"{scratch}/bin:{env['PATH']}"
         prepare(scratch, ports)
         script = PRELUDE
         for line, commands in [*steps, (0, EPILOGUE)]:

@@ -5,6 +5,7 @@
 #include "coffer/api/grant.hpp"
 #include "coffer/api/outcome.hpp"
 #include "coffer/api/problem.hpp"
+#include "coffer/api/upload_slots.hpp"
 #include "coffer/base/exception.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/net/wait_queue.hpp"
@@ -20,8 +21,6 @@ struct bulk_metrics {
   metrics::counter granted;
   metrics::counter replayed;
   metrics::counter failed;
-  metrics::counter omitted = metrics::make_counter("coffer_bulk_answers_omitted_total",
-                                                   "Answers of bulk uploads that were counted and not shown");
 
   static const bulk_metrics& get() {
     static const auto lines = [](std::string_view outcome) {
@@ -237,7 +236,7 @@ void bulk_grants::collect(std::string& out) {
       out += entries.front().text;
     } else {
       ++state_->total.omitted;
-      bulk_metrics::get().omitted.add();
+      held_metrics::get().omitted.add();
     }
     entries.pop_front();
   }

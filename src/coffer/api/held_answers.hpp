@@ -16,7 +16,6 @@
 #include "coffer/api/bulk_grants.hpp"
 #include "coffer/api/upload_slots.hpp"
 #include "coffer/base/log.hpp"
-#include "coffer/base/metrics.hpp"
 #include "coffer/http/body_source.hpp"
 
 namespace coffer::api {
@@ -145,9 +144,7 @@ class held_answers final : public http::body_source {
       return;
     }
     failed_ = true;
-    static const metrics::counter failures = metrics::make_counter(
-        "coffer_bulk_file_failures_total", "Bulk uploads whose answers could not be written to a file");
-    failures.add();
+    held_metrics::get().file_failures.add();
     log::warn("answers of an upload cannot be held in a file",
               {{"directory", std::string_view{how_.directory}},
                {"message", std::string_view{why.message()}},
@@ -156,14 +153,9 @@ class held_answers final : public http::body_source {
 
   /// Tells the metrics how much is held now.
   void count_held(std::size_t memory, std::size_t file) {
-    static const auto held = [](const char* where) {
-      return metrics::make_gauge("coffer_bulk_held_bytes", "Answers of bulk uploads that are held back",
-                                 {{"where", where}});
-    };
-    static const metrics::gauge in_memory_now = held("memory");
-    static const metrics::gauge in_files_now = held("file");
-    in_memory_now.add(static_cast<double>(memory) - static_cast<double>(std::exchange(counted_memory_, memory)));
-    in_files_now.add(static_cast<double>(file) - static_cast<double>(std::exchange(counted_file_, file)));
+    const held_metrics& now = held_metrics::get();
+    now.memory.add(static_cast<double>(memory) - static_cast<double>(std::exchange(counted_memory_, memory)));
+    now.files.add(static_cast<double>(file) - static_cast<double>(std::exchange(counted_file_, file)));
   }
 
   held_answers_options how_;
