@@ -77,8 +77,8 @@ TEST_CASE("what was refunded is no best seller") {
   test::shop s{{{"REDIS_URL", "none"}}, 100};
   const auto other = test::make_product(s.client, "consumable", 10);
   const auto refund = [&s](const test::http_response& bought, const std::string& members) {
-    const auto path = fmt::format("/users/{}/transactions/{}/refund", s.user, bought.json()["version"].integer());
-    REQUIRE(s.client.post(path, fmt::format(R"({{{}"reason":"by accident"}})", members)).status == 201);
+    const auto refunds = fmt::format("/users/{}/transactions/{}/refund", s.user, bought.json()["version"].integer());
+    REQUIRE(s.client.post(refunds, fmt::format(R"({{{}"reason":"by accident"}})", members)).status == 201);
   };
   const auto kept = s.buy(5);
   refund(kept, R"("quantity":2,)");

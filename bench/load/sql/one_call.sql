@@ -7,7 +7,7 @@ declare
   left_over bigint;
   at bigint;
   owned bigint;
-  bought timestamptz := clock_timestamp();
+  bought timestamptz;
 begin
   select price into cost from products where id = wanted and is_active and type = 1;
   update users set balance = balance - cost, version = version + 1 where id = buyer and balance >= cost
@@ -15,6 +15,7 @@ begin
   if not found then
     return 0;
   end if;
+  bought := clock_timestamp();  -- behind the lock, so that times rise with versions
   insert into inventory as i (user_id, product_id, quantity, bought, purchased_at)
     values (buyer, wanted, 1, 1, bought)
     on conflict (user_id, product_id) do update set quantity = i.quantity + 1, bought = i.bought + 1,
