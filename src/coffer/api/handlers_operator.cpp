@@ -61,8 +61,8 @@ net::task<http::response> refund(context& with, call c) {
   auto who = identify(c, *std::move(key), [&] { return refund_print(user, purchase->at, units, flags, body->reason); });
   service::refund_wish what{units, flags.force, flags.up_to};
   service::operator_note note{body->reason, flags.note_public};
-  const domain::verdict v = co_await with.wallet.refund(*std::move(purchase), std::move(what), std::move(note),
-                                                        std::move(who), c.request.deadline);
+  const domain::verdict v =
+      co_await with.wallet.refund(*std::move(purchase), what, std::move(note), std::move(who), c.request.deadline);
   co_return answer_verdict(v, c);
 }
 

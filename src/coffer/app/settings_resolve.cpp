@@ -76,7 +76,7 @@ std::string variable_suggestion(std::string_view name) {
   for (const setting_spec& spec : setting_specs()) {
     known.emplace_back(spec.variable);
   }
-  const std::string near = suggestion(name, known);
+  std::string near = suggestion(name, known);
   if (!near.empty()) {
     return near;
   }

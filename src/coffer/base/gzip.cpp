@@ -1,5 +1,6 @@
 #include "coffer/base/gzip.hpp"
 
+#define ZLIB_CONST  // its input is not written to
 #include <zlib.h>
 
 #include "coffer/base/assert.hpp"
@@ -15,8 +16,7 @@ std::string gzip(std::string_view text) {
       deflateInit2(&machine, Z_BEST_COMPRESSION, Z_DEFLATED, gzip_format, memory_level, Z_DEFAULT_STRATEGY) == Z_OK;
   COFFER_ASSERT(begun);
   std::string zipped(deflateBound(&machine, static_cast<uLong>(text.size())), '\0');
-  // zlib does not write to its input.
-  machine.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  machine.next_in = reinterpret_cast<const Bytef*>(text.data());
   machine.avail_in = static_cast<uInt>(text.size());
   machine.next_out = reinterpret_cast<Bytef*>(zipped.data());
   machine.avail_out = static_cast<uInt>(zipped.size());

@@ -28,7 +28,7 @@ std::string_view name_of(level l) {
 
 /// The level as five characters, in its colour (ECMA-48 SGR) if wanted.
 std::string shown_level(level l, bool in_colour) {
-  const std::string name = fmt::format("{:5}", name_of(l));
+  std::string name = fmt::format("{:5}", name_of(l));
   if (!in_colour) {
     return name;
   }

@@ -256,8 +256,8 @@ tls_channel::tls_channel(std::shared_ptr<const tls_context> context, int socket)
     SSL_set_accept_state(ssl);
   } else {
     SSL_set_connect_state(ssl);
-    if (const std::string& name = context_->state_->asked_name; !name.empty()) {
-      SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(name.c_str()));
+    if (std::string name = context_->state_->asked_name; !name.empty()) {
+      SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name.data());
     }
   }
 }

@@ -214,6 +214,7 @@ net::task<> add_to_catalogue(pg::connection& db, std::vector<std::int64_t> ids, 
 net::task<std::vector<stored_stock>> read_stocks(pg::connection& db, net::deadline until) {
   const pg::rows found = co_await db.query(select_stocks, until);
   std::vector<stored_stock> all;
+  all.reserve(static_cast<std::size_t>(found.size()));
   for (int r = 0; r < found.size(); ++r) {
     all.push_back({product_id{found.int64(r, 0)}, found.optional_int64(r, 1), found.int64(r, 2)});
   }
