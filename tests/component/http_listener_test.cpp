@@ -110,6 +110,8 @@ TEST_CASE("without descriptors accepting pauses, serves on, and recovers") {
 
 TEST_CASE("when descriptors stay away the oldest connection is refused with 503") {
   const test::http_service service;
+  test::http_client served{service.port()};
+  REQUIRE(served.get("/echo").status == 200);  // the server has opened all that it opens at its start
   test::http_client waiting{service.port()};
   const auto begin = std::chrono::steady_clock::now();
   const auto answer = [&] {
