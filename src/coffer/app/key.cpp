@@ -70,8 +70,7 @@ int create_key(const key_command& asked) {
 }
 
 int list_keys(const key_command& asked) {
-  const auto all =
-      on_keys(asked, [](pg::connection& db) { return store::list_keys(db, net::deadline_in(key_time)); });
+  const auto all = on_keys(asked, [](pg::connection& db) { return store::list_keys(db, net::deadline_in(key_time)); });
   fmt::print("{}", asked.json ? api::render_keys(all) + "\n" : keys_to_text(all));
   return exit_ok;
 }

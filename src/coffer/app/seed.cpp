@@ -135,11 +135,11 @@ net::task<domain::product> find_or_add_product(pg::connection& db, domain::produ
 /// The one lane of this process. It is the only writer of the journal here, as a server's lanes are there.
 class own_lane {
  public:
-  own_lane(const net::executor& ex, pg::options database) : ledger_{make_lanes(ex, std::move(database))}, tasks_{ex} {
+  own_lane(const net::executor& ex, pg::options database) : books_{make_lanes(ex, std::move(database))}, tasks_{ex} {
     tasks_.spawn("lane", run_lane(writer()));
   }
 
-  [[nodiscard]] ledger::ledger& ledger() { return ledger_; }
+  [[nodiscard]] ledger::ledger& books() { return books_; }
 
   /// Ends the lane. Before this is destroyed.
   net::task<> close() {
@@ -160,9 +160,9 @@ class own_lane {
     lanes.push_back({ex, 0, std::make_unique<ledger::lane>(ex, std::move(how), [](auto, bool) {})});
     return lanes;
   }
-  ledger::lane& writer() { return *ledger_.lanes().front().writer; }
+  ledger::lane& writer() { return *books_.lanes().front().writer; }
 
-  ledger::ledger ledger_;
+  ledger::ledger books_;
   net::task_group tasks_;
 };
 
@@ -181,7 +181,7 @@ net::task<domain::verdict> deposit(ledger::ledger& books, user_id user) {
 
 net::task<> add_funds(user_id user, pg::options session) {
   own_lane lane{co_await asio::this_coro::executor, std::move(session)};
-  const domain::verdict done = co_await deposit(lane.ledger(), user);
+  const domain::verdict done = co_await deposit(lane.books(), user);
   co_await lane.close();
   if (const std::optional<errc> problem = done ? done->row.reason : done.error().code) {
     throw command_error(fmt::format("the funds of the example were not added: {}. Run it again", to_string(*problem)));
