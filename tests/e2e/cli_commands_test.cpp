@@ -126,6 +126,38 @@ TEST_CASE("seeding adds products and a funded user once, and the books balance")
   CHECK(says(test::run_coffer({"seed"}, on(db)).out, "user demo: id "));
 }
 
+TEST_CASE("the seed's funds are a deposit like any other, beside a server and after an older seed") {
+  test::database db;
+  test::server_process running{db};
+  REQUIRE(test::run_coffer({"seed"}, on(db)).exit_code == 0);
+  const char* const row =
+      "select concat_ws('|', version, kind, status, product_id, quantity, amount, balance_after, reason, "
+      "idempotency_key,"
+      " encode(fingerprint, 'hex'), request_id, actor) from transactions";
+  // What every program before wrote, so that it is the same deposit to all of them.
+  CHECK(db.text(row) == "1|1|2|0|10000|10000|seed|f353d081807b87be969577ffa82bf237|seed");
+  CHECK(test::run_coffer({"verify"}, on(db)).exit_code == 0);
+  auto client = running.client();
+  CHECK(test::buy(client, 1, 1, 1).status == 201);
+  CHECK(test::run_coffer({"seed"}, on(db)).out.starts_with("user demo: id 1, balance 9900\n"));
+  // A run that finds everything uses up no ids.
+  CHECK(db.integer("select nextval('user_ids') * 100 + nextval('product_ids')") == 203);
+  CHECK(test::run_coffer({"verify"}, on(db)).exit_code == 0);
+}
+
+TEST_CASE("a seed that cannot be says why") {
+  test::database db;
+  {
+    test::server_process running{db};
+    auto client = running.client();
+    REQUIRE(client.post("/users", R"({"username":"ann","email":"demo@example.com"})").status == 201);
+  }
+  const auto done = test::run_coffer({"seed"}, on(db));
+  CHECK(done.exit_code == 1);
+  CHECK(done.err == "coffer: another user has the e-mail address demo@example.com, which is that of the example\n");
+  CHECK(db.integer("select count(*) from transactions") == 0);
+}
+
 TEST_CASE("concurrent seeds of an empty shop add everything once") {
   for (int round = 0; round < 3; ++round) {
     test::database db;

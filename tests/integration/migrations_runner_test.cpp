@@ -4,7 +4,8 @@
 #include <thread>
 
 #include "coffer/app/migrate.hpp"
-#include "coffer/app/migrate_state.hpp"
+#include "coffer/app/one_shot.hpp"
+#include "coffer/app/schema_state.hpp"
 #include "support/catch.hpp"
 #include "support/database.hpp"
 #include "support/parallel.hpp"
@@ -41,7 +42,7 @@ std::string complaint(const app::migrate_run& run) {
   try {
     app::migrate_up(run);
     return {};
-  } catch (const app::migrate_error& e) {
+  } catch (const app::command_error& e) {
     return e.what();
   }
 }
@@ -217,7 +218,7 @@ TEST_CASE("a file that was changed after it had been applied is refused with the
   CHECK(says(text, "coffer migrate new NAME"));
   CHECK(says(text, "--accept-changed"));
   CHECK(!has_table(db, "b"));
-  CHECK_THROWS_AS(app::migrate_down(run, 1), app::migrate_error);
+  CHECK_THROWS_AS(app::migrate_down(run, 1), app::command_error);
   CHECK(has_table(db, "a"));
   CHECK(app::migrate_status(run).at(0).changed);
 
@@ -230,11 +231,11 @@ TEST_CASE("a file that was changed after it had been applied is refused with the
 TEST_CASE("nothing is undone when a file is unknown or has no way down") {
   test::database db = test::database::empty();
   app::migrate_up(run_on(db, files_of({{"1_a.sql", "-- migrate:up\ncreate table a ();"}, {"2_b.sql", add_b}})));
-  CHECK_THROWS_AS(app::migrate_down(run_on(db, files_of({{"2_b.sql", add_b}})), std::nullopt), app::migrate_error);
+  CHECK_THROWS_AS(app::migrate_down(run_on(db, files_of({{"2_b.sql", add_b}})), std::nullopt), app::command_error);
   CHECK_THROWS_AS(
       app::migrate_down(run_on(db, files_of({{"1_a.sql", "-- migrate:up\ncreate table a ();"}, {"2_b.sql", add_b}})),
                         std::nullopt),
-      app::migrate_error);
+      app::command_error);
   CHECK(has_table(db, "b"));
 }
 
@@ -249,7 +250,7 @@ std::string complaint_down(const app::migrate_run& run, std::optional<std::size_
   try {
     app::migrate_down(run, steps);
     return {};
-  } catch (const app::migrate_error& e) {
+  } catch (const app::command_error& e) {
     return e.what();
   }
 }
@@ -428,9 +429,9 @@ TEST_CASE("a new migration is a file in dbmate's format that is named by the tim
   REQUIRE(files->size() == 1);
   CHECK(files->at(0).version.size() == 14);
   CHECK(files->at(0).has_down);
-  CHECK_THROWS_AS(app::new_migration(folder.path().string(), "../x"), app::migrate_error);
-  CHECK_THROWS_AS(app::new_migration(folder.path().string(), ""), app::migrate_error);
-  CHECK_THROWS_AS(app::new_migration("/no/such/folder", "x"), app::migrate_error);
+  CHECK_THROWS_AS(app::new_migration(folder.path().string(), "../x"), app::command_error);
+  CHECK_THROWS_AS(app::new_migration(folder.path().string(), ""), app::command_error);
+  CHECK_THROWS_AS(app::new_migration("/no/such/folder", "x"), app::command_error);
 }
 
 TEST_CASE("a folder of migrations is read in order, and its problems are named") {

@@ -181,9 +181,6 @@ TEST_CASE("a node of a cluster is refused, whether it says what it is or not") {
 }
 
 TEST_CASE("it speaks TLS with a server whose certificate is good, and with no other") {
-  if (!net::has_tls()) {
-    return;
-  }
   const test::temporary_folder folder;
   const auto server_files = test::make_certificate(folder, "localhost");
   const auto client_files = test::make_certificate(folder, "client");

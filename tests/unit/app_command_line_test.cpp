@@ -249,6 +249,12 @@ TEST_CASE("key makes, lists and revokes") {
         coffer::auth::scope_set{coffer::auth::scope::purchases_write, coffer::auth::scope::admin});
   CHECK(made.wanted.valid_for == std::chrono::hours{24 * 90});
   CHECK(made.wanted.is_test);
+  std::string cyrillic;
+  for (int i = 0; i < 100; ++i) {
+    cyrillic += "щ";
+  }
+  CHECK(parsed_as<app::key_command>({"key", "create", "--name", cyrillic, "--scopes", "admin"}).wanted.name ==
+        cyrillic);
   CHECK(parsed_as<app::key_command>({"key", "list", "--format", "json"}).json);
   CHECK(parsed_as<app::key_command>({"key", "revoke", "3"}).id == 3);
   CHECK(says(help_of({"key", "--help"}), "coffer key create --name"));
@@ -261,8 +267,13 @@ TEST_CASE("key refuses what it cannot mean") {
   };
   CHECK(refusal({"key"}) == "coffer: a command is missing");
   CHECK(says(create({"--name", "a"}), "--scopes is required"));
-  CHECK(says(create({"--name", "", "--scopes", "admin"}), "--name is not valid: it must have 1 to 100 bytes"));
-  CHECK(says(create({"--name", std::string(101, 'a'), "--scopes", "admin"}), "1 to 100 bytes"));
+  // The rule is that of POST /keys.
+  for (const std::string& name : {std::string{}, std::string(101, 'a'), std::string{"two\nlines"}, std::string{"a\x7f"},
+                                  std::string{"not UTF-8: \xff"}}) {
+    CAPTURE(name);
+    CHECK(create({"--name", name, "--scopes", "admin"}) ==
+          "coffer: --name is not valid: it must have 1 to 100 characters, no control characters");
+  }
   CHECK(says(create({"--name", "a", "--scopes", "buy"}),
              "--scopes 'buy' is not valid: 'buy' is none of purchases:write"));
   CHECK(says(create({"--name", "a", "--scopes", "admin", "--expires-in", "0s"}), "--expires-in '0s' is not valid"));

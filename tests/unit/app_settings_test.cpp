@@ -1,4 +1,4 @@
-#include "coffer/app/settings_table.hpp"
+#include "coffer/app/settings.hpp"
 
 #include <fstream>
 #include <map>

@@ -3,14 +3,14 @@
 #include <fmt/format.h>
 
 #include "coffer/api/samples.hpp"
+#include "coffer/auth/key_rules.hpp"
 
 namespace coffer::api {
 
 namespace {
 
-constexpr json::text key_name{1, store::max_key_name, json::charset::line};
-constexpr std::int64_t longest_scopes = 400;
-constexpr json::text scope_list{1, static_cast<std::size_t>(longest_scopes), json::charset::line};
+constexpr auto longest_name = static_cast<std::int64_t>(auth::key_name.max_length);
+constexpr auto longest_scopes = static_cast<std::int64_t>(auth::scope_list.max_length);
 
 constexpr std::string_view kinds[] = {"live", "test"};
 
@@ -22,7 +22,7 @@ template <typename Sink>
 void key_members(Sink& out, const store::key_row& key) {
   constexpr note time{.format = "date-time"};
   out.member("id", key.id, {.minimum = 1});
-  out.member("name", key.name, {.text = "What it is for.", .maximum = static_cast<std::int64_t>(store::max_key_name)});
+  out.member("name", key.name, {.text = "What it is for.", .maximum = longest_name});
   out.member("kind", kinds[key.kind == auth::key_kind::test ? 1 : 0],
              {.text = "Test keys open only servers that accept them.", .names = kinds});
   out.member("scopes", auth::to_string(key.scopes), {.text = "Separated by spaces.", .maximum = longest_scopes});
@@ -86,8 +86,8 @@ const json::object<create_key_body>& create_key_schema() {
   static const std::string scopes_help = fmt::format("Separated by spaces: {}.", auth::scope_names());
   static const auto schema =
       json::object<create_key_body>{"CreateKey"}
-          .required("name", &create_key_body::name, key_name, "What it is for, for people.")
-          .required("scopes", &create_key_body::scopes, scope_list, scopes_help)
+          .required("name", &create_key_body::name, auth::key_name, "What it is for, for people.")
+          .required("scopes", &create_key_body::scopes, auth::scope_list, scopes_help)
           .optional("is_test", &create_key_body::is_test, json::boolean{},
                     "A cof_test_ key: it opens only servers that accept test keys.")
           .optional("expires_at", &create_key_body::expires_at, json::date_time{}, "Null: never.")

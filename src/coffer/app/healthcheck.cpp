@@ -1,9 +1,17 @@
 #include "coffer/app/healthcheck.hpp"
 
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <stdexcept>
 #include <string_view>
+#include <system_error>
 
 #include <fmt/format.h>
 
+#include "coffer/app/commands.hpp"
+#include "coffer/app/one_shot.hpp"
 #include "coffer/app/settings_values.hpp"
 #include "coffer/base/exception.hpp"
 #include "coffer/json/reader.hpp"
@@ -36,8 +44,8 @@ std::string told_by(std::string body) {
   return message.empty() ? text : fmt::format("{}: {}", text, message);
 }
 
-/// GETs `path` and puts the status line and what the body says into `answer`. 16 KiB are enough for both.
-net::task<> ask(listen_address to, std::string path, std::shared_ptr<const net::tls_context> tls, health* answer) {
+/// GETs `path`: the status line and what the body says. 16 KiB are enough for both.
+net::task<health> ask(listen_address to, std::string path, std::shared_ptr<const net::tls_context> tls) {
   net::tcp_socket socket{co_await asio::this_coro::executor};
   const asio::ip::tcp::endpoint endpoint{asio::ip::make_address(to.host), to.port};
   co_await socket.async_connect(endpoint, net::use_task);
@@ -64,11 +72,13 @@ net::task<> ask(listen_address to, std::string path, std::shared_ptr<const net::
   }
   got.resize(size);
   const auto head = got.find("\r\n\r\n");
-  answer->detail = got.substr(0, got.find("\r\n"));
-  answer->ok = answer->detail.starts_with("HTTP/1.1 200 ");
+  health answer;
+  answer.detail = got.substr(0, got.find("\r\n"));
+  answer.ok = answer.detail.starts_with("HTTP/1.1 200 ");
   if (head != std::string::npos) {
-    answer->detail += told_by(got.substr(head + 4));
+    answer.detail += told_by(got.substr(head + 4));
   }
+  co_return answer;
 }
 
 }  // namespace
@@ -86,20 +96,21 @@ health check_health(const std::string& url, std::chrono::milliseconds limit) {
   }
   std::shared_ptr<const net::tls_context> tls;
   if (secured) {
-    if (!net::has_tls()) {
-      return {.ok = false, .detail = "this program was built without TLS and cannot ask by https"};
-    }
     tls = net::tls_context::for_unverified_client();
   }
-  health answer{.ok = false, .detail = fmt::format("no answer within {}", format_duration(limit))};
-  asio::io_context context{1};
-  std::exception_ptr failure;
-  asio::co_spawn(context, ask(*address, path, std::move(tls), &answer), [&](std::exception_ptr e) { failure = e; });
-  context.run_for(limit);
-  if (failure) {
-    answer.detail = describe(failure);
+  try {
+    std::optional<health> answer = run_blocking_for(limit, ask(*address, path, std::move(tls)));
+    return answer ? *std::move(answer)
+                  : health{.ok = false, .detail = fmt::format("no answer within {}", format_duration(limit))};
+  } catch (...) {
+    return {.ok = false, .detail = describe(std::current_exception())};
   }
-  return answer;
+}
+
+int run(const healthcheck_command& asked) {
+  const health found = check_health(asked.url);
+  fmt::print(found.ok ? stdout : stderr, "{}: {}\n", asked.url, found.detail);
+  return found.ok ? exit_ok : exit_failed;
 }
 
 }  // namespace coffer::app

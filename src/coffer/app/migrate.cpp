@@ -1,14 +1,23 @@
 #include "coffer/app/migrate.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
 #include <map>
 #include <utility>
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include "coffer/app/migrate_state.hpp"
-#include "coffer/app/run_blocking.hpp"
+#include "coffer/app/commands.hpp"
+#include "coffer/app/one_shot.hpp"
+#include "coffer/app/schema_state.hpp"
 #include "coffer/app/settings_values.hpp"
+#include "coffer/base/clock.hpp"
 #include "coffer/pg/connection.hpp"
 #include "coffer/pg/pooling.hpp"
 
@@ -63,7 +72,7 @@ struct bookkeeping {
 /// A session that migrates.
 class migrator {
  public:
-  migrator(const migrate_run& how, std::unique_ptr<pg::connection> db) : how_{how}, db_{std::move(db)} {}
+  migrator(const migrate_run& how, pg::connection& db) : how_{how}, db_{db} {}
 
   net::task<std::size_t> up();
   net::task<std::size_t> down(std::optional<std::size_t> steps);
@@ -87,39 +96,39 @@ class migrator {
                                                         std::optional<std::size_t> steps) const;
 
   const migrate_run& how_;
-  std::unique_ptr<pg::connection> db_;
+  pg::connection& db_;
 };
 
 net::task<> migrator::execute(std::string sql) {
-  const pg::rows done = co_await db_->execute(std::move(sql), whenever());
+  const pg::rows done = co_await db_.execute(std::move(sql), whenever());
   static_cast<void>(done);
 }
 
 net::task<std::string> migrator::holder() {
   pg::params with;
   with.add(lock_key);
-  const pg::rows found = co_await db_->query(lock_holder, std::move(with), soon());
+  const pg::rows found = co_await db_.query(lock_holder, std::move(with), soon());
   co_return found.empty() ? "" : fmt::format(" (server process {})", found.int32(0, 0));
 }
 
 /// Refuses a database that coffer cannot use, and a role that may not migrate it, before anything else is tried.
 net::task<> migrator::check_database(bool creates) {
-  if (const std::string problem = encoding_problem(*db_); !problem.empty()) {
-    throw migrate_error(problem);
+  if (const std::string problem = encoding_problem(db_); !problem.empty()) {
+    throw command_error(problem);
   }
-  const pg::rows found = co_await db_->query(read_rights, soon());
+  const pg::rows found = co_await db_.query(read_rights, soon());
   const std::string_view who = found.text(0, 0);
   const std::string_view database = found.text(0, 1);
   const auto owner = found.optional_text(0, 2);
   if (owner && !found.boolean(0, 3)) {
-    throw migrate_error(fmt::format(
+    throw command_error(fmt::format(
         "the role {} may not change this schema: its tables belong to {}. Nothing was changed: migrate with a"
         " DATABASE_URL of that role, and leave {} to `coffer serve`",
         who, *owner, who));
   }
   if (creates && !found.boolean(0, 5)) {
     const auto schema = found.optional_text(0, 4);
-    throw migrate_error(fmt::format(
+    throw command_error(fmt::format(
         "the role {0} may not create tables in {1} (from PostgreSQL 15 on only the owner of the database may, unless"
         " it is granted). Nothing was changed: as a superuser, `alter database \"{2}\" owner to \"{0}\"` or"
         " `grant create on schema {3} to \"{0}\"` in the database {2}, then run it again",
@@ -134,7 +143,7 @@ net::task<std::int64_t> migrator::count_lost(const migration_loss* loss) {
   if (!loss->condition.empty()) {
     sql += fmt::format(" where {}", loss->condition);
   }
-  const pg::rows found = co_await db_->execute(std::move(sql), whenever());
+  const pg::rows found = co_await db_.execute(std::move(sql), whenever());
   co_return parse_integer(found.text(0, 0)).value();
 }
 
@@ -152,15 +161,15 @@ net::task<> migrator::check_losses(std::vector<const migration*> files) {
     co_return;
   }
   if (!how_.delete_data) {
-    throw migrate_error(fmt::format(
+    throw command_error(fmt::format(
         "undoing this would delete, or take the meaning of: {}. Nothing was undone: keep the schema, or, with"
         " a backup, go on with --delete-data; after that `coffer verify` may find the books wrong",
         fmt::join(lost, "; ")));
   }
-  const pg::rows named = co_await db_->query(read_database, soon());
+  const pg::rows named = co_await db_.query(read_database, soon());
   const std::string database{named.text(0, 0)};
   if (!how_.confirm(database, lost)) {
-    throw migrate_error("Nothing was undone: the name that was typed is not the database's");
+    throw command_error("Nothing was undone: the name that was typed is not the database's");
   }
   for (const std::string& each : lost) {
     how_.report(fmt::format("deleting {}", each));
@@ -174,7 +183,7 @@ net::task<> migrator::guard_losses(const migration* file) {
       co_await execute(fmt::format("lock table {} in share mode", loss.table));
     }
     if (const std::int64_t count = co_await count_lost(&loss); count > 0) {
-      throw migrate_error(
+      throw command_error(
           fmt::format("{} {} came while {} was being undone. It was rolled back as a whole: stop whoever"
                       " writes, or go on with --delete-data",
                       count, loss.what, file->file_name));
@@ -188,13 +197,13 @@ net::task<> migrator::lock() {
   for (bool told = false;; told = true) {
     pg::params with;
     with.add(lock_key);
-    const pg::rows got = co_await db_->query(try_lock, std::move(with), soon());
+    const pg::rows got = co_await db_.query(try_lock, std::move(with), soon());
     if (got.boolean(0, 0)) {
       break;
     }
     const std::string who = co_await holder();
     if (net::deadline_in({}) >= end) {
-      throw migrate_error(
+      throw command_error(
           fmt::format("another migration run{} still holds the lock after {} s. Nothing was changed:"
                       " wait for it, or end it with select pg_terminate_backend(...), and run again",
                       who, std::chrono::duration_cast<std::chrono::seconds>(how_.lock_wait).count()));
@@ -209,12 +218,12 @@ net::task<> migrator::lock() {
 
 net::task<bookkeeping> migrator::read() {
   bookkeeping known;
-  known.applied = co_await applied_versions(*db_, soon());
+  known.applied = co_await applied_versions(db_, soon());
   // The server's order depends on its collation.
   std::ranges::sort(known.applied);
-  const pg::rows table = co_await db_->query(find_checksums, soon());
+  const pg::rows table = co_await db_.query(find_checksums, soon());
   if (!table.empty()) {
-    const pg::rows sums = co_await db_->query(select_checksums, soon());
+    const pg::rows sums = co_await db_.query(select_checksums, soon());
     for (int r = 0; r < sums.size(); ++r) {
       known.checksums.emplace(sums.text(r, 0), sums.text(r, 1));
     }
@@ -236,7 +245,7 @@ net::task<> migrator::check_checksums(const bookkeeping* known, std::vector<cons
       continue;
     }
     if (!how_.accept_changed) {
-      throw migrate_error(fmt::format(
+      throw command_error(fmt::format(
           "{} was changed after it had been applied: its SHA-256 is {} and was {}. Restore the file and put the change"
           " into a new one (`coffer migrate new NAME`), or, if the database needs no change, record the file as it is"
           " now with --accept-changed",
@@ -244,7 +253,7 @@ net::task<> migrator::check_checksums(const bookkeeping* known, std::vector<cons
     }
     pg::params with;
     with.add(file.version).add(file.sha256);
-    const pg::rows done = co_await db_->query(upsert_checksum, std::move(with), soon());
+    const pg::rows done = co_await db_.query(upsert_checksum, std::move(with), soon());
     how_.report(fmt::format("recorded {} as it is now", file.file_name));
   }
 }
@@ -260,7 +269,7 @@ net::task<> migrator::record(const migration* file, bool up) {
     checksum.add(file->sha256);
   }
   both.add(up ? upsert_checksum : delete_checksum, std::move(checksum));
-  const std::vector<pg::rows> done = co_await db_->run(std::move(both), soon());
+  const std::vector<pg::rows> done = co_await db_.run(std::move(both), soon());
 }
 
 net::task<> migrator::run_block(const migration* file, bool up) {
@@ -276,9 +285,9 @@ net::task<> migrator::run_block(const migration* file, bool up) {
   }
   co_await record(file, up);
   if (block.in_transaction) {
-    const pg::rows done = co_await db_->execute("commit", whenever());
+    const pg::rows done = co_await db_.execute("commit", whenever());
     if (done.command_tag() != "COMMIT") {
-      throw migrate_error(fmt::format("{} was not committed", file->file_name));
+      throw command_error(fmt::format("{} was not committed", file->file_name));
     }
   }
 }
@@ -308,7 +317,7 @@ net::task<> migrator::apply(const migration* file, bool up) {
     failure.emplace(e);
   }
   if (failure) {
-    throw migrate_error(fmt::format("{} failed: {}. {}", file->file_name, failure->what(),
+    throw command_error(fmt::format("{} failed: {}. {}", file->file_name, failure->what(),
                                     what_is_left(*failure, block.in_transaction)));
   }
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
@@ -340,13 +349,13 @@ std::vector<const migration*> migrator::undo_list(const bookkeeping& known, std:
     const std::string& version = known.applied[i];
     const auto file = std::ranges::find(how_.files, version, &migration::version);
     if (file == how_.files.end()) {
-      throw migrate_error(
+      throw command_error(
           fmt::format("the applied migration {} is not among the files here. Nothing was undone: use"
                       " the coffer (or the --dir) that applied it",
                       version));
     }
     if (!file->has_down) {
-      throw migrate_error(
+      throw command_error(
           fmt::format("{} has no '-- migrate:down' block. Nothing was undone: write one, or restore a"
                       " backup",
                       file->file_name));
@@ -386,61 +395,146 @@ net::task<std::vector<migration_status>> migrator::status() {
   co_return list;
 }
 
-net::task<migrator> start(const migrate_run* how) {
-  pg::options options{how->database_url};
-  options.application_name = "coffer migrate";
-  options.connect_timeout = std::chrono::seconds{10};
-  options.statement_timeout = {};
-  options.idle_in_transaction_timeout = {};
-  options.lock_timeout = how->lock_timeout;
-  const auto until = net::deadline_in(options.connect_timeout);
-  pg::options trial = options;
-  if (co_await pg::find_pooling(co_await asio::this_coro::executor, std::move(trial), until) ==
-      pg::pooling::transaction) {
-    throw migrate_error(
+pg::options session_of(const migrate_run& how) {
+  pg::options session = command_session(how.database_url, "migrate");
+  session.prepared = true;
+  session.statement_timeout = {};
+  session.idle_in_transaction_timeout = {};
+  session.lock_timeout = how.lock_timeout;
+  return session;
+}
+
+net::task<pg::pooling> find_pooler(pg::options session) {
+  const net::executor ex = co_await asio::this_coro::executor;
+  const net::deadline until = net::deadline_in(session.connect_timeout);
+  co_return co_await pg::find_pooling(ex, std::move(session), until);
+}
+
+/// Work of a migrator. What the database refuses is for the operator as it is.
+template <typename T, typename Work>
+net::task<T> migrate_on(pg::connection& db, const migrate_run* how, Work work) {
+  migrator session{*how, db};
+  try {
+    co_return co_await work(session);
+  } catch (const pg::error& e) {
+    if (e.kind() != pg::failure::statement) {
+      throw;
+    }
+    throw command_error(e.what());
+  }
+}
+
+/// Runs `work(migrator)`, a task of T, in a session of its own.
+template <typename T, typename Work>
+T migrate(const migrate_run& how, Work work) {
+  if (told_to_operator([&] { return run_blocking(find_pooler(session_of(how))); }) == pg::pooling::transaction) {
+    throw command_error(
         "the database is behind a pooler in transaction mode, and migrations need a session of their own. Nothing was"
         " changed: name PostgreSQL itself, or a pool in session mode, in --database-url or DATABASE_URL");
   }
-  auto db = co_await pg::connection::open(co_await asio::this_coro::executor, std::move(options), until);
-  co_return migrator{*how, std::move(db)};
+  return on_database(session_of(how), schema_demand::none,
+                     [&how, work](pg::connection& db) { return migrate_on<T>(db, &how, work); });
 }
 
-net::task<std::size_t> up(const migrate_run* how) {
-  migrator m = co_await start(how);
-  co_return co_await m.up();
-}
-
-net::task<std::size_t> down(const migrate_run* how, std::optional<std::size_t> steps) {
-  migrator m = co_await start(how);
-  co_return co_await m.down(steps);
-}
-
-net::task<std::vector<migration_status>> status(const migrate_run* how) {
-  migrator m = co_await start(how);
-  co_return co_await m.status();
-}
-
-/// Runs a coroutine of the migrator, its infrastructure failures told as the operator's.
-template <typename T>
-T run_told(net::task<T> work) {
-  try {
-    return run_blocking(std::move(work));
-  } catch (const pg::error& e) {
-    throw migrate_error(
-        e.kind() == pg::failure::statement
-            ? std::string{e.what()}
-            : fmt::format("{}. Check --database-url or DATABASE_URL, and that the server runs", e.what()));
+/// Writes an empty migration `<UTC time>_<name>.sql` into `folder` and gives its path. The name may have letters,
+/// digits, '_' and '-'.
+std::string new_migration(const std::string& folder, std::string_view name) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  };
+  if (name.empty() || name.size() > 100 || !std::ranges::all_of(name, allowed)) {
+    throw command_error(
+        fmt::format("'{}' cannot be part of a file name: use 1 to 100 letters, digits, '_' and '-'", name));
   }
+  if (!std::filesystem::is_directory(folder)) {
+    throw command_error(fmt::format("there is no folder {}: make it, or name another with --dir", folder));
+  }
+  const std::string stamp = fmt::format("{:%Y%m%d%H%M%S}", std::chrono::floor<std::chrono::seconds>(now()));
+  const auto path = std::filesystem::path{folder} / fmt::format("{}_{}.sql", stamp, name);
+  // noreplace is C++23 that g++ 12 does not have.
+  if (std::filesystem::exists(path)) {
+    throw command_error(fmt::format("{} exists already", path.string()));
+  }
+  std::ofstream file{path};
+  file << "-- migrate:up\n\n\n-- migrate:down\n\n";
+  file.close();
+  if (!file) {
+    throw command_error(fmt::format("{} cannot be written", path.string()));
+  }
+  return path.string();
+}
+
+int print_status(const migrate_run& how, bool fail_when_pending) {
+  std::size_t pending = 0;
+  for (const migration_status& each : migrate_status(how)) {
+    const std::string name = each.file_name.empty() ? each.version + " (no such file here)" : each.file_name;
+    fmt::print("[{}] {}{}\n", each.applied ? 'X' : ' ', name, each.changed ? " (changed since it was applied)" : "");
+    pending += each.applied ? 0 : 1;
+  }
+  fmt::print("\n{} pending\n", pending);
+  return pending > 0 && fail_when_pending ? exit_failed : exit_ok;
+}
+
+/// Asks whoever sits at the terminal; a script has said it with --delete-data.
+bool confirm_losses(const std::string& database, const std::vector<std::string>& losses) {
+  if (::isatty(STDIN_FILENO) != 1) {
+    return true;
+  }
+  fmt::print(stderr, "This deletes, or takes the meaning of:\n");
+  for (const std::string& each : losses) {
+    fmt::print(stderr, "  {}\n", each);
+  }
+  fmt::print(stderr, "Type the database's name ({}) to go on: ", database);
+  std::string typed;
+  std::getline(std::cin, typed);
+  return typed == database;
 }
 
 }  // namespace
 
-std::size_t migrate_up(const migrate_run& how) { return run_told(up(&how)); }
-
-std::size_t migrate_down(const migrate_run& how, std::optional<std::size_t> steps) {
-  return run_told(down(&how, steps));
+std::size_t migrate_up(const migrate_run& how) {
+  return migrate<std::size_t>(how, [](migrator& session) { return session.up(); });
 }
 
-std::vector<migration_status> migrate_status(const migrate_run& how) { return run_told(status(&how)); }
+std::size_t migrate_down(const migrate_run& how, std::optional<std::size_t> steps) {
+  return migrate<std::size_t>(how, [steps](migrator& session) { return session.down(steps); });
+}
+
+std::vector<migration_status> migrate_status(const migrate_run& how) {
+  return migrate<std::vector<migration_status>>(how, [](migrator& session) { return session.status(); });
+}
+
+int run(const migrate_command& asked) {
+  if (asked.what == migrate_command::action::create) {
+    fmt::print("{}\n", new_migration(asked.folder, asked.name));
+    return exit_ok;
+  }
+  migrate_run how;
+  how.database_url = asked.database_url;
+  how.lock_timeout = asked.lock_timeout;
+  how.accept_changed = asked.accept_changed;
+  how.delete_data = asked.delete_data;
+  how.confirm = confirm_losses;
+  how.report = [](std::string_view line) {
+    fmt::print("{}\n", line);
+    std::fflush(stdout);
+  };
+  if (asked.folder.empty()) {
+    how.files = built_in_migrations();
+  } else if (auto files = read_migrations(asked.folder)) {
+    how.files = std::move(*files);
+  } else {
+    throw command_error(files.error());
+  }
+  if (asked.what == migrate_command::action::status) {
+    return print_status(how, asked.exit_code);
+  }
+  const bool up = asked.what == migrate_command::action::up;
+  const std::size_t count = up ? migrate_up(how) : migrate_down(how, asked.steps);
+  if (count == 0) {
+    fmt::print("nothing to do: {}\n", up ? "the schema is up to date" : "no migration is applied");
+  }
+  return exit_ok;
+}
 
 }  // namespace coffer::app

@@ -1,11 +1,11 @@
-// Runs migrations: dbmate's files and bookkeeping table, plus a lock and checksums. Knows no command line.
+// Runs migrations: dbmate's files and bookkeeping table, plus a lock and checksums. Knows no command line. What goes
+// wrong is a command_error, behind which the files before the failed one are applied.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <functional>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,12 +13,6 @@
 #include "coffer/app/migrations.hpp"
 
 namespace coffer::app {
-
-/// Why migrating stopped, as sentences for the operator that name the remedy. Files before the failed one are applied.
-class migrate_error : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 /// What every run needs.
 struct migrate_run {
@@ -50,20 +44,16 @@ struct migration_status {
 
 /// Applies every file that is not applied, in order, each in a transaction of its own (unless it says
 /// transaction:false), together with its row in schema_migrations. Gives the number of files applied. Several runs at
-/// once are safe: one works, the others wait and then find nothing to do. Blocks; throws migrate_error.
+/// once are safe: one works, the others wait and then find nothing to do. Blocks; throws command_error.
 std::size_t migrate_up(const migrate_run& how);
 
 /// Undoes the `steps` newest applied migrations (nullopt: all of them), newest first. Gives their number. Blocks;
-/// throws migrate_error, before anything is undone when a file that is needed is unknown or has no way down, or when
+/// throws command_error, before anything is undone when a file that is needed is unknown or has no way down, or when
 /// rows exist that it would delete or leave without their meaning (migration::losses) and `delete_data` does not allow
 /// it. Rows that arrive after that was looked at stop the one migration that they concern.
 std::size_t migrate_down(const migrate_run& how, std::optional<std::size_t> steps);
 
-/// Every known and every applied migration, in order of versions. Changes nothing. Blocks; throws migrate_error.
+/// Every known and every applied migration, in order of versions. Changes nothing. Blocks; throws command_error.
 std::vector<migration_status> migrate_status(const migrate_run& how);
-
-/// Writes an empty migration `<UTC time>_<name>.sql` into `folder` and gives its path. The name may have letters,
-/// digits, '_' and '-'. Throws migrate_error.
-std::string new_migration(const std::string& folder, std::string_view name);
 
 }  // namespace coffer::app

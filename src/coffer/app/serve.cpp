@@ -1,30 +1,35 @@
-#include "coffer/app/serve.hpp"
-
+// `coffer serve`, the composition root: what the process consists of, how it begins and how it ends.
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <deque>
+#include <memory>
+#include <optional>
 #include <random>
+#include <stdexcept>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "coffer/app/admin.hpp"
+#include "coffer/app/commands.hpp"
 #include "coffer/app/daily_reset.hpp"
 #include "coffer/app/descriptors.hpp"
-#include "coffer/app/inherited_sockets.hpp"
 #include "coffer/app/key_refresh.hpp"
-#include "coffer/app/migrate_state.hpp"
-#include "coffer/app/notify.hpp"
-#include "coffer/app/settings_values.hpp"
-#include "coffer/app/shard.hpp"
+#include "coffer/app/lanes.hpp"
+#include "coffer/app/layers.hpp"
+#include "coffer/app/schema_state.hpp"
+#include "coffer/app/service_manager.hpp"
 #include "coffer/app/stock_gauges.hpp"
-#include "coffer/app/stop_budget.hpp"
 #include "coffer/app/token_keys.hpp"
 #include "coffer/app/version.hpp"
 #include "coffer/base/clock.hpp"
-#include "coffer/base/log.hpp"
 #include "coffer/base/metrics.hpp"
 #include "coffer/http/server.hpp"
 #include "coffer/json/reader.hpp"
@@ -38,6 +43,21 @@
 namespace coffer::app {
 
 namespace {
+
+/// The parts of a regular end, one behind the other. deploy/coffer.service and compose.yaml give the default settings
+/// that long and some.
+struct stop_budget {
+  explicit stop_budget(const settings& s)
+      : requests{s.drain_timeout},
+        lanes{std::chrono::duration_cast<std::chrono::milliseconds>(s.http.request_time) + std::chrono::seconds{2}} {}
+
+  std::chrono::milliseconds requests;    ///< connections and what they asked for
+  std::chrono::milliseconds work{3000};  ///< background work gets a moment, whatever the drain took
+  std::chrono::milliseconds lanes;       ///< to their last request's deadline, another attempt to settle it, a rollback
+  std::chrono::milliseconds rest{3000};  ///< the cache, the pools, the admin listener, the log
+
+  [[nodiscard]] std::chrono::milliseconds whole() const { return requests + work + lanes + rest; }
+};
 
 /// Raises the soft limit of open files to the hard one and gives the number of client connections that leaves.
 std::size_t connection_limit(std::size_t wanted, std::size_t reserved) {
@@ -81,154 +101,26 @@ http::client_rules client_rules(const settings& s, std::size_t connections) {
   return rules;
 }
 
-/// Runs a lane to its end. A lane that dies would leave callers without an answer for ever: that is a bug, and the
-/// process ends so that a supervisor starts it anew.
-net::task<> run_lane(ledger::lane& writer) {
-  try {
-    co_await writer.run();
-  } catch (const std::exception& e) {
-    log::error("lane died", {{"message", e.what()}});
-    log::flush();
-    std::abort();
-  }
-}
-
 /// Of the process's environment, which nobody changes.
 std::optional<std::string> environment(const char* name) {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread starts
   return value == nullptr ? std::nullopt : std::optional<std::string>{value};
 }
 
-/// The process while it serves.
-class serving {
+/// Tells the log, the service manager and coffer_ready how the process is.
+class announcer {
  public:
-  serving(const settings& s, inherited_sockets given) : settings_{s}, given_{std::move(given)} {
-    for (int i = 0; i < s.threads; ++i) {
-      shards_.push_back(
-          std::make_unique<shard>(settings_, draining_, sold_out_, limits_, database_, [this] { keys_->wake(); }));
-    }
-    lanes_.emplace(make_lanes());
-    std::vector<service::inventory_reader*> readers;
-    readers.reserve(shards_.size());
-    for (const auto& each : shards_) {
-      readers.push_back(&each->inventory_reader());
-    }
-    std::vector<http::shard> http_shards;
-    http_shards.reserve(shards_.size());
-    for (const auto& each : shards_) {
-      each->open(*lanes_, readers, described_);
-      http_shards.emplace_back(each->executor(), each->handler());
-    }
-    daily_reset_.emplace(shards_.front()->executor(), shards_.front()->database(), shards_.front()->inventory_cache(),
-                         settings_.cache_reset_at);
-    shard& first = *shards_.front();
-    stocks_.emplace(first.executor(), first.database(), settings_.stock_refresh);
-    keys_.emplace(first.executor(), first.database(), settings_.key_refresh,
-                  [this](const std::shared_ptr<const auth::key_set>& keys) { publish_keys(keys); });
-    if (first.redis() != nullptr) {
-      sharing_.emplace(first.executor(), *first.redis(), limits_, settings_.redis_prefix);
-    }
-    const http::limits limits = http_limits(s);
-    public_.emplace("public", std::move(http_shards), limits, client_rules(s, limits.connections));
-    std::vector<http::shard> admin_shards;
-    admin_shards.emplace_back(control_.get_executor(), admin_);
-    http::limits of_admin;
-    of_admin.connections = admin_connections;
-    admin_server_.emplace("admin", std::move(admin_shards), of_admin);
-  }
+  announcer(const settings& s, const std::atomic<bool>& draining) : settings_{s}, draining_{draining} {}
 
-  int run() {
-    load_certificate();
-    listen(*public_, std::move(given_.api), settings_.listen);
-    listen(*admin_server_, std::move(given_.admin), settings_.admin_listen);
-    for (auto& each : lanes_->lanes()) {
-      shards_[each.thread]->tasks().spawn("lane", run_lane(*each.writer));
-    }
-    shards_.front()->tasks().spawn("daily reset", daily_reset_->run());
-    shards_.front()->tasks().spawn("stock gauges", stocks_->run());
-    if (settings_.auth == auth_mode::required) {
-      shards_.front()->tasks().spawn("key refresh", keys_->run());
-    }
-    if (sharing_) {
-      shards_.front()->tasks().spawn("limit exchange", sharing_->run());
-    }
-    load_token_keys();
-    wait_for_signal();
-    wait_for_reload();
-    announce();
-    tasks_.spawn("database watch", database_.run());
-    if (manager_.watchdog()) {
-      std::vector<net::executor> loops;
-      loops.reserve(shards_.size());
-      for (const auto& each : shards_) {
-        loops.push_back(each->executor());
-      }
-      // A quarter of what the manager waits, so that a sign may be late or lost.
-      alive_.emplace(control_.get_executor(), std::move(loops), *manager_.watchdog() / 4,
-                     [this] { manager_.tell("WATCHDOG=1"); });
-      tasks_.spawn("watchdog", alive_->run());
-    }
-    std::vector<std::jthread> threads;
-    threads.reserve(shards_.size());
-    for (const auto& each : shards_) {
-      threads.emplace_back([&each] { each->run(); });
-    }
-    control_.run();
-    threads.clear();  // joins
-    log::info("stopped", {{"clean", clean_}});
-    log::flush();
-    return clean_ ? 0 : 1;
-  }
-
- private:
-  static void listen(http::server& on, net::owned_fd given, const std::string& address) {
-    if (given.get() >= 0) {
-      on.listen(std::move(given));
-    } else if (!address.empty()) {
-      on.listen(address);
-    }
-  }
-
-  std::vector<ledger::ledger::owned_lane> make_lanes() {
-    std::vector<ledger::ledger::owned_lane> lanes;
-    const auto count = static_cast<std::size_t>(settings_.lanes);
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t thread = i % shards_.size();
-      ledger::lane_options how;
-      how.database = database_options(settings_);
-      how.max_batch = settings_.max_batch;
-      how.queue_limit = settings_.lane_queue;
-      how.slow = settings_.slow_request;
-      how.lane_key = ledger::lane_keys[first_logical_lane(i, count)];
-      auto writer =
-          std::make_unique<ledger::lane>(shards_[thread]->executor(), std::move(how),
-                                         [cached = &shards_[thread]->inventory_cache()](auto users, bool certain) {
-                                           certain ? cached->invalidate(users) : cached->invalidate_in_doubt(users);
-                                         });
-      lanes.push_back({shards_[thread]->executor(), thread, std::move(writer)});
-    }
-    return lanes;
-  }
-
-  static std::size_t first_logical_lane(std::size_t lane, std::size_t lanes) {
-    std::size_t logical = 0;
-    while (ledger::ledger::lane_index(logical, lanes) != lane) {
-      ++logical;
-    }
-    return logical;
-  }
-
-  static std::string bound_address(const std::string& configured, std::uint16_t port) {
-    return fmt::format("{}:{}", configured.substr(0, configured.rfind(':')), port);
-  }
+  [[nodiscard]] const service_manager& manager() const { return manager_; }
 
   /// Says where the server listens.
-  void announce() {
-    const std::string address = bound_address(settings_.listen, public_->port());
+  void listening(std::uint16_t port, std::uint16_t admin_port) {
+    address_ = bound_address(settings_.listen, port);
     const std::string admin_address =
-        settings_.admin_listen.empty() ? std::string{} : bound_address(settings_.admin_listen, admin_server_->port());
+        settings_.admin_listen.empty() ? std::string{} : bound_address(settings_.admin_listen, admin_port);
     log::info("listening",
-              {{"address", std::string_view{address}},
+              {{"address", std::string_view{address_}},
                {"admin_address", admin_address.empty() ? std::nullopt : std::optional{std::string_view{admin_address}}},
                {"auth", settings_.auth == auth_mode::off ? "off" : "required"},
                log::field{"threads", settings_.threads}.as(log::in_text::absent),
@@ -241,11 +133,11 @@ class serving {
                   {"remedy", "--auth required, and `coffer key create`"}});
     }
     // Ready for the manager: that the database is not there is no reason to start this anew.
-    manager_.tell(fmt::format("READY=1\nSTATUS=Listening on {}, looking at the database\n", address));
+    manager_.tell(fmt::format("READY=1\nSTATUS=Listening on {}, looking at the database\n", address_));
   }
 
   /// After each look at the database: what has turned is said once, here and to the manager.
-  void tell_of(const service::database_state& found) {
+  void database_looked_at(const service::database_state& found) {
     ready_.set(found.can_serve() && !draining_ ? 1 : 0);
     const pg::failed_attempts::counted failed = pg::failed_attempts::get().take();
     const std::string_view obstacle = found.can_serve() ? "" : found.answers ? found.schema : "no answer";
@@ -260,7 +152,7 @@ class serving {
             "serving",
             {{"database", "up"}, {"schema", found.schema}, {"trouble_ms", lasted}, {"failed_attempts", attempts}});
         if (!draining_) {
-          manager_.tell(fmt::format("STATUS=Serving {}\n", bound_address(settings_.listen, public_->port())));
+          manager_.tell(fmt::format("STATUS=Serving {}\n", address_));
         }
         return;
       case service::database_turns::kind::cannot_serve: {
@@ -285,55 +177,35 @@ class serving {
     }
   }
 
-  void publish_keys(const std::shared_ptr<const auth::key_set>& keys) {
-    for (const auto& each : shards_) {
-      asio::post(each->executor(), [to = each.get(), keys] { to->credentials().ring().replace(keys); });
-    }
+  /// The end has begun.
+  void draining(int signal) {
+    log::info("draining", {{"signal", signal}});
+    ready_.set(0);
+    // As long as a regular end may take, in place of TimeoutStopSec= where that is shorter.
+    const auto budget = std::chrono::microseconds{stop_budget{settings_}.whole()};
+    manager_.tell(
+        fmt::format("STOPPING=1\nSTATUS=Answering what was accepted\nEXTEND_TIMEOUT_USEC={}\n", budget.count()));
   }
 
-  /// Throws std::runtime_error when the file is not what it must be.
-  void load_token_keys() {
-    if (settings_.jwt_keys.empty()) {
-      return;
-    }
-    const auto keys = std::make_shared<const auth::jwt_keys>(read_token_keys(settings_));
-    for (const auto& each : shards_) {
-      asio::post(each->executor(), [to = each.get(), keys] { to->credentials().replace_token_keys(keys); });
-    }
-    for (const std::string& why : keys->skipped()) {
-      log::warn("token key skipped",
-                {{"file", std::string_view{settings_.jwt_keys}}, {"reason", std::string_view{why}}});
-    }
-    log::info("token keys loaded", {{"keys", keys->size()}});
+ private:
+  static std::string bound_address(const std::string& configured, std::uint16_t port) {
+    return fmt::format("{}:{}", configured.substr(0, configured.rfind(':')), port);
   }
 
-  /// Throws std::runtime_error when one of the files is not what it must be. New connections have the new certificate.
-  void load_certificate() {
-    if (settings_.tls_certificate.empty()) {
-      return;
-    }
-    auto tls = net::tls_context::for_server(settings_.tls_certificate, settings_.tls_key);
-    const auto expires = tls->expires_at();
-    const std::string when = to_rfc3339(expires);
-    metrics::make_gauge("coffer_tls_certificate_not_after_timestamp_seconds",
-                        "When the first certificate of the chain in use expires")
-        .set(static_cast<double>(expires.time_since_epoch().count()));
-    const log::level level = expires <= now() ? log::level::warn : log::level::info;
-    log::write(level, "certificate loaded", {{"expires_at", std::string_view{when}}});
-    asio::dispatch(shards_.front()->executor(), [this, tls] { public_->secure(tls); });
-  }
+  const settings& settings_;
+  const std::atomic<bool>& draining_;
+  service_manager manager_{environment};
+  service::database_turns turns_;
+  metrics::gauge ready_ =
+      metrics::make_gauge("coffer_ready", "Whether the process can serve: 1 as long as /readyz is 200");
+  std::string address_;  ///< of the API
+};
 
-  template <typename Load>
-  static void reload(std::string_view complaint, Load load) {
-    try {
-      load();
-    } catch (const std::exception& e) {
-      log::error(complaint, {{"message", e.what()},
-                             {"remedy", "what was in force stays so; correct the file, send SIGHUP again"}});
-    }
-  }
+/// Whether a database is of use to this program, for the watch.
+class database_check {
+ public:
+  database_check(const settings& s, net::executor ex) : settings_{s}, executor_{std::move(ex)} {}
 
-  /// Whether this database is of use to this program, for the watch.
   net::task<service::schema_finding> examine(pg::connection& db, net::deadline until) {
     service::schema_finding found;
     found.state = "unfit";
@@ -349,6 +221,7 @@ class serving {
     co_return found;
   }
 
+ private:
   /// Whether a pooler in transaction mode is in between: then nothing that is prepared or set in a session stays.
   net::task<bool> lends_sessions(net::deadline until) {
     constexpr std::chrono::seconds look_counts{60};
@@ -356,12 +229,237 @@ class serving {
       co_return false;
     }
     pg::options how = database_options(settings_);
-    const pg::pooling found = co_await pg::find_pooling(control_.get_executor(), std::move(how), until);
+    const pg::pooling found = co_await pg::find_pooling(executor_, std::move(how), until);
     if (found == pg::pooling::transaction) {
       co_return true;
     }
     pooling_known_until_ = std::chrono::steady_clock::now() + look_counts;
     co_return false;
+  }
+
+  const settings& settings_;
+  net::executor executor_;
+  std::chrono::steady_clock::time_point pooling_known_until_{};
+};
+
+/// The limits of all threads and, where there is a Redis, what shares them with other processes.
+struct limit_layer {
+  limit_layer(worker& on, const settings& s)
+      : limiter{limiter_options(s), [this] { sharing->wake(); }},
+        sharing{on.clients.redis
+                    ? std::make_unique<limit::exchange>(on.loop.executor(), *on.clients.redis, limiter, s.redis_prefix)
+                    : nullptr} {}
+
+  limit::limiter limiter;                    ///< wakes `sharing` only where its options say that there is one
+  std::unique_ptr<limit::exchange> sharing;  ///< null: there is no Redis
+};
+
+/// What listens: the API, and the metrics for operators.
+struct listener_layer {
+  listener_layer(const settings& s, std::vector<http::shard> api_shards, http::shard admin_shard,
+                 inherited_sockets given, std::shared_ptr<const net::tls_context> tls)
+      : limits{http_limits(s)},
+        api{"public", std::move(api_shards), limits, client_rules(s, limits.connections)},
+        admin{"admin", std::vector{std::move(admin_shard)}, admin_limits()} {
+    api.secure(std::move(tls));
+    listen(api, std::move(given.api), s.listen);
+    listen(admin, std::move(given.admin), s.admin_listen);
+  }
+
+  http::limits limits;
+  http::server api;
+  http::server admin;
+
+ private:
+  static http::limits admin_limits() {
+    http::limits l;
+    l.connections = admin_connections;
+    return l;
+  }
+
+  static void listen(http::server& on, net::owned_fd given, const std::string& address) {
+    if (given.get() >= 0) {
+      on.listen(std::move(given));
+    } else if (!address.empty()) {
+      on.listen(address);
+    }
+  }
+};
+
+/// What threads are made of before there is a ledger.
+std::deque<worker> make_workers(const settings& s) {
+  std::deque<worker> workers;
+  for (int i = 0; i < s.threads; ++i) {
+    workers.emplace_back(s);
+  }
+  return workers;
+}
+
+/// The lanes, dealt out to the threads in turn.
+std::vector<ledger::ledger::owned_lane> make_lanes(std::deque<worker>& workers, const settings& s) {
+  std::vector<ledger::ledger::owned_lane> lanes;
+  const auto count = static_cast<std::size_t>(s.lanes);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t thread = i % workers.size();
+    worker& on = workers[thread];
+    ledger::lane_options how;
+    how.database = database_options(s);
+    how.max_batch = s.max_batch;
+    how.queue_limit = s.lane_queue;
+    how.slow = s.slow_request;
+    how.lane_key = lane_key_of(i, count);
+    const auto tell_cache = [cached = &on.caches.inventories](std::span<const ledger::user_version> users,
+                                                              bool certain) {
+      certain ? cached->invalidate(users) : cached->invalidate_in_doubt(users);
+    };
+    lanes.push_back(
+        {on.loop.executor(), thread, std::make_unique<ledger::lane>(on.loop.executor(), std::move(how), tell_cache)});
+  }
+  return lanes;
+}
+
+std::deque<front> make_fronts(std::deque<worker>& workers, const shared_parts& with, const settings& s) {
+  std::deque<front> fronts;
+  for (worker& each : workers) {
+    fronts.emplace_back(each, with, s);
+  }
+  return fronts;
+}
+
+std::vector<service::inventory_reader*> readers_of(std::deque<worker>& workers) {
+  std::vector<service::inventory_reader*> readers;
+  readers.reserve(workers.size());
+  for (worker& each : workers) {
+    readers.push_back(&each.caches.inventory_reader);
+  }
+  return readers;
+}
+
+std::vector<http::shard> shards_of(std::deque<worker>& workers, std::deque<front>& fronts) {
+  std::vector<http::shard> shards;
+  shards.reserve(workers.size());
+  for (std::size_t i = 0; i < workers.size(); ++i) {
+    shards.emplace_back(workers[i].loop.executor(), fronts[i].api.dispatch);
+  }
+  return shards;
+}
+
+/// The certificate of the API; null: there is none. Throws std::runtime_error when one of the files is not what it must
+/// be.
+std::shared_ptr<const net::tls_context> load_certificate(const settings& s) {
+  if (s.tls_certificate.empty()) {
+    return nullptr;
+  }
+  auto tls = net::tls_context::for_server(s.tls_certificate, s.tls_key);
+  const auto expires = tls->expires_at();
+  const std::string when = to_rfc3339(expires);
+  metrics::make_gauge("coffer_tls_certificate_not_after_timestamp_seconds",
+                      "When the first certificate of the chain in use expires")
+      .set(static_cast<double>(expires.time_since_epoch().count()));
+  const log::level level = expires <= now() ? log::level::warn : log::level::info;
+  log::write(level, "certificate loaded", {{"expires_at", std::string_view{when}}});
+  return tls;
+}
+
+/// The process while it serves, layer by layer: what each member needs is above it.
+class serving {
+ public:
+  serving(const settings& s, inherited_sockets given)
+      : settings_{s},
+        workers_{make_workers(s)},
+        limits_{first(), s},
+        keys_{first().loop.executor(), first().clients.reads, s.key_refresh,
+              [this](const std::shared_ptr<const auth::key_set>& keys) { publish_keys(keys); }},
+        lanes_{make_lanes(workers_, s)},
+        fronts_{make_fronts(workers_,
+                            {.draining = draining_,
+                             .database = database_,
+                             .sold_out = sold_out_,
+                             .limits = limits_.limiter,
+                             .lanes = lanes_,
+                             .readers = readers_of(workers_),
+                             .keys_changed = [this] { keys_.wake(); },
+                             .described = described_},
+                            s)},
+        reset_{first().loop.executor(), first().clients.reads, first().caches.inventories, s.cache_reset_at},
+        stocks_{first().loop.executor(), first().clients.reads, s.stock_refresh},
+        listeners_{s, shards_of(workers_, fronts_), http::shard{control_.get_executor(), admin_}, std::move(given),
+                   load_certificate(s)} {}
+
+  int run() {
+    load_token_keys();
+    for (auto& each : lanes_.lanes()) {
+      workers_[each.thread].loop.tasks.spawn("lane", run_lane(*each.writer));
+    }
+    net::task_group& jobs = first().loop.tasks;
+    jobs.spawn("daily reset", reset_.run());
+    jobs.spawn("stock gauges", stocks_.run());
+    if (settings_.auth == auth_mode::required) {
+      jobs.spawn("key refresh", keys_.run());
+    }
+    if (limits_.sharing) {
+      jobs.spawn("limit exchange", limits_.sharing->run());
+    }
+    wait_for_signal();
+    wait_for_reload();
+    announcer_.listening(listeners_.api.port(), listeners_.admin.port());
+    tasks_.spawn("database watch", database_.run());
+    if (alive_) {
+      tasks_.spawn("watchdog", alive_->run());
+    }
+    std::vector<std::jthread> threads;
+    threads.reserve(workers_.size());
+    for (worker& each : workers_) {
+      threads.emplace_back([&each] { each.loop.context.run(); });
+    }
+    control_.run();
+    threads.clear();  // joins
+    log::info("stopped", {{"clean", clean_}});
+    log::flush();
+    return clean_ ? exit_ok : exit_failed;
+  }
+
+ private:
+  /// The thread that has the jobs besides its requests.
+  worker& first() { return workers_.front(); }
+
+  void publish_keys(const std::shared_ptr<const auth::key_set>& keys) {
+    for (worker& each : workers_) {
+      asio::post(each.loop.executor(), [to = &each.caches.credentials, keys] { to->ring().replace(keys); });
+    }
+  }
+
+  /// Throws std::runtime_error when the file is not what it must be.
+  void load_token_keys() {
+    if (settings_.jwt_keys.empty()) {
+      return;
+    }
+    const auto keys = std::make_shared<const auth::jwt_keys>(read_token_keys(settings_));
+    for (worker& each : workers_) {
+      asio::post(each.loop.executor(), [to = &each.caches.credentials, keys] { to->replace_token_keys(keys); });
+    }
+    for (const std::string& why : keys->skipped()) {
+      log::warn("token key skipped",
+                {{"file", std::string_view{settings_.jwt_keys}}, {"reason", std::string_view{why}}});
+    }
+    log::info("token keys loaded", {{"keys", keys->size()}});
+  }
+
+  /// New connections have the new certificate.
+  void reload_certificate() {
+    if (const auto tls = load_certificate(settings_)) {
+      asio::post(first().loop.executor(), [this, tls] { listeners_.api.secure(tls); });
+    }
+  }
+
+  template <typename Load>
+  static void reload(std::string_view complaint, Load load) {
+    try {
+      load();
+    } catch (const std::exception& e) {
+      log::error(complaint, {{"message", e.what()},
+                             {"remedy", "what was in force stays so; correct the file, send SIGHUP again"}});
+    }
   }
 
   /// SIGHUP: what comes from files is read again; what cannot be read stays as it is.
@@ -371,7 +469,7 @@ class serving {
         return;
       }
       reload("token keys could not be reloaded", [this] { load_token_keys(); });
-      reload("certificate could not be reloaded", [this] { load_certificate(); });
+      reload("certificate could not be reloaded", [this] { reload_certificate(); });
       wait_for_reload();
     });
   }
@@ -386,12 +484,7 @@ class serving {
         log::flush();
         std::_Exit(130);
       }
-      log::info("draining", {{"signal", number}});
-      ready_.set(0);
-      // As long as a regular end may take, in place of TimeoutStopSec= where that is shorter.
-      const auto budget = std::chrono::microseconds{stop_budget{settings_}.whole()};
-      manager_.tell(
-          fmt::format("STOPPING=1\nSTATUS=Answering what was accepted\nEXTEND_TIMEOUT_USEC={}\n", budget.count()));
+      announcer_.draining(number);
       tasks_.spawn("stop", stop());
       wait_for_signal();
     });
@@ -402,70 +495,85 @@ class serving {
     const stop_budget budget{settings_};
     const net::deadline until = net::deadline_in(budget.requests);
     database_.stop();
-    const bool drained = co_await asio::co_spawn(shards_.front()->executor(), public_->stop(until), net::use_task);
-    for (auto& each : lanes_->lanes()) {
+    clean_ = co_await asio::co_spawn(first().loop.executor(), listeners_.api.stop(until), net::use_task);
+    for (auto& each : lanes_.lanes()) {
       asio::post(each.executor, [writer = each.writer.get()] { writer->stop(); });
     }
-    asio::post(shards_.front()->executor(), [this] {
-      daily_reset_->stop();
-      stocks_->stop();
-      keys_->stop();
-      if (sharing_) {
-        sharing_->stop();
+    asio::post(first().loop.executor(), [this] {
+      reset_.stop();
+      stocks_.stop();
+      keys_.stop();
+      if (limits_.sharing) {
+        limits_.sharing->stop();
       }
     });
     // Whatever the drain took, background work gets a moment to end. All threads have the same deadlines.
     const net::deadline last = std::max(until, net::deadline_in(budget.work));
     const net::deadline lanes_end = last + budget.lanes;
-    for (const auto& each : shards_) {
-      co_await asio::co_spawn(each->executor(), each->close(last, lanes_end), net::use_task);
+    for (worker& each : workers_) {
+      co_await asio::co_spawn(each.loop.executor(), each.close(last, lanes_end), net::use_task);
     }
     co_await database_.close(net::deadline_in(std::chrono::seconds{1}));
-    co_await admin_server_->stop(net::deadline_in(std::chrono::seconds{1}));
+    co_await listeners_.admin.stop(net::deadline_in(std::chrono::seconds{1}));
     signals_.cancel();
     hangup_.cancel();
     if (alive_) {
       alive_->stop();
     }
-    clean_ = drained;
+  }
+
+  /// Nothing where no manager waits for signs of life. A quarter of what it waits, so that a sign may be late or lost.
+  std::unique_ptr<loop_watch> make_watch() {
+    const auto waits = announcer_.manager().watchdog();
+    if (!waits) {
+      return nullptr;
+    }
+    std::vector<net::executor> loops;
+    loops.reserve(workers_.size());
+    for (worker& each : workers_) {
+      loops.push_back(each.loop.executor());
+    }
+    return std::make_unique<loop_watch>(control_.get_executor(), std::move(loops), *waits / 4,
+                                        [this] { announcer_.manager().tell("WATCHDOG=1"); });
   }
 
   const settings& settings_;
-  inherited_sockets given_;
   const api::documents described_{{.version = version_text,
                                    .max_deposit = settings_.max_deposit,
                                    .secured = settings_.auth == auth_mode::required}};
   std::atomic<bool> draining_ = false;
-  bool clean_ = false;
+  bool clean_ = false;  ///< the drain was complete
+
+  // The main thread's.
   asio::io_context control_{1};
   net::task_group tasks_{control_.get_executor()};
   asio::signal_set signals_{control_, SIGINT, SIGTERM};
   asio::signal_set hangup_{control_, SIGHUP};
-  limit::limiter limits_{limiter_options(settings_), [this] { sharing_->wake(); }};
-  service_manager manager_{environment};
-  std::optional<loop_watch> alive_;
+  announcer announcer_{settings_, draining_};
+  database_check check_{settings_, control_.get_executor()};
+  service::database_watch database_{
+      control_.get_executor(), database_options(settings_),
+      [this](pg::connection& db, net::deadline until) { return check_.examine(db, until); },
+      [this](const service::database_state& found) { announcer_.database_looked_at(found); }};
+
+  // What serves.
   service::sold_out_memory sold_out_;
-  metrics::gauge ready_ =
-      metrics::make_gauge("coffer_ready", "Whether the process can serve: 1 as long as /readyz is 200");
-  service::database_turns turns_;
-  std::chrono::steady_clock::time_point pooling_known_until_{};
-  service::database_watch database_{control_.get_executor(), database_options(settings_),
-                                    [this](pg::connection& db, net::deadline until) { return examine(db, until); },
-                                    [this](const service::database_state& found) { tell_of(found); }};
-  std::vector<std::unique_ptr<shard>> shards_;
-  std::optional<ledger::ledger> lanes_;
-  std::optional<daily_reset> daily_reset_;
-  std::optional<key_refresh> keys_;
-  std::optional<stock_gauges> stocks_;
-  std::optional<limit::exchange> sharing_;
+  std::deque<worker> workers_;
+  limit_layer limits_;
+  key_refresh keys_;
+  ledger::ledger lanes_;
+  std::deque<front> fronts_;
+  daily_reset reset_;
+  stock_gauges stocks_;
+  std::unique_ptr<loop_watch> alive_ = make_watch();
   admin admin_;
-  std::optional<http::server> public_;
-  std::optional<http::server> admin_server_;
+  listener_layer listeners_;
 };
 
 }  // namespace
 
-int serve(const settings& s) {
+int run(const serve_command& asked) {
+  const settings& s = asked.how;
   // Whoever takes the log may go; lines that cannot be written are counted (base/log).
   std::signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c): it cannot fail for these values
   log::configure(s.log_level, s.log_format);

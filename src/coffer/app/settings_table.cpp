@@ -1,32 +1,171 @@
-#include "coffer/app/settings_table.hpp"
-
+// The one table of settings: flag, variable, range, help; before it the kinds of settings, each with how it is read,
+// checked and shown.
 #include <algorithm>
 #include <array>
+#include <type_traits>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 
 #include "coffer/api/browsers.hpp"
-#include "coffer/app/settings_kinds.hpp"
+#include "coffer/app/settings.hpp"
 #include "coffer/app/settings_values.hpp"
 #include "coffer/base/assert.hpp"
 #include "coffer/base/ids.hpp"
-#include "coffer/json/reader.hpp"
 #include "coffer/net/address.hpp"
 #include "coffer/pg/conninfo.hpp"
 
 namespace coffer::app {
 
+// Sources are compiled together, and these names are short.
+namespace setting_kinds {
+
 namespace {
 
-using namespace setting_kinds;
+// A reference to a member, for const and mutable settings alike.
+#define COFFER_MEMBER(name) ([](auto& s) -> auto& { return s.name; })
+
+using outcome = std::expected<void, std::string>;
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
+/// A setting without its range and accessors.
+setting_spec named(const char* flag, const char* variable, const char* group, const char* help) {
+  return {.flag = flag, .variable = variable, .group = group, .help = help, .shape = {}, .set = {}, .show = {}};
+}
+
+/// A whole number. `member` gives a reference to it in settings.
+template <typename Member>
+setting_spec integer(setting_spec spec, Member member, std::int64_t lowest, std::int64_t highest) {
+  spec.shape = fmt::format("{}..{}", lowest, highest);
+  spec.set = [=](settings& s, std::string_view text) -> outcome {
+    const auto value = parse_integer(text);
+    if (!value || *value < lowest || *value > highest) {
+      return std::unexpected{fmt::format("a whole number from {} to {}", lowest, highest)};
+    }
+    member(s) = static_cast<std::remove_cvref_t<decltype(member(s))>>(*value);
+    return {};
+  };
+  spec.show = [=](const settings& s) { return fmt::format("{}", member(s)); };
+  spec.lowest = fmt::format("{}", lowest);
+  spec.highest = fmt::format("{}", highest);
+  spec.below = fmt::format("{}", lowest - 1);
+  spec.above = fmt::format("{}", highest + 1);
+  return spec;
+}
+
+template <typename Member>
+setting_spec size(setting_spec spec, Member member, std::size_t lowest, std::size_t highest) {
+  spec.shape = fmt::format("{}..{}", format_size(lowest), format_size(highest));
+  spec.set = [=](settings& s, std::string_view text) -> outcome {
+    const auto value = parse_size(text);
+    if (!value || *value < lowest || *value > highest) {
+      return std::unexpected{fmt::format("a number of bytes from {} to {}, such as 4096 or 16KiB", format_size(lowest),
+                                         format_size(highest))};
+    }
+    member(s) = *value;
+    return {};
+  };
+  spec.show = [=](const settings& s) { return format_size(member(s)); };
+  spec.lowest = format_size(lowest);
+  spec.highest = format_size(highest);
+  spec.below = format_size(lowest - 1);
+  spec.above = format_size(highest + 1);
+  return spec;
+}
+
+template <typename Member>
+setting_spec duration(setting_spec spec, Member member, milliseconds lowest, milliseconds highest) {
+  spec.shape = fmt::format("{}..{}", format_duration(lowest), format_duration(highest));
+  spec.set = [=](settings& s, std::string_view text) -> outcome {
+    using target = std::remove_cvref_t<decltype(member(s))>;
+    const auto value = parse_duration(text);
+    const bool whole = value && *value % target{1} == milliseconds{0};
+    if (!whole || *value < lowest || *value > highest) {
+      return std::unexpected{fmt::format("a duration from {} to {} with its unit (ms, s, m, h), such as 5s",
+                                         format_duration(lowest), format_duration(highest))};
+    }
+    member(s) = std::chrono::duration_cast<target>(*value);
+    return {};
+  };
+  spec.show = [=](const settings& s) { return format_duration(member(s)); };
+  spec.lowest = format_duration(lowest);
+  spec.highest = format_duration(highest);
+  if (lowest > milliseconds{0}) {
+    spec.below = format_duration(lowest - milliseconds{1});
+  }
+  spec.above = format_duration(highest + milliseconds{1});
+  return spec;
+}
+
+template <typename Member>
+setting_spec on_off(setting_spec spec, Member member) {
+  spec.shape = "on|off";
+  spec.set = [=](settings& s, std::string_view text) -> outcome {
+    const auto value = parse_switch(text);
+    if (!value) {
+      return std::unexpected{std::string{"on or off (or 1, 0, true, false)"}};
+    }
+    member(s) = *value;
+    return {};
+  };
+  spec.show = [=](const settings& s) { return member(s) ? "on" : "off"; };
+  return spec;
+}
+
+/// One of a few words, each standing for a value.
+template <typename Member, typename Value, std::size_t Count>
+setting_spec choice(setting_spec spec, Member member, std::array<std::pair<const char*, Value>, Count> words) {
+  for (const auto& [word, value] : words) {
+    spec.shape.append(spec.shape.empty() ? "" : "|").append(word);
+  }
+  spec.set = [=, shape = spec.shape](settings& s, std::string_view text) -> outcome {
+    const auto found = std::ranges::find_if(words, [&](const auto& each) { return each.first == text; });
+    if (found == words.end()) {
+      return std::unexpected{"one of " + shape};
+    }
+    member(s) = found->second;
+    return {};
+  };
+  spec.show = [=](const settings& s) -> std::string {
+    return std::ranges::find_if(words, [&](const auto& each) { return each.second == member(s); })->first;
+  };
+  return spec;
+}
+
+/// Text that a predicate accepts. With `optional`, "none" stands for the empty text.
+template <typename Member>
+setting_spec text(setting_spec spec, Member member, const char* shape, const char* rule, bool optional,
+                  bool (*accepts)(std::string_view)) {
+  spec.shape = shape;
+  spec.set = [=](settings& s, std::string_view value) -> outcome {
+    if (optional && value == "none") {
+      member(s).clear();
+      return {};
+    }
+    if (!accepts(value)) {
+      return std::unexpected{fmt::format("{}{}", rule, optional ? ", or none" : "")};
+    }
+    member(s) = value;
+    return {};
+  };
+  spec.show = [=](const settings& s) { return optional && member(s).empty() ? std::string{"none"} : member(s); };
+  return spec;
+}
+
+/// The name of a file, or none.
+template <typename Member>
+setting_spec file(setting_spec spec, Member member) {
+  return text(std::move(spec), member, "FILE", "the name of a file", true, [](std::string_view value) {
+    return !value.empty() && std::ranges::all_of(value, [](unsigned char c) { return c >= 0x20; });
+  });
+}
+
 constexpr const char* network = "Network";
+constexpr const char* access = "Access";
+constexpr const char* rates = "Rate limits";
 constexpr const char* storage = "PostgreSQL";
 constexpr const char* redis = "Redis";
 constexpr const char* work = "Work";
@@ -139,6 +278,53 @@ setting_spec as_secret(setting_spec spec) {
   return spec;
 }
 
+bool accepts_name(std::string_view value) {
+  return !value.empty() && value.size() <= 200 && std::ranges::all_of(value, [](char c) { return c > ' ' && c < 127; });
+}
+
+setting_spec algorithms(setting_spec spec) {
+  using coffer::auth::algorithm;
+  spec.shape = "LIST";
+  spec.set = [](settings& s, std::string_view value) -> outcome {
+    std::vector<algorithm> all;
+    for (std::string_view left = value; !left.empty();) {
+      const std::string_view name = left.substr(0, left.find(','));
+      const auto one = coffer::auth::algorithm_from_string(name);
+      if (!one) {
+        return std::unexpected{std::string{"a list of HS256, ES256, EdDSA and RS256, separated by commas"}};
+      }
+      all.push_back(*one);
+      left.remove_prefix(std::min(name.size() + 1, left.size()));
+    }
+    s.jwt_algorithms = std::move(all);
+    return {};
+  };
+  spec.show = [](const settings& s) {
+    std::string text;
+    for (const algorithm each : s.jwt_algorithms) {
+      text.append(text.empty() ? "" : ",").append(coffer::auth::to_string(each));
+    }
+    return text;
+  };
+  return spec;
+}
+
+/// Limits of one class of requests.
+template <typename Member>
+setting_spec limits(setting_spec spec, Member member) {
+  spec.shape = "LIST";
+  spec.set = [=](settings& s, std::string_view value) -> outcome {
+    const auto parsed = limit::parse_policies(value);
+    if (!parsed) {
+      return std::unexpected{parsed.error()};
+    }
+    member(s) = *parsed;
+    return {};
+  };
+  spec.show = [=](const settings& s) { return limit::to_string(member(s)); };
+  return spec;
+}
+
 void add_network(std::vector<setting_spec>& all) {
   all.push_back(text(named("--listen", "COFFER_LISTEN", network, "address of the API"), COFFER_MEMBER(listen),
                      "HOST:PORT", address_rule, false, accepts_address));
@@ -167,6 +353,54 @@ void add_network(std::vector<setting_spec>& all) {
                      COFFER_MEMBER(trusted_proxies), "ADDRESSES",
                      "IP addresses and networks with commas between them, such as 10.0.0.0/8,::1", true,
                      accepts_proxies));
+}
+
+void add_rates(std::vector<setting_spec>& all) {
+  all.push_back(
+      limits(named("--limit-funds", "COFFER_LIMIT_FUNDS", rates,
+                   "add-funds, grants and refunds: per user, key and address, such as user:10/1s,key:1000/1s"),
+             COFFER_MEMBER(limit_funds)));
+  all.push_back(limits(named("--limit-purchase", "COFFER_LIMIT_PURCHASE", rates, "purchases, likewise"),
+                       COFFER_MEMBER(limit_purchase)));
+  all.push_back(limits(named("--limit-use", "COFFER_LIMIT_USE", rates, "uses, likewise"), COFFER_MEMBER(limit_use)));
+  all.push_back(limits(named("--limit-read", "COFFER_LIMIT_READ", rates, "reads of users, products and keys, likewise"),
+                       COFFER_MEMBER(limit_read)));
+  setting_spec credentials =
+      limits(named("--limit-credentials", "COFFER_LIMIT_CREDENTIALS", rates,
+                   "wrong or unknown credentials, per address; address:60/1m with --auth required"),
+             COFFER_MEMBER(limit_credentials));
+  const auto set = credentials.set;
+  credentials.set = [set](settings& s, std::string_view value) -> outcome {
+    settings tried;
+    outcome stored = set(tried, value);
+    const limit::policies& p = tried.limit_credentials;
+    if (stored && (p.of(limit::dimension::user).limits() || p.of(limit::dimension::key).limits())) {
+      stored = std::unexpected{std::string{"per address alone: whose the credentials are is not known"}};
+    }
+    return stored ? set(s, value) : stored;
+  };
+  all.push_back(std::move(credentials));
+}
+
+void add_access(std::vector<setting_spec>& all) {
+  all.push_back(on_off(named("--test-keys", "COFFER_TEST_KEYS", access, "whether cof_test_ keys are accepted"),
+                       COFFER_MEMBER(test_keys)));
+  all.push_back(duration(named("--key-refresh", "COFFER_KEY_REFRESH", access,
+                               "how often keys are read anew: a revoked one may go on so long"),
+                         COFFER_MEMBER(key_refresh), milliseconds{100}, minutes{1}));
+  all.push_back(file(named("--jwt-keys", "COFFER_JWT_KEYS", access,
+                           "the JSON Web Key Set that players' tokens are signed with, read again at SIGHUP; none: no "
+                           "tokens"),
+                     COFFER_MEMBER(jwt_keys)));
+  all.push_back(text(named("--jwt-issuer", "COFFER_JWT_ISSUER", access, "the iss that tokens must have"),
+                     COFFER_MEMBER(jwt_issuer), "TEXT", "1 to 200 visible ASCII characters", true, accepts_name));
+  all.push_back(text(named("--jwt-audience", "COFFER_JWT_AUDIENCE", access, "the aud that tokens must have"),
+                     COFFER_MEMBER(jwt_audience), "TEXT", "1 to 200 visible ASCII characters", true, accepts_name));
+  all.push_back(
+      algorithms(named("--jwt-algorithms", "COFFER_JWT_ALGORITHMS", access, "what tokens may be signed with")));
+  all.push_back(duration(named("--jwt-leeway", "COFFER_JWT_LEEWAY", access, "for clocks that differ"),
+                         COFFER_MEMBER(jwt_leeway), milliseconds{0}, minutes{5}));
+  add_rates(all);
 }
 
 void add_storage(std::vector<setting_spec>& all) {
@@ -314,8 +548,10 @@ std::vector<setting_spec> make_specs() {
 
 }  // namespace
 
+}  // namespace setting_kinds
+
 std::span<const setting_spec> setting_specs() {
-  static const std::vector<setting_spec> all = make_specs();
+  static const std::vector<setting_spec> all = setting_kinds::make_specs();
   return all;
 }
 

@@ -1,15 +1,21 @@
-#include "coffer/app/verify.hpp"
+// `coffer verify`: runs the audit and tells what it found. Knows no SQL.
+#include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <stdexcept>
+#include <functional>
+#include <string>
+#include <utility>
 
 #include <fmt/format.h>
 
-#include "coffer/app/migrate_state.hpp"
-#include "coffer/app/run_blocking.hpp"
+#include "coffer/app/commands.hpp"
+#include "coffer/app/one_shot.hpp"
+#include "coffer/base/clock.hpp"
 #include "coffer/json/writer.hpp"
+#include "coffer/service/books_audit.hpp"
 
 namespace coffer::app {
 
@@ -20,32 +26,44 @@ using namespace std::chrono_literals;
 /// For one page of rows; a page is read in milliseconds, a disk that is busy may need longer.
 constexpr auto page_time = 60s;
 
-net::task<service::audit_report> audit(verify_run how) {
-  pg::options options{std::move(how.database_url)};
-  options.application_name = "coffer verify";
-  options.statement_timeout = page_time * 10;
-  options.idle_in_transaction_timeout = page_time;
-  options.prepared = false;  // a pooler may lend the session to others
+/// The outcome, to be printed.
+struct verified {
+  service::audit_report report;
+  double seconds = 0;
+
+  /// A line per rule, examples below those that are broken, the verdict last.
+  [[nodiscard]] std::string to_text() const;
+  /// One object: books_right, violations, milliseconds, what was read, and the rules with their counts and examples.
+  [[nodiscard]] std::string to_json() const;
+  /// For the textfile collector of Prometheus' node exporter. `now`: when the books had been read.
+  [[nodiscard]] std::string to_metrics(timestamp now) const;
+};
+
+pg::options audit_session(std::string database_url) {
+  pg::options session = command_session(std::move(database_url), "verify");
+  session.statement_timeout = page_time * 10;
+  session.idle_in_transaction_timeout = page_time;
   // Every range is found by an index, however small it is beside its table.
-  options.settings.emplace_back("enable_seqscan", "off");
-  auto db =
-      co_await pg::connection::open(co_await asio::this_coro::executor, std::move(options), net::deadline_in(10s));
-  const schema_report schema = co_await check_schema(*db, net::deadline_in(10s));
-  if (schema.state != schema_state::ready) {
-    throw std::runtime_error(schema.message);
-  }
+  session.settings.emplace_back("enable_seqscan", "off");
+  return session;
+}
+
+service::audit_report audit(const verify_command& asked) {
+  const store::user_range users = asked.user ? store::user_range{*asked.user, *asked.user} : store::user_range{};
+  const bool show_progress = ::isatty(STDERR_FILENO) == 1;
   std::function<void(std::int64_t)> progress;
-  if (how.show_progress) {
+  if (show_progress) {
     progress = [](std::int64_t rows) { fmt::print(stderr, "\r{} transactions", rows); };
   }
-  auto report = co_await service::audit_books(*db, how.users, page_time, std::move(progress));
-  if (how.show_progress) {
+  auto report = on_database(audit_session(asked.database_url), schema_demand::ready,
+                            [&](pg::connection& db) { return service::audit_books(db, users, page_time, progress); });
+  if (show_progress) {
     fmt::print(stderr, "\r{:40}\r", "");
   }
-  if (how.users.first == how.users.last && report.users == 0 && report.violations() == 0) {
-    throw std::runtime_error(fmt::format("there is no user {}", how.users.first));
+  if (asked.user && report.users == 0 && report.violations() == 0) {
+    throw command_error(fmt::format("there is no user {}", *asked.user));
   }
-  co_return report;
+  return report;
 }
 
 std::string where(const domain::book_violation& v) {
@@ -84,8 +102,6 @@ void write_example(json::writer& out, const domain::book_violation& v) {
   out.value(v.found);
   out.end_object();
 }
-
-}  // namespace
 
 std::string verified::to_text() const {
   std::string out = fmt::format("{} users, {} transactions, {} lines of inventory, {} products in {:.1f} s\n\n",
@@ -163,6 +179,7 @@ std::string verified::to_metrics(timestamp now) const {
   return out;
 }
 
+/// Puts `text` into the place of `file` in one step: whoever reads it finds the old text or the new one.
 void replace_file(const std::string& file, const std::string& text) {
   const std::string unfinished = file + ".new";
   std::ofstream out{unfinished, std::ios::binary | std::ios::trunc};
@@ -173,20 +190,26 @@ void replace_file(const std::string& file, const std::string& text) {
     std::filesystem::rename(unfinished, file, failed);
   }
   if (!out || failed) {
-    throw std::runtime_error(fmt::format("{} cannot be written", file));
+    throw command_error(fmt::format("{} cannot be written", file));
   }
 }
 
-verified verify_books(const verify_run& how) {
-  const auto begin = std::chrono::steady_clock::now();
+}  // namespace
+
+int run(const verify_command& asked) {
   try {
+    const auto begin = std::chrono::steady_clock::now();
     verified done;
-    done.report = run_blocking(audit(how));
+    done.report = audit(asked);
     done.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    return done;
-  } catch (const pg::error& e) {
-    throw std::runtime_error(
-        fmt::format("{}. Check --database-url or DATABASE_URL, and that the server runs", e.what()));
+    if (!asked.metrics_file.empty()) {
+      replace_file(asked.metrics_file, done.to_metrics(now()));
+    }
+    fmt::print("{}", asked.json ? done.to_json() : done.to_text());
+    return done.report.violations() == 0 ? exit_ok : exit_failed;
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "coffer: the books could not be read: {}\n", e.what());
+    return exit_unchecked;
   }
 }
 

@@ -124,6 +124,18 @@ void add_type_error(violations& found, std::string_view member, std::string_view
 
 }  // namespace
 
+bool allows(const text& rule, std::string_view s) {
+  std::size_t length = 0;
+  for (std::string_view rest = s; !rest.empty(); ++length) {
+    const std::size_t size = utf8_sequence(rest);
+    if (size == 0) {
+      return false;
+    }
+    rest.remove_prefix(size);
+  }
+  return length >= rule.min_length && length <= rule.max_length && rule_of(rule.chars).holds(s);
+}
+
 void violations::add(std::string_view member, std::string code, std::string detail,
                      std::vector<std::pair<std::string, std::int64_t>> params) {
   if (list_.size() == max_violations) {

@@ -54,6 +54,9 @@ struct text {
   charset chars = charset::line;
 };
 
+/// Whether the rule allows `s`, which comes from elsewhere than a document: it must be UTF-8, too.
+bool allows(const text& rule, std::string_view s);
+
 /// One of a few strings.
 struct choice {
   std::vector<std::string_view> names;

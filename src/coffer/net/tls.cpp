@@ -165,8 +165,6 @@ void use_certificate(SSL_CTX* c, const std::string& certificate, const std::stri
 
 }  // namespace
 
-bool has_tls() noexcept { return true; }
-
 struct tls_context::state {
   std::unique_ptr<SSL_CTX, context_deleter> context;
   std::chrono::sys_seconds expires_at;

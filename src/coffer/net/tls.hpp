@@ -10,9 +10,6 @@
 
 namespace coffer::net {
 
-/// Whether this program was built with TLS (-Dtls).
-bool has_tls() noexcept;
-
 /// What a client demands of a server, and shows it.
 struct tls_peer {
   std::string name;  ///< host name or IP address that its certificate must be for; a host name is asked for (SNI)
@@ -31,11 +28,10 @@ class tls_context {
   static std::shared_ptr<const tls_context> for_server(const std::string& certificate, const std::string& key);
 
   /// For a server whose certificate must be good and its own. Throws std::runtime_error that names the file and what is
-  /// wrong with it, or says that this build has no TLS.
+  /// wrong with it.
   static std::shared_ptr<const tls_context> for_client(const tls_peer& server);
 
-  /// For asking a server that is known by its address: its certificate is not looked at. Throws std::runtime_error
-  /// without TLS in this build.
+  /// For asking a server that is known by its address: its certificate is not looked at.
   static std::shared_ptr<const tls_context> for_unverified_client();
 
   ~tls_context();

@@ -15,9 +15,6 @@ namespace coffer::store {
 /// How many keys may be in force at once: all of them are in every server's memory.
 inline constexpr std::int64_t max_keys = 1000;
 
-/// How long the name of a key may be.
-inline constexpr std::size_t max_key_name = 100;
-
 /// How many keys a list shows, the newest first.
 inline constexpr std::int64_t listed_keys = 1000;
 

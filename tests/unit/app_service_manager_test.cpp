@@ -1,4 +1,4 @@
-#include "coffer/app/notify.hpp"
+#include "coffer/app/service_manager.hpp"
 
 #include <unistd.h>
 

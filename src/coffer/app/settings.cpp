@@ -1,13 +1,13 @@
 // Flags before variables before defaults, and the rules between settings.
+#include "coffer/app/settings.hpp"
+
 #include <algorithm>
 
 #include <fmt/format.h>
 
-#include "coffer/app/command_line_suggest.hpp"
 #include "coffer/app/env_file.hpp"
-#include "coffer/app/settings_table.hpp"
 #include "coffer/app/settings_values.hpp"
-#include "coffer/net/tls.hpp"
+#include "coffer/app/suggestion.hpp"
 
 namespace coffer::app {
 
@@ -101,23 +101,6 @@ bool is_of_scripts(std::string_view name) {
   return name.starts_with("COFFER_TEST_") || std::ranges::find(all, name) != std::end(all);
 }
 
-}  // namespace
-
-std::expected<void, std::string> check_listen(const settings& s) {
-  const auto address = parse_listen_address(s.listen);
-  if (s.auth == auth_mode::required || s.allow_insecure_listen || !address || address->is_loopback()) {
-    return {};
-  }
-  return std::unexpected{fmt::format(
-      "{} can be reached from other machines, and without keys anybody there could spend your users' credits. Ask for"
-      " keys with --auth required (COFFER_AUTH=required; `coffer key create` makes them), listen on 127.0.0.1 behind a"
-      " proxy that authenticates, or, where the network itself is closed, allow it with"
-      " --allow-insecure-listen (COFFER_ALLOW_INSECURE_LISTEN=1)",
-      s.listen)};
-}
-
-namespace {
-
 std::expected<void, std::string> check_tokens(const settings& s) {
   if (s.jwt_keys.empty()) {
     return {};
@@ -151,14 +134,23 @@ std::expected<void, std::string> check_tls(const settings& s) {
         "--tls-certificate and --tls-key (COFFER_TLS_CERTIFICATE, COFFER_TLS_KEY) need each other: a certificate is of "
         "no use without its key"}};
   }
-  if (!s.tls_certificate.empty() && !net::has_tls()) {
-    return std::unexpected{std::string{
-        "--tls-certificate (COFFER_TLS_CERTIFICATE) needs a program with TLS: this one was built with -Dtls=false"}};
-  }
   return {};
 }
 
 }  // namespace
+
+std::expected<void, std::string> check_listen(const settings& s) {
+  const auto address = parse_listen_address(s.listen);
+  if (s.auth == auth_mode::required || s.allow_insecure_listen || !address || address->is_loopback()) {
+    return {};
+  }
+  return std::unexpected{fmt::format(
+      "{} can be reached from other machines, and without keys anybody there could spend your users' credits. Ask for"
+      " keys with --auth required (COFFER_AUTH=required; `coffer key create` makes them), listen on 127.0.0.1 behind a"
+      " proxy that authenticates, or, where the network itself is closed, allow it with"
+      " --allow-insecure-listen (COFFER_ALLOW_INSECURE_LISTEN=1)",
+      s.listen)};
+}
 
 std::expected<void, std::string> apply_setting(settings& into, const setting_spec& spec,
                                                const std::optional<std::string>& flag, const variables& env) {
