@@ -1,5 +1,5 @@
 #include "coffer/api/csv.hpp"
-#include "coffer/api/statement_body.hpp"
+#include "coffer/api/endpoints/account_statement.hpp"
 #include "support/catch.hpp"
 
 using namespace coffer::api;

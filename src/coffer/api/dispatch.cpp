@@ -2,12 +2,16 @@
 
 #include <algorithm>
 
-#include "coffer/api/bulk_body.hpp"
+#include <fmt/format.h>
+
+#include "coffer/api/context.hpp"
+#include "coffer/api/list_query.hpp"
 #include "coffer/api/problem.hpp"
 #include "coffer/api/trace_context.hpp"
 #include "coffer/base/assert.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/cache/wait_error.hpp"
+#include "coffer/pg/error.hpp"
 
 namespace coffer::api {
 
@@ -23,12 +27,41 @@ bool is_safe(http::method m) { return m == http::method::get || m == http::metho
 
 /// Says in a refusal of a body what its route takes (RFC 9110 section 15.5.16, RFC 5789 section 2.2).
 void name_accepted(const endpoint& refused_by, http::method verb, http::response& answer) {
-  const std::string type{refused_by.body == body_mode::streamed ? ndjson_type : http::json_type};
+  const std::string type{refused_by.media()};
   answer.add("Accept", type);
   answer.add("Accept-Encoding", "identity");
   if (verb == http::method::patch) {
     answer.add("Accept-Patch", type);
   }
+}
+
+/// Refusal: unsupported_media_type, when the request does not say that its body is what the endpoint takes.
+result<void> check_media(const endpoint& leads_to, const http::request& r) {
+  const std::string_view wanted = leads_to.media();
+  if (const auto encoding = r.list("Content-Encoding"); encoding && !http::equal_ignoring_case(*encoding, "identity")) {
+    return std::unexpected(error{errc::unsupported_media_type, "The body must not have a Content-Encoding."});
+  }
+  // No body at all is no JSON, and that says more than a missing type.
+  const bool has_body = !r.body.empty() || leads_to.body == body_kind::lines;
+  const std::string_view type = r.header("Content-Type").value_or(has_body ? "" : wanted);
+  std::string_view media = type.substr(0, type.find(';'));
+  while (media.ends_with(' ') || media.ends_with('\t')) {
+    media.remove_suffix(1);
+  }
+  if (!http::equal_ignoring_case(media, wanted)) {
+    return std::unexpected(error{errc::unsupported_media_type, fmt::format("The body must be {}.", wanted)});
+  }
+  return {};
+}
+
+/// What of a request does not depend on its body, and not on who sends it.
+result<void> check_form(const endpoint& leads_to, const http::request& r) {
+  if (leads_to.query.empty()) {
+    if (auto valid = list_query::none(r); !valid) {
+      return valid;
+    }
+  }
+  return leads_to.body == body_kind::none ? result<void>{} : check_media(leads_to, r);
 }
 
 /// What passes is counted and told by the database watch; what the database refuses for what we sent is a bug.
@@ -55,7 +88,7 @@ dispatch::dispatch(context with, dispatch_options options)
   routes_.for_each([this](http::method, std::string_view pattern, const endpoint& leads_to) {
     // A key that was never seen is looked up before the handler runs, which a handler that does not wait cannot do.
     COFFER_ASSERT(leads_to.who.is_open || leads_to.waits());
-    if (leads_to.body == body_mode::streamed) {
+    if (leads_to.body == body_kind::lines) {
       streamed_endings_.push_back(pattern.substr(pattern.rfind('/')));
     }
   });
@@ -71,7 +104,7 @@ bool dispatch::streams(const http::request& head) const {
     return false;
   }
   const auto route = routes_.match(head.verb, path);
-  return route.outcome == http::route_outcome::found && route.handler->body == body_mode::streamed;
+  return route.outcome == http::route_outcome::found && route.handler->body == body_kind::lines;
 }
 
 http::eventual_response dispatch::handle(http::request& r) {
@@ -104,7 +137,9 @@ http::eventual_response dispatch::handle(http::request& r) {
   admission by;
   std::optional<auth::unknown_key> unknown;
   result<void> allowed;
-  if (!route.handler->who.is_open) {
+  if (route.handler->who.is_open) {
+    allowed = check_form(*route.handler, r);
+  } else {
     auto found = with_.gate.identify(by, r);
     if (auto* const wanted = std::get_if<auth::unknown_key>(&found)) {
       unknown = *wanted;
@@ -131,7 +166,7 @@ result<void> dispatch::admit(admission& by, const endpoint& leads_to, const http
   if (allowed && leads_to.who.subject == subject_place::path) {
     allowed = with_.gate.enter(by, user_id{params[0]});
   }
-  return allowed;
+  return allowed ? check_form(leads_to, r) : allowed;
 }
 
 net::task<http::response> dispatch::run(const endpoint* leads_to, http::request& r, http::path_params params,

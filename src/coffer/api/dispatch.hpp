@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "coffer/api/browsers.hpp"
+#include "coffer/api/context.hpp"
 #include "coffer/api/routes.hpp"
 #include "coffer/base/metrics.hpp"
 #include "coffer/http/handler.hpp"

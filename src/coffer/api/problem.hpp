@@ -5,18 +5,110 @@
 #include <string_view>
 
 #include "coffer/api/problem_table.hpp"
+#include "coffer/base/clock.hpp"
 #include "coffer/base/error.hpp"
 #include "coffer/http/response.hpp"
+#include "coffer/json/writer.hpp"
 
 namespace coffer::api {
 
-/// The problem document. A pure function, so that a replayed refusal is the same bytes.
-std::string problem_body(const error& what, std::string_view request_id);
+namespace detail {
 
-/// The whole answer: 503 carries Retry-After. Allow of a 405 is the caller's, and what 401 and 429 carry the gate's.
-http::response problem(const error& what, std::string_view request_id);
+inline void write_fields(json::writer& out, const std::vector<field_error>& fields) {
+  out.key("errors");
+  out.begin_array();
+  for (const field_error& f : fields) {
+    out.begin_object();
+    out.key("pointer");
+    out.value(f.pointer);
+    out.key("code");
+    out.value(f.code);
+    out.key("detail");
+    out.value(f.detail);
+    out.key("params");
+    out.begin_object();
+    for (const auto& [name, value] : f.params) {
+      out.dynamic_key(name);
+      out.value(value);
+    }
+    out.end_object();
+    out.end_object();
+  }
+  out.end_array();
+}
+
+inline void write_number(json::writer& out, const error::number& n) {
+  switch (n.shown_as) {
+    case error::unit::count:
+      out.value(n.value);
+      return;
+    case error::unit::time:
+      out.value(to_rfc3339(timestamp{std::chrono::microseconds{n.value}}));
+      return;
+    case error::unit::nothing:
+      out.null();
+      return;
+  }
+}
+
+}  // namespace detail
+
+/// The problem document. A pure function, so that a replayed refusal is the same bytes.
+inline std::string problem_body(const error& what, std::string_view request_id) {
+  const problem_kind& kind = kind_of(what.code);
+  const std::string_view code = to_string(what.code);
+  std::string body;
+  body.reserve(256);
+  json::writer out{body};
+  out.begin_object();
+  out.key("type");
+  out.value("/problems/" + std::string{code});
+  out.key("title");
+  out.value(kind.title);
+  out.key("status");
+  out.value(kind.status);
+  out.key("detail");
+  out.value(what.detail.empty() ? kind.detail : std::string_view{what.detail});
+  out.key("code");
+  out.value(code);
+  out.key("request_id");
+  out.value(request_id);
+  for (const error::number& n : what.numbers) {
+    if (!n.name.empty()) {
+      out.dynamic_key(n.name);
+      detail::write_number(out, n);
+    }
+  }
+  if (!what.fields.empty()) {
+    detail::write_fields(out, what.fields);
+  }
+  out.end_object();
+  return body;
+}
+
+/// Tells the client how long to wait. The one place where that header is made.
+inline void retry_after(http::response& answer, std::int64_t seconds = 1) {
+  answer.add("Retry-After", std::to_string(seconds));
+}
+
+/// The whole answer: 429 and 503 carry Retry-After. Allow of a 405 is the caller's, and what else 401, 403 and 429
+/// carry the gate's.
+inline http::response problem(const error& what, std::string_view request_id) {
+  http::response answer{kind_of(what.code).status, http::problem_type, problem_body(what, request_id)};
+  answer.error_code = to_string(what.code);
+  if (what.code == errc::rate_limited) {
+    retry_after(answer, what.numbers.front().value);
+  } else if (answer.status == 503) {
+    retry_after(answer);
+  }
+  return answer;
+}
 
 /// The answer to what the HTTP layer refuses; the rejection's own status is kept.
-http::response problem(const http::rejection& why, std::string_view request_id);
+inline http::response problem(const http::rejection& why, std::string_view request_id) {
+  http::response answer = problem(error{why.code, why.detail}, request_id);
+  answer.status = why.status;
+  return answer;
+}
 
 }  // namespace coffer::api

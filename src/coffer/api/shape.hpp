@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "coffer/base/clock.hpp"
 #include "coffer/json/json_schema.hpp"
 #include "coffer/json/writer.hpp"
 
@@ -259,6 +260,53 @@ void shapes::add(const Resource& sample) {
   example.clear();
   json::writer out{example};
   render_sink{out}.object(sample);
+}
+
+inline std::string schema_sink::schema() const {
+  std::string text;
+  json::writer out{text};
+  out.begin_object();
+  out.key("type");
+  out.value("object");
+  out.key("properties");
+  out.raw("{" + properties_ + "}");
+  json::write_required(out, names_);
+  out.key("additionalProperties");
+  out.value(false);
+  out.end_object();
+  return text;
+}
+
+inline void schema_sink::add(std::string_view name, json::member_info info, const note& about) {
+  info.description = about.text;
+  info.minimum = about.minimum;
+  info.maximum = about.maximum;
+  info.format = about.format;
+  info.pattern = about.pattern;
+  if (about.format == "date-time" && !about.maximum) {
+    info.maximum = static_cast<std::int64_t>(written_time);
+  }
+  info.names.assign(about.names.begin(), about.names.end());
+  names_.push_back(name);
+  out_.dynamic_key(name);
+  json::write_schema(out_, info);
+}
+
+inline void schema_sink::begin(std::string_view name, const note& about) {
+  names_.push_back(name);
+  out_.dynamic_key(name);
+  out_.begin_object();
+  if (!about.text.empty()) {
+    out_.key("description");
+    out_.value(about.text);
+  }
+}
+
+inline void schema_sink::refer(std::string_view name) {
+  out_.begin_object();
+  out_.key("$ref");
+  out_.value(reference(name));
+  out_.end_object();
 }
 
 }  // namespace coffer::api

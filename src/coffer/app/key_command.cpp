@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "coffer/api/key_body.hpp"
+#include "coffer/api/render.hpp"
 #include "coffer/app/run_blocking.hpp"
 #include "coffer/pg/connection.hpp"
 
@@ -95,6 +95,6 @@ std::string keys_to_text(const std::vector<store::key_row>& keys) {
   return text;
 }
 
-std::string keys_to_json(const std::vector<store::key_row>& keys) { return api::render_keys(keys) + "\n"; }
+std::string keys_to_json(const std::vector<store::key_row>& keys) { return api::rendered(api::key_list{keys}) + "\n"; }
 
 }  // namespace coffer::app

@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "coffer/api/openapi/document.hpp"
 #include "coffer/app/admin.hpp"
 #include "coffer/app/daily_reset.hpp"
 #include "coffer/app/descriptors.hpp"
