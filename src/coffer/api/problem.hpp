@@ -1,10 +1,13 @@
 // Problem details (RFC 9457): the one place where an error becomes an HTTP answer.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "coffer/api/problem_table.hpp"
+#include "coffer/api/shape.hpp"
+#include "coffer/api/vocabulary.hpp"
 #include "coffer/base/clock.hpp"
 #include "coffer/base/error.hpp"
 #include "coffer/http/response.hpp"
@@ -12,30 +15,18 @@
 
 namespace coffer::api {
 
-namespace detail {
-
-inline void write_fields(json::writer& out, const std::vector<field_error>& fields) {
-  out.key("errors");
-  out.begin_array();
-  for (const field_error& f : fields) {
-    out.begin_object();
-    out.key("pointer");
-    out.value(f.pointer);
-    out.key("code");
-    out.value(f.code);
-    out.key("detail");
-    out.value(f.detail);
-    out.key("params");
-    out.begin_object();
-    for (const auto& [name, value] : f.params) {
-      out.dynamic_key(name);
-      out.value(value);
-    }
-    out.end_object();
-    out.end_object();
-  }
-  out.end_array();
+template <typename Sink>
+void members_of(Sink& out, const field_error& f) {
+  out.called("FieldError");
+  out.member(
+      "pointer", f.pointer,
+      {.text = "A JSON pointer into the body like #/amount, or the name of a parameter or header.", .maximum = 300});
+  out.member("code", f.code, {.text = "The rule that is broken, e.g. greater_than.", .maximum = longest_code});
+  out.member("detail", f.detail, {.text = "The rule for a person.", .maximum = longest_detail});
+  out.numbers("params", f.params, {.text = "The rule's numbers."});
 }
+
+namespace detail {
 
 inline void write_number(json::writer& out, const error::number& n) {
   switch (n.shown_as) {
@@ -80,7 +71,7 @@ inline std::string problem_body(const error& what, std::string_view request_id) 
     }
   }
   if (!what.fields.empty()) {
-    detail::write_fields(out, what.fields);
+    render_sink{out}.list("errors", std::span<const field_error>{what.fields}, {});
   }
   out.end_object();
   return body;

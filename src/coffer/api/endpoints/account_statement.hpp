@@ -297,23 +297,33 @@ inline net::task<http::response> get_account_statement(context& with, call c) {
   co_return answer;
 }
 
-inline void add_statement_shape(shapes& all, const document_facts&) {
+/// A whole one. It is sent piece by piece, see account_statement_body.
+struct account_statement {
+  user_id user;
+  domain::credits opening;
+  domain::credits closing;
+  std::span<const account_statement_line> items;
+  std::string_view next_cursor;
+};
+
+template <typename Sink>
+void members_of(Sink& out, const account_statement& of) {
+  out.called("Statement");
+  out.member("user_id", of.user.value, shown_id);
+  out.member("opening_balance", of.opening.value, {.text = "Before the first item.", .minimum = 0});
+  out.member("closing_balance", of.closing.value, {.text = "After the last item.", .minimum = 0});
+  out.list("items", of.items, {});
+  out.nullable("next_cursor", of.next_cursor,
+               {.text = "Goes on behind a limit; null at the end.", .maximum = longest_cursor});
+}
+
+inline void add_account_statement_shapes(shapes& all, const document_facts&) {
   store::statement_row sample;
   sample.row = samples::purchase();
   sample.product_name = samples::product().name;
-  const account_statement_line item{sample, audience::operators, -sample.row.amount.value};
-  all.add(item);
-  const std::string items = all.find("StatementItem")->example;
-  all.add(
-      "Statement",
-      R"({"type":"object","properties":{"user_id":{"type":"integer","format":"int64","minimum":1},)"
-      R"("opening_balance":{"type":"integer","format":"int64","minimum":0,"description":"Before the first item."},)"
-      R"("closing_balance":{"type":"integer","format":"int64","minimum":0,"description":"After the last item."},)"
-      R"("items":{"type":"array","items":{"$ref":"#/components/schemas/StatementItem"}},)"
-      R"("next_cursor":{"type":["string","null"],"maxLength":64,"description":"Goes on behind a limit; null at the end."}},)"
-      R"("required":["user_id","opening_balance","closing_balance","items","next_cursor"],)"
-      R"("additionalProperties":false})",
-      R"({"user_id":1,"opening_balance":10000,"closing_balance":9800,"items":[)" + items + R"(],"next_cursor":null})");
+  const account_statement_line items[] = {{sample, audience::operators, -sample.row.amount.value}};
+  all.add(items[0]);
+  all.add(account_statement{user_id{1}, domain::credits{10000}, domain::credits{9800}, items, {}});
 }
 
 inline description describe_get_account_statement(const document_facts&) {
@@ -328,7 +338,7 @@ inline description describe_get_account_statement(const document_facts&) {
       .replies = {{.text = "The statement.", .shape = "Statement", .headers = {"Vary"}},
                   {.text = "The statement.", .headers = {"Content-Disposition", "X-Next-Cursor"}, .media = "text/csv"}},
       .errors = {invalid_cursor, user_not_found},
-      .add_shapes = add_statement_shape};
+      .add_shapes = add_account_statement_shapes};
 }
 
 inline constexpr endpoint account_statement_endpoint{

@@ -233,34 +233,6 @@ inline const error* whole_refusal(const std::vector<domain::verdict>& verdicts) 
   return same ? &first.error() : nullptr;
 }
 
-inline std::string render_batch(user_id user, bool atomic, const std::vector<domain::verdict>& verdicts,
-                                const call& from) {
-  const auto completed = std::count_if(verdicts.begin(), verdicts.end(), [](const domain::verdict& v) {
-    return v && v->row.status == domain::transaction_status::completed;
-  });
-  std::string text;
-  json::writer out{text};
-  out.begin_object();
-  out.key("user_id");
-  out.value(user.value);
-  out.key("atomic");
-  out.value(atomic);
-  out.key("completed");
-  out.value(completed);
-  out.key("operations");
-  out.begin_array();
-  for (const domain::verdict& v : verdicts) {
-    out.begin_object();
-    render_outcome(out, v, from.request.request_id, audience_of(from.by.who));
-    out.key("replayed");
-    out.value(v && v->replayed);
-    out.end_object();
-  }
-  out.end_array();
-  out.end_object();
-  return text;
-}
-
 /// Refusals of the operation at `place`, as refusals of the batch.
 inline error of_operation(std::size_t place, error why) {
   if (why.code == errc::transaction_not_found) {
@@ -293,6 +265,36 @@ inline json::object<batch_body> make_batch_schema(std::int64_t max_deposit) {
                     detail::read_operations(schemas, v, body, found);
                   })
       .rule(detail::check_keys_of_all);
+}
+
+/// What became of one operation.
+struct operation_outcome {
+  shown_outcome what;
+};
+
+template <typename Sink>
+void members_of(Sink& out, const operation_outcome& of) {
+  out.called("OperationOutcome", outcome_text);
+  outcome_members(out, of.what, "Of the single request's answer.");
+  out.member("replayed", of.what.what && of.what.what->replayed, {.text = "Whether it had been decided before."});
+  out.one_of({{"receipt"}, {"problem"}});
+}
+
+/// What became of all of them.
+struct batch_outcome {
+  user_id user;
+  bool atomic = false;
+  std::int64_t completed = 0;
+  std::span<const operation_outcome> operations;
+};
+
+template <typename Sink>
+void members_of(Sink& out, const batch_outcome& of) {
+  out.called("BatchResult");
+  out.member("user_id", of.user.value, shown_id);
+  out.member("atomic", of.atomic, {});
+  out.member("completed", of.completed, {.text = "Operations that have happened.", .minimum = 0});
+  out.list("operations", of.operations, {.minimum = 1});
 }
 
 inline net::task<http::response> run_batch(context& with, call c) {
@@ -339,28 +341,20 @@ inline net::task<http::response> run_batch(context& with, call c) {
   if (const error* why = detail::whole_refusal(verdicts)) {
     co_return refuse(*why, c.request);
   }
-  co_return http::response{200, http::json_type, detail::render_batch(*user, body->atomic, verdicts, c)};
+  std::vector<operation_outcome> outcomes;
+  outcomes.reserve(verdicts.size());
+  std::int64_t completed = 0;
+  for (const domain::verdict& v : verdicts) {
+    completed += v && v->row.status == domain::transaction_status::completed ? 1 : 0;
+    outcomes.push_back({shown_outcome{v, c.request.request_id, audience_of(c.by.who)}});
+  }
+  co_return ok(batch_outcome{*user, body->atomic, completed, outcomes});
 }
 
-/// What the answer to a batch looks like.
 inline void add_batch_shape(shapes& all, const document_facts&) {
-  std::string example = R"({"user_id":1,"atomic":false,"completed":1,"operations":[{"status":201,"receipt":)";
-  example += render_receipt({samples::purchase(), audience::operators});
-  example += R"(,"replayed":false}]})";
-  all.add("BatchResult",
-          R"({"type":"object","properties":{"user_id":{"type":"integer","format":"int64","minimum":1},)"
-          R"("atomic":{"type":"boolean"},)"
-          R"("completed":{"type":"integer","minimum":0,"description":"Operations that have happened."},)"
-          R"("operations":{"type":"array","minItems":1,"items":{"type":"object",)"
-          R"("description":"Either a receipt, or a problem and the row that recorded it.","properties":{)"
-          R"("status":{"type":"integer","minimum":200,"maximum":599,"description":"Of the single request's answer."},)"
-          R"("receipt":{"$ref":"#/components/schemas/Receipt"},"problem":{"$ref":"#/components/schemas/Problem"},)"
-          R"("transaction":{"$ref":"#/components/schemas/Transaction"},)"
-          R"("replayed":{"type":"boolean","description":"Whether it had been decided before."}},)"
-          R"("required":["status","replayed"],"oneOf":[{"required":["receipt"]},{"required":["problem"]}],)"
-          R"("additionalProperties":false}}},"required":["user_id","atomic","completed","operations"],)"
-          R"("additionalProperties":false})",
-          std::move(example));
+  const domain::verdict bought = domain::decision{.row = samples::purchase(), .replayed = false};
+  const operation_outcome outcomes[] = {{shown_outcome{bought, samples::request_id, audience::operators}}};
+  all.add(batch_outcome{.user = user_id{1}, .atomic = false, .completed = 1, .operations = outcomes});
 }
 
 inline description describe_run_batch(const document_facts& facts) {

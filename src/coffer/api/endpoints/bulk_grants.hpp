@@ -71,10 +71,37 @@ struct bulk_summary {
   bool complete = false;    ///< the upload was taken to its end
 };
 
-inline std::string render_summary(const bulk_summary& s) {
-  return fmt::format(R"({{"summary":{{"lines":{},"granted":{},"replayed":{},"failed":{},"omitted":{},)"
-                     R"("complete":{}}}}})",
-                     s.lines, s.granted, s.replayed, s.failed, s.omitted, s.complete);
+template <typename Sink>
+void members_of(Sink& out, const bulk_summary& s) {
+  out.called("BulkGrantSummary");
+  out.member("lines", s.lines, {.minimum = 0});
+  out.member("granted", s.granted, {.text = "By this upload.", .minimum = 0});
+  out.member("replayed", s.replayed, {.text = "Granted before, under the same keys.", .minimum = 0});
+  out.member("failed", s.failed, {.minimum = 0});
+  out.member("omitted", s.omitted,
+             {.text = "Of these lines: answers that are not shown, because only failures were asked for or the server "
+                      "had no room for more.",
+              .minimum = 0});
+  out.member("complete", s.complete, {.text = "Whether the upload was taken to its end."});
+}
+
+/// One line of the answer.
+struct bulk_answer {
+  std::optional<std::size_t> line;
+  std::optional<shown_outcome> what;
+  std::optional<bool> replayed;
+  std::optional<bulk_summary> summary;
+};
+
+template <typename Sink>
+void members_of(Sink& out, const bulk_answer& of) {
+  out.called("BulkGrantAnswer",
+             "One line of the answer: what became of one line of the upload, or, last, the summary.");
+  out.if_any("line", of.line, {.text = "Number of the line in the upload, blank ones counted.", .minimum = 1});
+  outcome_members<false>(out, of.what, "Of the single grant's answer.");
+  out.if_any("replayed", of.replayed, {.text = "Whether it had been decided before."});
+  out.nested_if_any("summary", of.summary, {});
+  out.one_of({{"line", "status", "replayed", "receipt"}, {"line", "status", "replayed", "problem"}, {"summary"}});
 }
 
 namespace detail {
@@ -126,6 +153,7 @@ class bulk_grants final : public http::body_source {
 
   static net::task<> decide(std::shared_ptr<state> s, entry& e, bulk_line line, net::deadline until);
   static void answer(state& s, entry& e, const domain::verdict& v);
+  static std::string answer_line(std::size_t number, const domain::verdict& v, std::string_view request_id);
   net::task<> check_permission();
   void take_lines(std::chrono::steady_clock::duration time);
   bool take_piece();
@@ -269,15 +297,7 @@ inline bool bulk_grants::take_piece() {
 
 inline void bulk_grants::end_early(errc code, std::string detail) {
   input_over_ = true;
-  json::writer out{early_end_};
-  out.begin_object();
-  out.key("line");
-  out.value(lines_.number() + 1);
-  render_outcome(out, std::unexpected(error{code, std::move(detail)}), state_->request_id, audience::operators);
-  out.key("replayed");
-  out.value(false);
-  out.end_object();
-  early_end_ += '\n';
+  early_end_ = answer_line(lines_.number() + 1, std::unexpected(error{code, std::move(detail)}), state_->request_id);
 }
 
 inline void bulk_grants::begin_line(std::string& text, net::deadline until) {
@@ -313,6 +333,14 @@ inline net::task<> bulk_grants::decide(std::shared_ptr<state> s, entry& e, bulk_
   }
 }
 
+inline std::string bulk_grants::answer_line(std::size_t number, const domain::verdict& v, std::string_view request_id) {
+  bulk_answer made;
+  made.line = number;
+  made.what.emplace(v, request_id, audience::operators);
+  made.replayed = v && v->replayed;
+  return rendered(made) + '\n';
+}
+
 inline void bulk_grants::answer(state& s, entry& e, const domain::verdict& v) {
   const detail::bulk_metrics& count = detail::bulk_metrics::get();
   const bool done = v && v->row.status == domain::transaction_status::completed;
@@ -329,15 +357,7 @@ inline void bulk_grants::answer(state& s, entry& e, const domain::verdict& v) {
     ++s.total.granted;
     count.granted.add();
   }
-  json::writer out{e.text};
-  out.begin_object();
-  out.key("line");
-  out.value(e.number);
-  render_outcome(out, v, s.request_id, audience::operators);
-  out.key("replayed");
-  out.value(replayed);
-  out.end_object();
-  e.text += '\n';
+  e.text = answer_line(e.number, v, s.request_id);
 }
 
 inline bool bulk_grants::shows(const entry& e) const {
@@ -360,7 +380,9 @@ inline void bulk_grants::collect(std::string& out) {
 
 inline void bulk_grants::finish(std::string& out) {
   out += early_end_;
-  out += render_summary(state_->total);
+  bulk_answer last;
+  last.summary = state_->total;
+  out += rendered(last);
   out += '\n';
   ended_ = true;
 }
@@ -424,28 +446,14 @@ inline net::task<http::response> grant_in_bulk(context& with, call c) {
 }
 
 inline void add_bulk_shape(shapes& all, const document_facts&) {
-  all.add(
-      "BulkGrantAnswer",
-      R"({"type":"object","description":"One line of the answer: what became of one line of the upload, or, last, )"
-      R"(the summary.","properties":{)"
-      R"("line":{"type":"integer","minimum":1,"description":"Number of the line in the upload, blank ones counted."},)"
-      R"("status":{"type":"integer","minimum":200,"maximum":599,"description":"Of the single grant's answer."},)"
-      R"("receipt":{"$ref":"#/components/schemas/Receipt"},"problem":{"$ref":"#/components/schemas/Problem"},)"
-      R"("transaction":{"$ref":"#/components/schemas/Transaction"},)"
-      R"("replayed":{"type":"boolean","description":"Whether it had been decided before."},)"
-      R"("summary":{"type":"object","properties":{"lines":{"type":"integer","minimum":0},)"
-      R"("granted":{"type":"integer","minimum":0,"description":"By this upload."},)"
-      R"("replayed":{"type":"integer","minimum":0,"description":"Granted before, under the same keys."},)"
-      R"("failed":{"type":"integer","minimum":0},)"
-      R"("omitted":{"type":"integer","minimum":0,"description":"Of these lines: answers that are not shown, because )"
-      R"(only failures were asked for or the server had no room for more."},)"
-      R"("complete":{"type":"boolean","description":"Whether the upload was taken to its end."}},)"
-      R"("required":["lines","granted","replayed","failed","omitted","complete"],"additionalProperties":false}},)"
-      R"("oneOf":[{"required":["line","status","replayed","receipt"]},)"
-      R"({"required":["line","status","replayed","problem"]},{"required":["summary"]}],)"
-      R"("additionalProperties":false})",
-      fmt::format(R"({{"line":1,"status":201,"receipt":{},"replayed":false}})",
-                  render_receipt({samples::grant(), audience::operators})));
+  const domain::verdict granted = domain::decision{.row = samples::grant(), .replayed = false};
+  bulk_answer line;
+  line.line = 1;
+  line.what.emplace(granted, samples::request_id, audience::operators);
+  line.replayed = false;
+  bulk_answer sample = line;
+  sample.summary.emplace();
+  all.add(sample, line);
 }
 
 inline description describe_grant_in_bulk(const document_facts&) {

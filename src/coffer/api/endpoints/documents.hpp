@@ -75,19 +75,6 @@ inline std::vector<reply> listed(std::vector<reply> all) {
   return all;
 }
 
-inline constexpr std::string_view problem_kind_schema =
-    R"({"type":"object","properties":{"code":{"type":"string","maxLength":64},"status":{"type":"integer","minimum":400,"maximum":599},)"
-    R"("title":{"type":"string","maxLength":100},"detail":{"type":"string","maxLength":2000,"description":"What happened."},)"
-    R"("cause":{"type":"string","maxLength":2000,"description":"When it happens and what to do about it."},)"
-    R"("retry":{"type":"string","enum":["corrected","changed","later","same_key"],)"
-    R"("description":"What a request must be to succeed when it is sent again."},)"
-    R"("advice":{"type":"string","maxLength":2000,"description":"The same for a person."},)"
-    R"("members":{"type":"array","description":"What problems of this code carry besides.","items":{"type":"object",)"
-    R"("properties":{"name":{"type":"string","maxLength":64},"description":{"type":"string","maxLength":2000}},"required":["name","description"],)"
-    R"("additionalProperties":false}},"example":{"$ref":"#/components/schemas/Problem"}},)"
-    R"("required":["code","status","title","detail","cause","retry","advice","members","example"],)"
-    R"("additionalProperties":false})";
-
 }  // namespace detail
 
 inline http::response get_root(context& with, call c) {
@@ -102,19 +89,8 @@ inline http::response get_root(context& with, call c) {
 }
 
 inline void add_document_shapes(shapes& all, const document_facts& facts) {
-  all.add("Index",
-          R"({"type":"object","properties":{"name":{"type":"string","const":"coffer"},)"
-          R"("version":{"type":"string","maxLength":64},"docs":{"type":"string","const":"/docs"},)"
-          R"("openapi":{"type":"string","const":"/openapi.json"},)"
-          R"("problems":{"type":"string","const":"/problems"},"health":{"type":"string","const":"/healthz"}},)"
-          R"("required":["name","version","docs","openapi","problems","health"],)"
-          R"("additionalProperties":false})",
-          make_index(facts.version));
-  all.add("ProblemKind", std::string{detail::problem_kind_schema}, pages::problem_json(errc::sold_out));
-  all.add("ProblemKinds",
-          R"({"type":"object","properties":{"items":{"type":"array","items":)"
-          R"({"$ref":"#/components/schemas/ProblemKind"}}},"required":["items"],"additionalProperties":false})",
-          "{\"items\":[" + pages::problem_json(errc::sold_out) + "]}");
+  all.add(index{facts.version});
+  pages::add_shapes(all);
   all.add("OpenApiDocument",
           R"({"type":"object","description":"See spec.openapis.org.",)"
           R"("properties":{"openapi":{"type":"string","maxLength":20}},"required":["openapi"]})",

@@ -8,6 +8,18 @@
 
 namespace coffer::api {
 
+/// What became of a write.
+struct write_outcome {
+  shown_outcome what;
+};
+
+template <typename Sink>
+void members_of(Sink& out, const write_outcome& of) {
+  out.called("Outcome", outcome_text);
+  outcome_members(out, of.what, "Of the request's own answer.");
+  out.one_of({{"receipt"}, {"problem"}});
+}
+
 inline net::task<http::response> get_outcome(context& with, call c) {
   const auto decoded = http::percent_decode(c.params.text(), false);
   result<std::string> key = parse_idempotency_key(decoded.value_or(""));
@@ -20,26 +32,12 @@ inline net::task<http::response> get_outcome(context& with, call c) {
     co_return refuse(found.error(), c.request);
   }
   const domain::verdict known = domain::decision{.row = *std::move(found), .replayed = true};
-  std::string body;
-  json::writer out{body};
-  out.begin_object();
-  render_outcome(out, known, c.request.request_id, audience_of(c.by.who));
-  out.end_object();
-  co_return http::response{200, http::json_type, std::move(body)};
+  co_return ok(write_outcome{{known, c.request.request_id, audience_of(c.by.who)}});
 }
 
 inline void add_outcome_shape(shapes& all, const document_facts&) {
-  std::string example = R"({"status":201,"receipt":)";
-  example += render_receipt({samples::purchase(), audience::operators});
-  example += '}';
-  all.add(
-      "Outcome",
-      R"({"type":"object","description":"Either a receipt, or a problem and the row that recorded it.","properties":{)"
-      R"("status":{"type":"integer","minimum":200,"maximum":599,"description":"Of the request's own answer."},)"
-      R"("receipt":{"$ref":"#/components/schemas/Receipt"},"problem":{"$ref":"#/components/schemas/Problem"},)"
-      R"("transaction":{"$ref":"#/components/schemas/Transaction"}},"required":["status"],)"
-      R"("oneOf":[{"required":["receipt"]},{"required":["problem"]}],"additionalProperties":false})",
-      std::move(example));
+  const domain::verdict bought = domain::decision{.row = samples::purchase(), .replayed = true};
+  all.add(write_outcome{{bought, samples::request_id, audience::operators}});
 }
 
 inline description describe_get_outcome(const document_facts&) {

@@ -29,14 +29,21 @@ void members_of(Sink& out, const service::health_report& report) {
              {.text = "Why the cache cannot be used although it answers.", .maximum = longest_detail});
 }
 
-inline http::response livez(context&, call) { return {200, http::json_type, R"({"status":"alive"})"}; }
+/// That the process answers.
+struct alive {};
+
+template <typename Sink>
+void members_of(Sink& out, const alive&) {
+  static constexpr std::string_view states[] = {"alive"};
+  out.called("Alive");
+  out.member("status", states[0], {.names = states});
+}
+
+inline http::response livez(context&, call) { return ok(alive{}); }
 
 inline void add_probe_shapes(shapes& all, const document_facts&) {
   all.add(samples::health());
-  all.add("Alive",
-          R"({"type":"object","properties":{"status":{"type":"string","const":"alive"}},)"
-          R"("required":["status"],"additionalProperties":false})",
-          R"({"status":"alive"})");
+  all.add(alive{});
 }
 
 inline description describe_livez(const document_facts&) {

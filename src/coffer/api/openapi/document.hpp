@@ -9,10 +9,10 @@
 #include "coffer/api/accept.hpp"
 #include "coffer/api/endpoint.hpp"
 #include "coffer/api/etag.hpp"
+#include "coffer/api/shape.hpp"
 #include "coffer/base/gzip.hpp"
 #include "coffer/http/request.hpp"
 #include "coffer/http/response.hpp"
-#include "coffer/json/writer.hpp"
 
 namespace coffer::api {
 
@@ -48,25 +48,23 @@ inline document make_document(std::string text) {
   return made;
 }
 
-/// The members of the document at "/" and where they lead.
-inline std::string make_index(std::string_view version) {
-  std::string text;
-  json::writer out{text};
-  out.begin_object();
-  out.key("name");
-  out.value("coffer");
-  out.key("version");
-  out.value(version);
-  out.key("docs");
-  out.value("/docs");
-  out.key("openapi");
-  out.value("/openapi.json");
-  out.key("problems");
-  out.value("/problems");
-  out.key("health");
-  out.value("/healthz");
-  out.end_object();
-  return text;
+/// The document at "/": where what is.
+struct index {
+  std::string_view version;  ///< of the program
+};
+
+template <typename Sink>
+void members_of(Sink& out, const index& of) {
+  static constexpr std::string_view names[] = {"coffer"};
+  static constexpr std::string_view paths[] = {"/docs", "/openapi.json", "/problems", "/healthz"};
+  const auto path = [](std::size_t which) { return note{.names = std::span{paths}.subspan(which, 1)}; };
+  out.called("Index");
+  out.member("name", names[0], {.names = names});
+  out.member("version", of.version, {.maximum = 64});
+  out.member("docs", paths[0], path(0));
+  out.member("openapi", paths[1], path(1));
+  out.member("problems", paths[2], path(2));
+  out.member("health", paths[3], path(3));
 }
 
 /// 200 with the document in the form that the client prefers; 304, or 412, by the conditions of the request. `varies`:

@@ -175,7 +175,7 @@ std::string make_openapi(const document_facts& facts) {
 }
 
 documents::documents(const document_facts& facts)
-    : root{make_document(make_index(facts.version))},
+    : root{make_document(rendered(index{facts.version}))},
       openapi{make_document(make_openapi(facts))},
       docs{make_document(std::string{pages::docs_html})},
       docs_style{make_document(std::string{pages::docs_css})},

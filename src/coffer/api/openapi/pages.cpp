@@ -1,10 +1,63 @@
 #include "coffer/api/openapi/pages.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <span>
+#include <vector>
+
 #include <fmt/format.h>
 
 #include "coffer/api/openapi/parts.hpp"
 #include "coffer/api/problem_table.hpp"
-#include "coffer/json/writer.hpp"
+#include "coffer/api/shape.hpp"
+#include "coffer/api/vocabulary.hpp"
+
+namespace coffer::api {
+
+/// What one code means, as JSON.
+struct problem_page {
+  errc code;
+};
+
+/// All of them.
+struct problem_pages {
+  std::span<const problem_page> items;
+};
+
+template <typename Sink>
+void members_of(Sink& out, const problem_number& n) {
+  out.called("ProblemMember");
+  out.member("name", n.name, {.maximum = longest_code});
+  out.member("description", n.text, {.maximum = longest_detail});
+}
+
+template <typename Sink>
+void members_of(Sink& out, const problem_page& of) {
+  static constexpr std::string_view advices[] = {"corrected", "changed", "later", "same_key"};
+  const problem_kind& kind = kind_of(of.code);
+  std::vector<problem_number> numbers;
+  std::copy_if(kind.numbers.begin(), kind.numbers.end(), std::back_inserter(numbers),
+               [](const problem_number& n) { return !n.name.empty(); });
+  out.called("ProblemKind");
+  out.member("code", to_string(of.code), {.maximum = longest_code});
+  out.member("status", kind.status, {.minimum = 400, .maximum = 599});
+  out.member("title", kind.title, {.maximum = 100});
+  out.member("detail", kind.detail, {.text = "What happened.", .maximum = longest_detail});
+  out.member("cause", kind.cause, {.text = "When it happens and what to do about it.", .maximum = longest_detail});
+  out.member("retry", to_string(kind.advice),
+             {.text = "What a request must be to succeed when it is sent again.", .names = advices});
+  out.member("advice", sentence_of(kind.advice), {.text = "The same for a person.", .maximum = longest_detail});
+  out.list("members", std::span<const problem_number>{numbers}, {.text = "What problems of this code carry besides."});
+  out.written("example", "Problem", openapi::problem_example(of.code), true);
+}
+
+template <typename Sink>
+void members_of(Sink& out, const problem_pages& of) {
+  out.called("ProblemKinds");
+  out.list("items", of.items, {});
+}
+
+}  // namespace coffer::api
 
 namespace coffer::api::pages {
 
@@ -42,41 +95,6 @@ std::string page(std::string_view title, std::string_view content) {
       "<body class=\"text\">\n<main>\n<nav><a href=\"/docs\">API</a> <a href=\"/problems\">Problems</a></nav>\n{1}"
       "</main>\n</body>\n</html>\n",
       escaped(title), content);
-}
-
-void write_json(json::writer& out, errc code) {
-  const problem_kind& kind = kind_of(code);
-  out.begin_object();
-  out.key("code");
-  out.value(to_string(code));
-  out.key("status");
-  out.value(kind.status);
-  out.key("title");
-  out.value(kind.title);
-  out.key("detail");
-  out.value(kind.detail);
-  out.key("cause");
-  out.value(kind.cause);
-  out.key("retry");
-  out.value(to_string(kind.advice));
-  out.key("advice");
-  out.value(sentence_of(kind.advice));
-  out.key("members");
-  out.begin_array();
-  for (const problem_number& n : kind.numbers) {
-    if (!n.name.empty()) {
-      out.begin_object();
-      out.key("name");
-      out.value(n.name);
-      out.key("description");
-      out.value(n.text);
-      out.end_object();
-    }
-  }
-  out.end_array();
-  out.key("example");
-  out.raw(openapi::problem_example(code));
-  out.end_object();
 }
 
 /// The example with a member to a line. It is flat but for lists, which stay on their lines.
@@ -125,12 +143,7 @@ std::string problem_html(errc code) {
                           escaped(sentence_of(kind.advice)), members, escaped(spread(openapi::problem_example(code)))));
 }
 
-std::string problem_json(errc code) {
-  std::string text;
-  json::writer out{text};
-  write_json(out, code);
-  return text;
-}
+std::string problem_json(errc code) { return rendered(problem_page{code}); }
 
 std::string problems_html() {
   std::string rows;
@@ -149,17 +162,17 @@ std::string problems_html() {
 }
 
 std::string problems_json() {
-  std::string text;
-  json::writer out{text};
-  out.begin_object();
-  out.key("items");
-  out.begin_array();
+  std::vector<problem_page> all;
   for (std::size_t i = 0; i < errc_count; ++i) {
-    write_json(out, static_cast<errc>(i));
+    all.push_back({static_cast<errc>(i)});
   }
-  out.end_array();
-  out.end_object();
-  return text;
+  return rendered(problem_pages{all});
+}
+
+void add_shapes(shapes& all) {
+  const problem_page sample[] = {{errc::sold_out}};
+  all.add(sample[0]);
+  all.add(problem_pages{sample});
 }
 
 }  // namespace coffer::api::pages

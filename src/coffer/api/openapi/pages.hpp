@@ -6,7 +6,11 @@
 
 #include "coffer/base/error.hpp"
 
-namespace coffer::api::pages {
+namespace coffer::api {
+
+class shapes;
+
+namespace pages {
 
 // The files of the folder pages.
 extern const std::string_view docs_html;
@@ -29,5 +33,9 @@ std::string problem_json(errc code);
 /// All of them.
 std::string problems_html();
 std::string problems_json();
+/// What those two look like.
+void add_shapes(shapes& all);
 
-}  // namespace coffer::api::pages
+}  // namespace pages
+
+}  // namespace coffer::api

@@ -8,15 +8,6 @@ namespace coffer::api::openapi {
 
 namespace {
 
-constexpr std::string_view field_error_schema =
-    R"({"type":"object","properties":{)"
-    R"("pointer":{"type":"string","maxLength":300,"description":"A JSON pointer into the body like #/amount, or the name of a parameter )"
-    R"(or header."},)"
-    R"("code":{"type":"string","maxLength":64,"description":"The rule that is broken, e.g. greater_than."},)"
-    R"("detail":{"type":"string","maxLength":2000,"description":"The rule for a person."},)"
-    R"("params":{"type":"object","description":"The rule's numbers.","additionalProperties":{"type":"integer"}}},)"
-    R"("required":["pointer","code","detail","params"],"additionalProperties":false})";
-
 void constant(json::writer& out, std::string_view name, std::string_view text) {
   out.dynamic_key(name);
   out.begin_object();
@@ -138,7 +129,7 @@ void add_problems(shapes& all) {
     codes.insert(code);
     all.add(problem_schema_name(code), schema_of(code), problem_example(code));
   }
-  all.add("FieldError", std::string{field_error_schema}, {});
+  all.describe(field_error{});
   std::string any;
   json::writer out{any};
   write_choice(out, codes);
