@@ -19,7 +19,7 @@ namespace coffer::api {
 
 inline constexpr std::string_view csv_type = "text/csv; charset=utf-8; header=present";
 
-inline constexpr std::array<std::string_view, 2> statement_formats = {"json", "csv"};
+inline constexpr std::array<std::string_view, 2> account_statement_formats = {"json", "csv"};
 
 inline constexpr query_parameter from_parameter{
     .name = "from", .type = "string", .text = "RFC 3339: rows of this time and later.", .format = "date-time"};
@@ -27,8 +27,10 @@ inline constexpr query_parameter to_parameter{
     .name = "to", .type = "string", .text = "RFC 3339: rows before this time.", .format = "date-time"};
 inline constexpr query_parameter rows_parameter{
     .name = "limit", .type = "integer", .text = "At most so many rows. Absent: all of the period."};
-inline constexpr query_parameter format_parameter{
-    .name = "format", .type = "string", .text = "Absent: what the header Accept prefers.", .names = statement_formats};
+inline constexpr query_parameter format_parameter{.name = "format",
+                                                  .type = "string",
+                                                  .text = "Absent: what the header Accept prefers.",
+                                                  .names = account_statement_formats};
 
 inline constexpr query_parameter bom_parameter{
     "bom", "boolean", "Of CSV: whether it begins with a byte order mark, which Excel needs to read UTF-8."};
@@ -37,12 +39,13 @@ inline constexpr query_parameter account_statement_query[] = {from_parameter,   
                                                               cursor_parameter, format_parameter, bom_parameter};
 
 /// The formats of an account statement.
-enum class statement_format : std::uint8_t { json, csv };
+enum class account_statement_format : std::uint8_t { json, csv };
 
 /// The format that the value of Accept asks for: CSV when it names text/csv and does not prefer JSON.
-inline statement_format accepted_format(std::string_view accept) {
+inline account_statement_format accepted_format(std::string_view accept) {
   const int csv = accept_weight(accept, "text/csv");
-  return csv > 0 && csv >= accept_weight(accept, "application/json") ? statement_format::csv : statement_format::json;
+  return csv > 0 && csv >= accept_weight(accept, "application/json") ? account_statement_format::csv
+                                                                     : account_statement_format::json;
 }
 
 /// A row, as JSON shows it.
@@ -130,11 +133,11 @@ inline void append_csv(std::string& to, const account_statement_line& of) {
   out.end_record();
 }
 
-inline std::optional<statement_format> format_from_string(std::string_view text) {
+inline std::optional<account_statement_format> format_from_string(std::string_view text) {
   if (text == "json") {
-    return statement_format::json;
+    return account_statement_format::json;
   }
-  return text == "csv" ? std::optional{statement_format::csv} : std::nullopt;
+  return text == "csv" ? std::optional{account_statement_format::csv} : std::nullopt;
 }
 
 inline std::string spell_time(std::optional<timestamp> time) { return time ? to_rfc3339(*time) : "any"; }
@@ -146,7 +149,7 @@ class account_statement_body final : public http::body_source {
  public:
   /// `next_cursor` is empty at the end of the period; `marked`: CSV with a byte order mark. `from` must outlive the
   /// source.
-  account_statement_body(service::statements& from, service::statement what, statement_format how, bool marked,
+  account_statement_body(service::statements& from, service::statement what, account_statement_format how, bool marked,
                          std::string next_cursor, audience to);
 
   net::task<std::string> next(net::deadline until) override;
@@ -158,7 +161,7 @@ class account_statement_body final : public http::body_source {
 
   service::statements& from_;
   service::statement what_;
-  statement_format how_;
+  account_statement_format how_;
   bool marked_;
   std::string next_cursor_;
   audience to_;
@@ -169,8 +172,8 @@ class account_statement_body final : public http::body_source {
 };
 
 inline account_statement_body::account_statement_body(service::statements& from, service::statement what,
-                                                      statement_format how, bool marked, std::string next_cursor,
-                                                      audience to)
+                                                      account_statement_format how, bool marked,
+                                                      std::string next_cursor, audience to)
     : from_{from},
       what_{what},
       how_{how},
@@ -203,7 +206,7 @@ inline net::task<std::string> account_statement_body::next(net::deadline until) 
 }
 
 inline void account_statement_body::begin(std::string& out) const {
-  if (how_ == statement_format::csv) {
+  if (how_ == account_statement_format::csv) {
     out += marked_ ? "\xEF\xBB\xBF" : "";
     out += detail::csv_header;
     return;
@@ -222,7 +225,7 @@ inline void account_statement_body::begin(std::string& out) const {
 
 inline void account_statement_body::append(std::string& out, const store::statement_row& line) {
   const std::int64_t change = line.row.balance_after.value - balance_.value;
-  if (how_ == statement_format::csv) {
+  if (how_ == account_statement_format::csv) {
     detail::append_csv(out, {line, to_, change});
   } else {
     if (at_ != what_.range.first) {
@@ -236,7 +239,7 @@ inline void account_statement_body::append(std::string& out, const store::statem
 }
 
 inline void account_statement_body::end(std::string& out) const {
-  if (how_ == statement_format::csv) {
+  if (how_ == account_statement_format::csv) {
     return;
   }
   out += R"(],"next_cursor":)";
@@ -262,7 +265,7 @@ inline net::task<http::response> get_account_statement(context& with, call c) {
   const auto format = query.parsed(format_parameter, detail::format_from_string)
                           .value_or(accepted_format(c.request.list("Accept").value_or("")));
   const bool marked = query.boolean(bom_parameter).value_or(false);
-  if (marked && format != statement_format::csv) {
+  if (marked && format != account_statement_format::csv) {
     query.add(bom_parameter, "needs_csv", "goes with CSV alone: ask for format=csv");
   }
   if (const auto valid = query.finish(); !valid) {
@@ -285,7 +288,7 @@ inline net::task<http::response> get_account_statement(context& with, call c) {
   http::response answer{200};
   answer.content_type = http::json_type;
   answer.add("Vary", "Accept");
-  if (format == statement_format::csv) {
+  if (format == account_statement_format::csv) {
     answer.content_type = csv_type;
     answer.add("Content-Disposition", fmt::format("attachment; filename=\"statement-{}.csv\"", wanted.user.value));
     if (!next.empty()) {

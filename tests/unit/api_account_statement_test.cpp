@@ -64,12 +64,12 @@ TEST_CASE("CSV records end with CRLF and numbers stay numbers") {
 }
 
 TEST_CASE("Accept chooses CSV only when it is named and not below JSON") {
-  CHECK(accepted_format("text/csv") == statement_format::csv);
-  CHECK(accepted_format("application/json;q=0.5, Text/CSV ; q=0.9") == statement_format::csv);
-  CHECK(accepted_format("text/csv;header=present;q=0.3, application/json;q=0.2") == statement_format::csv);
-  CHECK(accepted_format("text/csv;q=0.5, application/json") == statement_format::json);
-  CHECK(accepted_format("text/csv;q=0") == statement_format::json);
-  CHECK(accepted_format("text/csv2, */*") == statement_format::json);
-  CHECK(accepted_format(" , ;;") == statement_format::json);
-  CHECK(accepted_format("") == statement_format::json);
+  CHECK(accepted_format("text/csv") == account_statement_format::csv);
+  CHECK(accepted_format("application/json;q=0.5, Text/CSV ; q=0.9") == account_statement_format::csv);
+  CHECK(accepted_format("text/csv;header=present;q=0.3, application/json;q=0.2") == account_statement_format::csv);
+  CHECK(accepted_format("text/csv;q=0.5, application/json") == account_statement_format::json);
+  CHECK(accepted_format("text/csv;q=0") == account_statement_format::json);
+  CHECK(accepted_format("text/csv2, */*") == account_statement_format::json);
+  CHECK(accepted_format(" , ;;") == account_statement_format::json);
+  CHECK(accepted_format("") == account_statement_format::json);
 }
