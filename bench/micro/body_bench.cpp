@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "coffer/api/dto.hpp"
+#include "coffer/api/endpoints/purchase.hpp"
 
 using namespace coffer;
 

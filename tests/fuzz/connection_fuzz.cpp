@@ -20,7 +20,7 @@ std::vector<std::string> meaning_of(std::string_view bytes, std::size_t step, bo
     l.body = 256;
     return l;
   }();
-  http::parser parser{limits, [streams](const http::request&) { return streams; }};
+  http::parser parser{limits, streams ? http::parser::bodies::in_pieces : http::parser::bodies::whole};
   std::vector<std::string> meaning;
   http::request request;
   std::string unread;
@@ -49,7 +49,7 @@ std::vector<std::string> meaning_of(std::string_view bytes, std::size_t step, bo
         parser.next();
         continue;
       }
-      if (done.result == http::parser::status::streaming) {
+      if (done.result == http::parser::status::body) {
         continue;
       }
     }

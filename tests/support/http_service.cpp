@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "coffer/http/body_source.hpp"
+#include "coffer/http/body_stream.hpp"
 #include "support/upload_paths.hpp"
 
 namespace coffer::test {
@@ -43,6 +44,34 @@ class letters final : public http::body_source {
 }  // namespace
 
 http::eventual_response path_handler::handle(http::request& r) {
+  if (r.path().starts_with("/upload/")) {
+    ++handled;
+    return answer_upload(r, taken);
+  }
+  if (r.stream != nullptr) {
+    return collect_and_answer(r);
+  }
+  return answer(r);
+}
+
+net::task<http::response> path_handler::collect_and_answer(http::request& r) {
+  http::body_stream& body = *r.stream;
+  auto got = body.collect();
+  while (got == http::body_stream::status::nothing) {
+    co_await body.wait();
+    got = body.collect();
+  }
+  if (got != http::body_stream::status::end) {
+    co_return reject(body.failure(), r);
+  }
+  http::eventual_response made = answer(r);
+  if (auto* const ready = std::get_if<http::response>(&made)) {
+    co_return std::move(*ready);
+  }
+  co_return co_await std::get<net::task<http::response>>(std::move(made));
+}
+
+http::eventual_response path_handler::answer(http::request& r) {
   ++handled;
   const std::string path{r.path()};
   const int number = std::atoi(std::string{r.query()}.c_str());
@@ -70,9 +99,6 @@ http::eventual_response path_handler::handle(http::request& r) {
     made.source = std::make_shared<letters>(number, path == "/broken", pieces);
     return made;
   }
-  if (streams(r)) {
-    return answer_upload(r, taken);
-  }
   if (path == "/echo" || path == "/close") {
     std::string text{to_string(r.verb)};
     text.append(" ").append(r.target()).append(" ").append(r.body);
@@ -82,8 +108,6 @@ http::eventual_response path_handler::handle(http::request& r) {
   }
   return http::response{404, http::text_type, "nothing here"};
 }
-
-bool path_handler::streams(const http::request& head) const { return head.path().starts_with("/upload/"); }
 
 http::response path_handler::reject(const http::rejection& why, const http::request& r) {
   rejected_at = r.received.time_since_epoch().count();

@@ -25,12 +25,12 @@ namespace coffer::test {
 ///   /close       200, and asks for the end of the connection
 ///   /upload/...  takes a body while it arrives, see upload_paths.hpp
 ///   others       404
+/// All but /upload/ read their bodies before they do anything.
 /// reject() answers the code as plain text.
 class path_handler : public http::handler {
  public:
   http::eventual_response handle(http::request& r) override;
   http::response reject(const http::rejection& why, const http::request& r) override;
-  bool streams(const http::request& head) const override;
 
   /// What /shared answers with.
   std::shared_ptr<const std::string> shared;
@@ -42,6 +42,10 @@ class path_handler : public http::handler {
   std::atomic<std::size_t> taken{0};
   /// When the last request that was rejected had come, in ticks of its clock.
   std::atomic<std::chrono::steady_clock::rep> rejected_at{0};
+
+ private:
+  net::task<http::response> collect_and_answer(http::request& r);
+  http::eventual_response answer(http::request& r);
 };
 
 /// A server on 127.0.0.1 that runs until stop() or the end of its scope.

@@ -1,5 +1,5 @@
 // Constant documents: one body for all who read it, in the form that each asks for.
-#include "coffer/api/document.hpp"
+#include "coffer/api/openapi/document.hpp"
 
 #include "coffer/http/request.hpp"
 #include "support/catch.hpp"

@@ -1,8 +1,12 @@
 #include "coffer/api/list_query.hpp"
 
 #include "coffer/api/actor.hpp"
+#include "coffer/api/endpoints/account_statement.hpp"
+#include "coffer/api/endpoints/inventory.hpp"
+#include "coffer/api/endpoints/products.hpp"
+#include "coffer/api/endpoints/transactions.hpp"
+#include "coffer/api/endpoints/users.hpp"
 #include "coffer/api/problem.hpp"
-#include "coffer/api/statement_body.hpp"
 #include "coffer/json/schema.hpp"
 #include "support/catch.hpp"
 #include "support/json_value.hpp"

@@ -1,10 +1,11 @@
 // /openapi.json against the table of routes, the bodies and the codes that the server works with.
-#include "coffer/api/openapi.hpp"
+#include "coffer/api/openapi/openapi.hpp"
 
 #include <set>
 
-#include "coffer/api/batch_body.hpp"
-#include "coffer/api/dto.hpp"
+#include "coffer/api/endpoints/batch.hpp"
+#include "coffer/api/endpoints/products.hpp"
+#include "coffer/api/endpoints/users.hpp"
 #include "coffer/api/list_query.hpp"
 #include "coffer/api/problem.hpp"
 #include "coffer/api/routes.hpp"

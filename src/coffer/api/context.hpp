@@ -1,15 +1,9 @@
 // What handlers work with: the services of their thread and the request at hand.
 #pragma once
 
-#include <variant>
-
-#include "coffer/api/batch_body.hpp"
-#include "coffer/api/document.hpp"
-#include "coffer/api/dto.hpp"
 #include "coffer/api/gate.hpp"
 #include "coffer/api/upload_slots.hpp"
 #include "coffer/http/request.hpp"
-#include "coffer/http/response.hpp"
 #include "coffer/http/router.hpp"
 #include "coffer/net/task_group.hpp"
 #include "coffer/service/analytics.hpp"
@@ -24,6 +18,8 @@
 
 namespace coffer::api {
 
+struct documents;
+
 /// The services of one thread, and what of the configuration the API shows.
 struct context {
   service::users& users;
@@ -37,8 +33,7 @@ struct context {
   service::health& health;
   service::keys& keys;
   api::gate& gate;
-  json::object<add_funds_body> add_funds;
-  json::object<batch_body> batch;
+  std::int64_t max_deposit = 0;  ///< credits per deposit
   const documents& described;
   net::task_group& tasks;  ///< for what goes on when a client has gone
   upload_slots& uploads;
@@ -51,10 +46,5 @@ struct call {
   http::path_params params;
   admission& by;
 };
-
-/// What one line of the route table calls: parses, calls a service, maps. Refusals are values; pg::error passes through
-/// to dispatch. A plain function serves what needs to wait for nothing.
-using route_handler =
-    std::variant<net::task<http::response> (*)(context& with, call c), http::response (*)(context& with, call c)>;
 
 }  // namespace coffer::api

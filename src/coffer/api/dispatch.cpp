@@ -2,12 +2,16 @@
 
 #include <algorithm>
 
-#include "coffer/api/bulk_body.hpp"
+#include <fmt/format.h>
+
+#include "coffer/api/context.hpp"
+#include "coffer/api/list_query.hpp"
 #include "coffer/api/problem.hpp"
 #include "coffer/api/trace_context.hpp"
 #include "coffer/base/assert.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/cache/wait_error.hpp"
+#include "coffer/http/body_stream.hpp"
 
 namespace coffer::api {
 
@@ -23,12 +27,41 @@ bool is_safe(http::method m) { return m == http::method::get || m == http::metho
 
 /// Says in a refusal of a body what its route takes (RFC 9110 section 15.5.16, RFC 5789 section 2.2).
 void name_accepted(const endpoint& refused_by, http::method verb, http::response& answer) {
-  const std::string type{refused_by.body == body_mode::streamed ? ndjson_type : http::json_type};
+  const std::string type{refused_by.media()};
   answer.add("Accept", type);
   answer.add("Accept-Encoding", "identity");
   if (verb == http::method::patch) {
     answer.add("Accept-Patch", type);
   }
+}
+
+/// Refusal: unsupported_media_type, when the request does not say that its body is what the endpoint takes.
+result<void> check_media(const endpoint& leads_to, const http::request& r) {
+  const std::string_view wanted = leads_to.media();
+  if (const auto encoding = r.list("Content-Encoding"); encoding && !http::equal_ignoring_case(*encoding, "identity")) {
+    return std::unexpected(error{errc::unsupported_media_type, "The body must not have a Content-Encoding."});
+  }
+  // No body at all is no JSON, and that says more than a missing type.
+  const bool has_body = r.stream != nullptr || leads_to.body == body_kind::lines;
+  const std::string_view type = r.header("Content-Type").value_or(has_body ? "" : wanted);
+  std::string_view media = type.substr(0, type.find(';'));
+  while (media.ends_with(' ') || media.ends_with('\t')) {
+    media.remove_suffix(1);
+  }
+  if (!http::equal_ignoring_case(media, wanted)) {
+    return std::unexpected(error{errc::unsupported_media_type, fmt::format("The body must be {}.", wanted)});
+  }
+  return {};
+}
+
+/// What of a request does not depend on its body, and not on who sends it.
+result<void> check_form(const endpoint& leads_to, const http::request& r) {
+  if (leads_to.query.empty()) {
+    if (auto valid = list_query::none(r); !valid) {
+      return valid;
+    }
+  }
+  return leads_to.body == body_kind::none ? result<void>{} : check_media(leads_to, r);
 }
 
 /// What passes is counted and told by the database watch; what the database refuses for what we sent is a bug.
@@ -52,26 +85,11 @@ errc code_of(const pg::error& failure, bool writes) noexcept {
 
 dispatch::dispatch(context with, dispatch_options options)
     : with_{std::move(with)}, options_{std::move(options)}, routes_{make_routes()} {
-  routes_.for_each([this](http::method, std::string_view pattern, const endpoint& leads_to) {
-    // A key that was never seen is looked up before the handler runs, which a handler that does not wait cannot do.
-    COFFER_ASSERT(leads_to.who.is_open || leads_to.waits());
-    if (leads_to.body == body_mode::streamed) {
-      streamed_endings_.push_back(pattern.substr(pattern.rfind('/')));
-    }
+  routes_.for_each([](http::method, std::string_view, const endpoint& leads_to) {
+    // A key that was never seen is looked up before the handler runs, and a body is waited for, which a handler that
+    // does not wait cannot do.
+    COFFER_ASSERT(leads_to.waits() || (leads_to.who.is_open && leads_to.body == body_kind::none));
   });
-}
-
-/// Asked for every request with a body: nearly all are told apart by the end of their path, without a look-up.
-bool dispatch::streams(const http::request& head) const {
-  const std::string_view path = head.path();
-  const bool possible = path.find('%') != std::string_view::npos ||
-                        std::any_of(streamed_endings_.begin(), streamed_endings_.end(),
-                                    [path](std::string_view ending) { return path.ends_with(ending); });
-  if (!possible) {
-    return false;
-  }
-  const auto route = routes_.match(head.verb, path);
-  return route.outcome == http::route_outcome::found && route.handler->body == body_mode::streamed;
 }
 
 http::eventual_response dispatch::handle(http::request& r) {
@@ -104,7 +122,9 @@ http::eventual_response dispatch::handle(http::request& r) {
   admission by;
   std::optional<auth::unknown_key> unknown;
   result<void> allowed;
-  if (!route.handler->who.is_open) {
+  if (route.handler->who.is_open) {
+    allowed = check_form(*route.handler, r);
+  } else {
     auto found = with_.gate.identify(by, r);
     if (auto* const wanted = std::get_if<auth::unknown_key>(&found)) {
       unknown = *wanted;
@@ -131,7 +151,7 @@ result<void> dispatch::admit(admission& by, const endpoint& leads_to, const http
   if (allowed && leads_to.who.subject == subject_place::path) {
     allowed = with_.gate.enter(by, user_id{params[0]});
   }
-  return allowed;
+  return allowed ? check_form(leads_to, r) : allowed;
 }
 
 net::task<http::response> dispatch::run(const endpoint* leads_to, http::request& r, http::path_params params,
@@ -148,27 +168,31 @@ net::task<http::response> dispatch::run(const endpoint* leads_to, http::request&
         allowed = admit(by, *leads_to, r, params);
       }
     }
-    if (allowed) {
+    auto body = http::body_stream::status::end;
+    if (allowed && leads_to->body == body_kind::json && r.stream != nullptr) {
+      body = r.stream->collect();
+      while (body == http::body_stream::status::nothing) {
+        co_await r.stream->wait();
+        body = r.stream->collect();
+      }
+    }
+    if (!allowed) {
+      answer = problem(allowed.error(), r.request_id);
+    } else if (body != http::body_stream::status::end) {
+      answer = problem(r.stream->failure(), r.request_id);
+    } else {
       serving = true;
       call c{r, params, by};
       answer = co_await std::get<waiting_handler>(leads_to->serve)(with_, c);
-    } else {
-      answer = problem(allowed.error(), r.request_id);
     }
   } catch (const pg::error& e) {
     failed = code_of(e, serving && !is_safe(r.verb));
     log_failure(e, *failed, r);
   } catch (const cache::wait_error&) {
     failed = errc::unavailable;
-  } catch (const std::exception& e) {
-    log::error("handler failed", {{"request_id", r.request_id}, {"route", pattern}, {"message", e.what()}});
-    failed = errc::internal;
   }
   if (failed) {
     answer = problem(error{*failed}, r.request_id);
-  }
-  if (answer.status == 415) {
-    name_accepted(*leads_to, r.verb, answer);
   }
   finish(r, pattern, to_string(r.verb), answer, leads_to, &by);
   co_return answer;
@@ -176,7 +200,13 @@ net::task<http::response> dispatch::run(const endpoint* leads_to, http::request&
 
 http::response dispatch::reject(const http::rejection& why, const http::request& r) {
   http::response answer = problem(why, r.request_id);
-  finish(r, no_route, other_method, answer, nullptr, nullptr);
+  // A handler that failed had a request that was whole; of any other nothing is certain.
+  const auto route = why.code == errc::internal ? routes_.match(r.verb, r.path()) : http::route_match<endpoint>{};
+  if (route.handler != nullptr) {
+    finish(r, route.pattern, to_string(r.verb), answer, route.handler, nullptr);
+  } else {
+    finish(r, no_route, other_method, answer, nullptr, nullptr);
+  }
   return answer;
 }
 
@@ -185,6 +215,9 @@ void dispatch::finish(const http::request& r, std::string_view pattern, std::str
                       const endpoint* leads_to, const admission* by) {
   if (by != nullptr) {
     with_.gate.describe(*by, answer);
+  }
+  if (answer.status == 415 && leads_to != nullptr) {
+    name_accepted(*leads_to, r.verb, answer);
   }
   options_.origins.describe(r, answer);
   const auto header = r.header("traceparent");
@@ -206,7 +239,8 @@ void dispatch::log(const http::request& r, std::string_view pattern, std::string
   using coffer::log::level;
   const bool probe = leads_to != nullptr && leads_to->who.is_probe;
   // An upload takes as long as its sender wants.
-  const bool slow = took >= options_.slow && !probe && r.stream == nullptr;
+  const bool uploads = leads_to != nullptr && leads_to->body == body_kind::lines;
+  const bool slow = took >= options_.slow && !probe && !uploads;
   const bool noteworthy = slow || (answer.status >= 500 && !probe);
   const level lowest = probe ? level::debug : noteworthy ? level::warn : level::info;
   if (!coffer::log::enabled(lowest) || (!noteworthy && !options_.access_log)) {

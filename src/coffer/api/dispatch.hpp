@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "coffer/api/browsers.hpp"
+#include "coffer/api/context.hpp"
 #include "coffer/api/routes.hpp"
 #include "coffer/base/metrics.hpp"
 #include "coffer/http/handler.hpp"
@@ -31,7 +32,6 @@ class dispatch final : public http::handler {
 
   http::eventual_response handle(http::request& r) override;
   http::response reject(const http::rejection& why, const http::request& r) override;
-  bool streams(const http::request& head) const override;
 
  private:
   /// Route, method, status.
@@ -57,7 +57,6 @@ class dispatch final : public http::handler {
   context with_;
   dispatch_options options_;
   http::router<endpoint> routes_;
-  std::vector<std::string_view> streamed_endings_;  ///< last segments of the routes with streamed bodies, with slash
   std::map<series_key, series> metrics_;
 };
 

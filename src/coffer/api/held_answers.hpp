@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -13,12 +14,14 @@
 #include <system_error>
 #include <utility>
 
-#include "coffer/api/bulk_grants.hpp"
 #include "coffer/api/upload_slots.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/http/body_source.hpp"
 
 namespace coffer::api {
+
+/// Which answers a client is shown; the others are counted in the summary.
+enum class shown_answers : std::uint8_t { all, refusals, none };
 
 /// A file without a name: the kernel frees it with its descriptor, also after a crash.
 class nameless_file {

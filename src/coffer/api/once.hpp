@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <string>
 #include <utility>
 
@@ -9,22 +10,37 @@
 
 #include "coffer/api/answers.hpp"
 #include "coffer/api/idempotency.hpp"
+#include "coffer/json/writer.hpp"
 #include "coffer/service/once.hpp"
 
 namespace coffer::api {
 
+/// A value of a canonical body; null when there is none.
+template <typename T>
+void write_canonical(json::writer& out, const std::optional<T>& value) {
+  if (!value) {
+    out.null();
+  } else if constexpr (std::same_as<T, timestamp>) {
+    out.value(to_rfc3339(*value));
+  } else if constexpr (requires { value->value; }) {
+    out.value(value->value);
+  } else {
+    out.value(*value);
+  }
+}
+
 /// A request's key and how its outcome is answered, for service::write_once(); nullopt without a key. `canonical` is
 /// the body in a fixed form; `respond` makes the answer that is recorded of a result<T>.
 template <typename T, typename Respond>
-std::optional<service::keyed<T>> keyed(const call& c, std::string key, std::string_view operation, std::int64_t path_id,
+std::optional<service::keyed<T>> keyed(const call& c, std::string key, std::string_view what, std::int64_t path_id,
                                        std::string_view canonical, Respond respond) {
   if (key.empty()) {
     return std::nullopt;
   }
   service::keyed<T> made;
   made.key.key = std::move(key);
-  made.key.operation = operation;
-  made.key.print = fingerprint_of(operation, path_id, {}, canonical);
+  made.key.operation = what;
+  made.key.print = fingerprint_of(what, path_id, {}, canonical);
   made.key.request_id = c.request.request_id;
   made.key.by = actor_of(c.by.who);
   made.answer = [respond = std::move(respond)](const result<T>& outcome) -> std::optional<store::recorded_answer> {
@@ -65,8 +81,8 @@ inline http::response replay_of(const store::recorded_answer& record, bool repla
 
 /// The answer to a write, fresh or recorded.
 template <typename T, typename Respond>
-http::response answer_written(const service::written<T>& what, Respond respond) {
-  return what.record ? replay_of(*what.record, what.replayed) : respond(what.outcome);
+http::response answer_written(const service::written<T>& written, Respond respond) {
+  return written.record ? replay_of(*written.record, written.replayed) : respond(written.outcome);
 }
 
 }  // namespace coffer::api

@@ -5,13 +5,16 @@
 
 #include <concepts>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "coffer/base/clock.hpp"
 #include "coffer/json/json_schema.hpp"
 #include "coffer/json/writer.hpp"
 
@@ -32,8 +35,10 @@ class render_sink {
  public:
   explicit render_sink(json::writer& out) : out_{out} {}
 
-  /// The object's name in documents.
-  void called(std::string_view) {}
+  /// The object's name in documents, and what it is.
+  void called(std::string_view, std::string_view = {}) {}
+  /// Exactly one of these lists of members is there, of an object whose other members may be left out.
+  void one_of(std::initializer_list<std::vector<std::string_view>>) {}
 
   /// A string, integer or boolean that is always there.
   template <typename T>
@@ -84,6 +89,32 @@ class render_sink {
       out_.null();
     }
   }
+  /// An object, left out where there is none.
+  template <typename Resource>
+  void nested_if_any(json::name name, const std::optional<Resource>& resource, const note& about) {
+    if (resource) {
+      nested(name, *resource, about);
+    }
+  }
+  /// An object of that shape that has been written before; left out when the text is empty, unless it is `always`
+  /// there.
+  void written(json::name name, std::string_view, std::string_view text, bool always = false) {
+    static_cast<void>(always);
+    if (!text.empty()) {
+      out_.key(name);
+      out_.raw(text);
+    }
+  }
+  /// An object with integers under names of its own.
+  void numbers(json::name name, const std::vector<std::pair<std::string, std::int64_t>>& values, const note&) {
+    out_.key(name);
+    out_.begin_object();
+    for (const auto& [key, value] : values) {
+      out_.dynamic_key(key);
+      out_.value(value);
+    }
+    out_.end_object();
+  }
   /// A list of objects.
   template <typename Resource>
   void list(json::name name, std::span<const Resource> items, const note&) {
@@ -128,6 +159,9 @@ class shapes {
   /// not be empty.
   template <typename Resource>
   void add(const Resource& sample);
+  /// As above, of an object that never has all its members: `sample` has them, `example` is one that occurs.
+  template <typename Resource>
+  void add(const Resource& sample, const Resource& example);
 
   /// For objects that are written in another way.
   void add(std::string_view name, std::string schema, std::string example) {
@@ -140,13 +174,11 @@ class shapes {
     return found == entries_.end() ? nullptr : &found->second;
   }
   [[nodiscard]] const std::map<std::string, entry, std::less<>>& all() const { return entries_; }
-
- private:
-  friend class schema_sink;
-  /// Gives the name.
+  /// As add(), of an object that has no example of its own. Gives the name.
   template <typename Resource>
   std::string_view describe(const Resource& sample);
 
+ private:
   std::map<std::string, entry, std::less<>> entries_;
 };
 
@@ -155,7 +187,11 @@ class schema_sink {
  public:
   explicit schema_sink(shapes& all) : all_{all} {}
 
-  void called(std::string_view name) { name_ = name; }
+  void called(std::string_view name, std::string_view text = {}) {
+    name_ = name;
+    text_ = text;
+  }
+  void one_of(std::initializer_list<std::vector<std::string_view>> choices) { choices_ = choices; }
 
   template <typename T>
   void member(json::name name, const T&, const note& about) {
@@ -193,6 +229,26 @@ class schema_sink {
     out_.end_object();
   }
   template <typename Resource>
+  void nested_if_any(json::name name, const std::optional<Resource>& resource, const note& about) {
+    nested(name, resource.value(), about);
+    names_.pop_back();
+  }
+  void written(json::name name, std::string_view shape, std::string_view, bool always = false) {
+    if (always) {
+      names_.push_back(name.text());
+    }
+    out_.key(name);
+    refer(shape);
+  }
+  void numbers(json::name name, const std::vector<std::pair<std::string, std::int64_t>>&, const note& about) {
+    begin(name.text(), about);
+    out_.key("type");
+    out_.value("object");
+    out_.key("additionalProperties");
+    out_.raw(R"({"type":"integer"})");
+    out_.end_object();
+  }
+  template <typename Resource>
   void list(json::name name, std::span<const Resource> items, const note& about) {
     const std::string_view shape = all_.describe(items.front());
     begin(name.text(), about);
@@ -200,6 +256,10 @@ class schema_sink {
     out_.value("array");
     out_.key("items");
     refer(shape);
+    if (about.minimum) {
+      out_.key("minItems");
+      out_.value(*about.minimum);
+    }
     if (about.maximum) {
       out_.key("maxItems");
       out_.value(*about.maximum);
@@ -207,8 +267,8 @@ class schema_sink {
     out_.end_object();
   }
 
-  /// The schema of the object whose members have been collected. Every member but those of if_any() is required, no
-  /// other is allowed.
+  /// The schema of the object whose members have been collected. Every member but those that may be left out is
+  /// required, no other is allowed.
   [[nodiscard]] std::string schema() const;
   [[nodiscard]] std::string_view name() const { return name_; }
 
@@ -240,6 +300,8 @@ class schema_sink {
 
   shapes& all_;
   std::string_view name_;
+  std::string_view text_;
+  std::vector<std::vector<std::string_view>> choices_;
   std::string properties_;
   json::writer out_{properties_};
   std::vector<std::string_view> names_;
@@ -255,10 +317,73 @@ std::string_view shapes::describe(const Resource& sample) {
 
 template <typename Resource>
 void shapes::add(const Resource& sample) {
-  std::string& example = entries_[std::string{describe(sample)}].example;
-  example.clear();
-  json::writer out{example};
-  render_sink{out}.object(sample);
+  add(sample, sample);
+}
+
+template <typename Resource>
+void shapes::add(const Resource& sample, const Resource& example) {
+  entries_[std::string{describe(sample)}].example = rendered(example);
+}
+
+inline std::string schema_sink::schema() const {
+  std::string text;
+  json::writer out{text};
+  out.begin_object();
+  out.key("type");
+  out.value("object");
+  if (!text_.empty()) {
+    out.key("description");
+    out.value(text_);
+  }
+  out.key("properties");
+  out.raw("{" + properties_ + "}");
+  json::write_required(out, names_);
+  if (!choices_.empty()) {
+    out.key("oneOf");
+    out.begin_array();
+    for (const auto& names : choices_) {
+      out.begin_object();
+      json::write_required(out, names);
+      out.end_object();
+    }
+    out.end_array();
+  }
+  out.key("additionalProperties");
+  out.value(false);
+  out.end_object();
+  return text;
+}
+
+inline void schema_sink::add(std::string_view name, json::member_info info, const note& about) {
+  info.description = about.text;
+  info.minimum = about.minimum;
+  info.maximum = about.maximum;
+  info.format = about.format;
+  info.pattern = about.pattern;
+  if (about.format == "date-time" && !about.maximum) {
+    info.maximum = static_cast<std::int64_t>(written_time);
+  }
+  info.names.assign(about.names.begin(), about.names.end());
+  names_.push_back(name);
+  out_.dynamic_key(name);
+  json::write_schema(out_, info);
+}
+
+inline void schema_sink::begin(std::string_view name, const note& about) {
+  names_.push_back(name);
+  out_.dynamic_key(name);
+  out_.begin_object();
+  if (!about.text.empty()) {
+    out_.key("description");
+    out_.value(about.text);
+  }
+}
+
+inline void schema_sink::refer(std::string_view name) {
+  out_.begin_object();
+  out_.key("$ref");
+  out_.value(reference(name));
+  out_.end_object();
 }
 
 }  // namespace coffer::api

@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "coffer/api/key_body.hpp"
+#include "coffer/api/render.hpp"
 #include "coffer/app/commands.hpp"
 #include "coffer/app/one_shot.hpp"
 #include "coffer/service/keys.hpp"
@@ -71,7 +71,7 @@ int create_key(const key_command& asked) {
 
 int list_keys(const key_command& asked) {
   const auto all = on_keys(asked, [](pg::connection& db) { return store::list_keys(db, net::deadline_in(key_time)); });
-  fmt::print("{}", asked.json ? api::render_keys(all) + "\n" : keys_to_text(all));
+  fmt::print("{}", asked.json ? api::rendered(api::key_list{all}) + "\n" : keys_to_text(all));
   return exit_ok;
 }
 

@@ -17,6 +17,7 @@
 
 #include <fmt/format.h>
 
+#include "coffer/api/openapi/document.hpp"
 #include "coffer/app/admin.hpp"
 #include "coffer/app/commands.hpp"
 #include "coffer/app/daily_reset.hpp"

@@ -18,16 +18,10 @@ class handler {
  public:
   virtual ~handler() = default;
 
-  /// Whether the body of the request with this head goes to handle() as request::stream, while it arrives. Asked once
-  /// per request that has a body, before its first byte is read.
-  virtual bool streams(const request& head) const {
-    static_cast<void>(head);
-    return false;
-  }
-
-  /// Answers a request that is complete, or has a stream. `r` stays valid until the response is there, and with a
-  /// stream until the response's source has given its end or is destroyed. Should not throw; an exception becomes
-  /// a 500.
+  /// Answers a request whose head is there. Its body, if it has one, is read by request::stream alone; a small one that
+  /// nobody reads is skipped, any other ends the connection behind the answer. `r` stays valid until the response is
+  /// there, and with a stream until the response's source has given its end or is destroyed. Should not throw; an
+  /// exception becomes a 500.
   virtual eventual_response handle(request& r) = 0;
 
   /// The answer to what the parser or the session refuses. `r` holds what had been read, at least a request id.

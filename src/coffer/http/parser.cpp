@@ -77,7 +77,7 @@ llhttp_errno_t parser::machine::execute(std::string_view bytes, std::size_t& siz
   return outcome;
 }
 
-parser::parser(const limits& l, streams asks) : machine_{std::make_unique<machine>(l, std::move(asks))} {}
+parser::parser(const limits& l, bodies how) : machine_{std::make_unique<machine>(l, how)} {}
 parser::~parser() = default;
 
 parser::step parser::feed(std::string_view unread, request& r) { return machine_->feed(unread, r); }
@@ -85,6 +85,12 @@ parser::step parser::feed(std::string_view unread, request& r) { return machine_
 const rejection& parser::refusal() const {
   COFFER_ASSERT(machine_->refused);
   return *machine_->refused;
+}
+
+std::optional<rejection> parser::limit_to_whole() {
+  COFFER_ASSERT(machine_->at == phase::body);
+  machine_->streamed = false;
+  return machine_->declared > machine_->most.body ? std::optional{body_too_large()} : std::nullopt;
 }
 
 parser::phase parser::where() const noexcept { return machine_->at; }

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -21,7 +20,7 @@ class parser {
  public:
   enum class status : std::uint8_t {
     need_more,  ///< call again with at least one byte more
-    streaming,  ///< the head of a request with a streamed body is complete; its body has not been looked at
+    body,       ///< the head of a request with a body is complete, see bodies::in_pieces
     complete,   ///< the request is complete; call next() before its successor
     rejected,   ///< refusal() says why; the bytes that follow have no meaning, the connection must end
   };
@@ -39,11 +38,14 @@ class parser {
     std::size_t consumed;  ///< bytes at the front of what was fed that must not be fed again
   };
 
-  /// Whether the body of the request with this head is read piece by piece. Asked only when there is a body.
-  using streams = std::function<bool(const request& head)>;
+  /// How bodies are read.
+  enum class bodies : std::uint8_t {
+    whole,      ///< with their heads, within limits::body
+    in_pieces,  ///< feed() returns behind the head, and then gives what it finds; within limits::streamed_body
+  };
 
   /// `l` outlives the parser.
-  explicit parser(const limits& l, streams asks = {});
+  explicit parser(const limits& l, bodies how = bodies::whole);
   ~parser();
   parser(const parser&) = delete;
   parser& operator=(const parser&) = delete;
@@ -51,13 +53,18 @@ class parser {
   /// Reads on. `unread` is everything that has arrived and was not consumed: an incomplete head stays with the caller
   /// and is fed again with more behind it. `r` must be clear() at the start of each request and is filled as far as
   /// possible when the request is rejected; its request_id only with the client's, when that is acceptable. Of a
-  /// streamed body, r.body gets what a call found, behind what the caller left there; also when it ends in a rejection.
+  /// body in pieces, r.body gets what a call found, behind what the caller left there; also when it ends in a
+  /// rejection.
   step feed(std::string_view unread, request& r);
 
   /// Why the request was rejected.
   [[nodiscard]] const rejection& refusal() const;
 
   [[nodiscard]] phase where() const noexcept;
+
+  /// The body in pieces that is to come counts as a whole one: limits::body is its limit. Refusal: content_too_large,
+  /// when it has been declared larger.
+  [[nodiscard]] std::optional<rejection> limit_to_whole();
 
   /// Whether the client waits for "100 Continue" before it sends the body. For a request in phase body.
   [[nodiscard]] bool expects_continue() const noexcept;

@@ -180,7 +180,7 @@ parser::step parser::machine::read_head(std::string_view head, request& r) {
     return {status::complete, head.size()};
   }
   at = phase::body;
-  return {streamed ? status::streaming : status::need_more, head.size()};
+  return {streamed ? status::body : status::need_more, head.size()};
 }
 
 /// Moves the fields to the request and checks those that say where it ends.
@@ -232,7 +232,7 @@ std::optional<rejection> parser::machine::check_framing(const framing& f, const 
   if (f.expectations > 0 && (f.expectations > 1 || !equal_ignoring_case(f.expectation, "100-continue"))) {
     return rejection{417, errc::expectation_failed, "The only expectation met here is 100-continue."};
   }
-  streamed = (chunked || declared > 0) && asks_for_stream && asks_for_stream(r);
+  streamed = in_pieces && (chunked || declared > 0);
   if (declared > body_limit()) {
     return body_too_large();
   }

@@ -29,7 +29,7 @@ inline rejection headers_too_large() {
 
 /// The state of one connection's parser. llhttp's callbacks find it through llhttp_t::data.
 struct parser::machine {
-  machine(const limits& l, streams asks) : most{l}, asks_for_stream{std::move(asks)} { restart(); }
+  machine(const limits& l, bodies how) : most{l}, in_pieces{how == bodies::in_pieces} { restart(); }
 
   /// What the fields of a head say about its body.
   struct framing {
@@ -75,7 +75,7 @@ struct parser::machine {
   static machine& of(llhttp_t* p) { return *static_cast<machine*>(p->data); }
 
   const limits& most;
-  const streams asks_for_stream;
+  const bool in_pieces;
   llhttp_t http{};
   phase at = phase::start;
   std::optional<rejection> refused;
@@ -101,7 +101,7 @@ struct parser::machine {
   bool keep_alive = true;
   bool head_complete = false;  ///< in llhttp's eyes
   bool wants_continue = false;
-  bool streamed = false;
+  bool streamed = false;       ///< the body is in pieces and may be larger than limits::body
   std::size_t data_bytes = 0;  ///< of the body, without framing
 
   // Of a chunked body.

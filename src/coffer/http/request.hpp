@@ -72,8 +72,8 @@ class request {
   method verb = method::get;
   int minor_version = 1;  ///< HTTP/1.x
   bool keep_alive = true;
-  std::string body;  ///< has room for the JSON parser's padding; of no use to the handler when there is a stream
-  body_stream* stream = nullptr;  ///< the body, for a route that asked for it; null when there is no body
+  std::string body;               ///< once it has been collected; has room for the JSON parser's padding
+  body_stream* stream = nullptr;  ///< reads the body; null when there is none
   std::string request_id;
   std::string peer;  ///< the client's address without port
   std::chrono::steady_clock::time_point received;

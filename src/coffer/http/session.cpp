@@ -27,7 +27,7 @@ session::session(net::connection client, std::string peer, handler& requests, co
       proxies_{proxies},
       handler_{requests},
       limits_{l},
-      parser_{l, [this](const request& head) { return handler_.streams(head); }},
+      parser_{l, parser::bodies::in_pieces},
       in_{buffer_limit(l)},
       deadline_{net::deadline_in(l.header_time)},
       watchdog_{client_.get_executor(), [this] {
@@ -64,8 +64,9 @@ net::task<> session::run() {
       if (out_.empty()) {
         co_return;
       }
-    } else if (todo == step::say_continue) {
-      out_ = "HTTP/1.1 100 Continue\r\n\r\n";
+    } else if (todo == step::end) {
+      ending_ = ending::linger;
+      break;
     } else if (todo == step::refuse) {
       compose_refusal(parser_.refusal());
     } else {
@@ -151,22 +152,21 @@ void session::watch(net::deadline until) {
 
 /// Parses what has been received.
 session::step session::next_step() {
+  if (skips_) {
+    return skip();
+  }
   if (!in_.empty()) {
     const parser::step parsed = parser_.feed(in_.view(), request_);
     in_.consume(parsed.consumed);
     if (parsed.result == parser::status::complete) {
       return step::answer;
     }
-    if (parsed.result == parser::status::streaming) {
-      begin_stream();
+    if (parsed.result == parser::status::body) {
+      begin_body();
       return step::answer;
     }
     if (parsed.result == parser::status::rejected) {
       return step::refuse;
-    }
-    if (parser_.expects_continue() && !continue_said_ && in_.empty() && request_.body.empty()) {
-      continue_said_ = true;
-      return step::say_continue;
     }
   }
   watch_phase();
@@ -183,9 +183,7 @@ void session::watch_phase() {
   // short.
   const bool began_with_accept = now == parser::phase::head && first_ && !draining_;
   phase_ = now;
-  if (now == parser::phase::body) {
-    deadline_ = net::deadline_in(limits_.body_time);
-  } else if (!began_with_accept) {
+  if (!began_with_accept) {
     deadline_ = net::deadline_in(limits_.header_time);
   }
 }
@@ -215,12 +213,11 @@ bool session::expired_while_reading() {
       count.timeout_headers.add();
       compose_refusal(rejection{408, errc::request_timeout, "The head of the request did not arrive in time."});
       return false;
-    case parser::phase::body:
+    case parser::phase::body:  // its request has been answered
     case parser::phase::done:
       break;
   }
   count.timeout_body.add();
-  compose_refusal(rejection{408, errc::request_timeout, "The body of the request did not arrive in time."});
   return false;
 }
 
@@ -271,9 +268,11 @@ response session::handler_failed(const std::exception_ptr& failure) {
 /// Puts the answer to the current request into out_ and decides how the connection goes on.
 void session::compose(const response& made) {
   const bool streams = made.source && request_.verb != method::head;
-  if (made.close || (draining_ && !more_received()) || (body_unread() && !streams)) {
+  const bool last = made.close || !request_.keep_alive || (made.source && request_.minor_version == 0);
+  skips_ = body_unread() && !streams && !last && !draining_ && may_skip();
+  if (made.close || (draining_ && !more_received()) || (body_unread() && !streams && !skips_)) {
     ending_ = ending::linger;
-  } else if (!request_.keep_alive || (made.source && request_.minor_version == 0)) {
+  } else if (last) {
     ending_ = more_received() ? ending::linger : ending::close;
   }
   serialise_options how;
@@ -299,12 +298,22 @@ void session::compose_refusal(const rejection& why) {
   serialise(handler_.reject(why, request_), how, out_);
 }
 
-/// Ready for the next request.
+/// The request has been answered.
 void session::finish_request() {
+  if (skips_) {
+    request_.body.clear();
+    deadline_ = net::deadline_in(limits_.body_time);
+    return;
+  }
   if (body_unread()) {
     http_metrics::get().bodies_unread.add();
     unread_ = true;
   }
+  begin_next();
+}
+
+/// Ready for the next request.
+void session::begin_next() {
   request_.clear();
   if (request_.body.capacity() > kept_bytes) {
     std::string{}.swap(request_.body);  // assigning an empty one would keep the room
@@ -313,6 +322,7 @@ void session::finish_request() {
   first_ = false;
   continue_said_ = false;
   body_ = body_state::none;
+  skips_ = false;
   phase_ = parser::phase::start;
   wait_for_next();
 }
@@ -324,7 +334,15 @@ bool session::more_received() { return !in_.empty() || client_.has_input(); }
 
 void session::drain() {
   draining_ = true;
-  if (body_ != body_state::none) {
+  if (skips_) {
+    deadline_ = std::min(deadline_, net::deadline_in(limits_.drain_grace));
+    if (reading_) {
+      watchdog_.arm(deadline_);
+    }
+  } else if (body_ != body_state::none) {
+    if (use_ == body_use::whole) {
+      return;  // it is small, and limits::body_time ends it
+    }
     stop_at_ = net::deadline_in(limits_.drain_grace);
     if (waits_for_body_) {
       watchdog_.arm(std::min(deadline_, stop_at_));

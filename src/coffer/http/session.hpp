@@ -47,12 +47,12 @@ class session final : private body_stream {
   static constexpr std::size_t kept_bytes = 32 * 1024;
 
   /// What is to be done next, as far as the bytes received tell.
-  enum class step : std::uint8_t { read, say_continue, answer, refuse };
+  enum class step : std::uint8_t { read, answer, refuse, end };
   /// How an attempt to write ended.
   enum class sent : std::uint8_t { all, some, failed };
   /// How the connection goes on behind an answer.
   enum class ending : std::uint8_t { keep, close, linger };
-  /// How far a body is that its handler reads; `none` when there is no such body.
+  /// How far the body of a request is; `none` when it has none.
   enum class body_state : std::uint8_t { none, open, whole, stopped, failed };
 
   net::task<bool> begin();
@@ -76,12 +76,18 @@ class session final : private body_stream {
   net::task<> linger();
 
   // body_stream
+  status collect() override;
   status take(std::string& piece) override;
   net::task<> wait() override;
   [[nodiscard]] const rejection& failure() const override;
 
-  void begin_stream();
-  void fail_stream(rejection why);
+  void begin_body();
+  void fail_body(rejection why);
+  void refuse_body(const rejection& why);
+  void read_body();
+  [[nodiscard]] status body_status() const;
+  [[nodiscard]] bool may_skip();
+  step skip();
   bool receive_some();
   [[nodiscard]] net::deadline body_deadline() const;
   [[nodiscard]] bool body_unread() const noexcept;
@@ -89,6 +95,7 @@ class session final : private body_stream {
   [[nodiscard]] bool owes_continue() const noexcept;
 
   void finish_request();
+  void begin_next();
   void wait_for_next();
   void forget_output();
   [[nodiscard]] bool more_received();
@@ -116,7 +123,13 @@ class session final : private body_stream {
   bool draining_ = false;
   bool continue_said_ = false;
 
-  // Of a body that its handler reads.
+  /// What a handler has asked for of a body.
+  enum class body_use : std::uint8_t { none, whole, pieces };
+
+  // Of a request's body.
+  body_use use_ = body_use::none;
+  bool skips_ = false;      ///< it is read after its request has been answered, for the next one's sake
+  bool body_late_ = false;  ///< it was waited for
   body_state body_ = body_state::none;
   bool waits_for_body_ = false;
   bool unread_ = false;  ///< the last one was not read to its end

@@ -33,12 +33,17 @@ void write_schema(writer& out, const member_info& member) {
   }
   text_member(out, "description", member.description);
   const bool is_text = member.type == "string";
+  const bool is_list = member.type == "array";
   if (member.type == "integer") {
     text_member(out, "format", "int64");
   }
   text_member(out, "format", member.format);
-  bound(out, is_text ? "minLength" : "minimum", member.minimum);
-  bound(out, is_text ? "maxLength" : "maximum", member.maximum);
+  bound(out, is_text ? "minLength" : is_list ? "minItems" : "minimum", member.minimum);
+  bound(out, is_text ? "maxLength" : is_list ? "maxItems" : "maximum", member.maximum);
+  if (!member.items.empty()) {
+    out.key("items");
+    out.raw(member.items);
+  }
   text_member(out, "pattern", member.pattern);
   if (!member.names.empty()) {
     out.key("enum");

@@ -89,6 +89,7 @@ struct member_info {
   std::string_view pattern;                      ///< of a string (ECMA-262, Unicode); empty: any
   std::string_view format;                       ///< of a string, e.g. "date-time"
   std::string initial;                           ///< as JSON: what an absent member means; empty: nothing
+  std::string items;                             ///< of an array: the JSON Schema of its elements
 };
 
 namespace detail {

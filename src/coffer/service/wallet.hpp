@@ -1,8 +1,9 @@
-// Changes of a user's wallet and possessions: each becomes one command on the one write path.
+// Changes of a user's wallet and possessions: commands on their way to the one write path.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <optional>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -12,138 +13,94 @@
 
 namespace coffer::service {
 
-/// Who sends a request, and how it wants to be recognised: by its own id and, if it brought one, by its idempotency
-/// key.
-struct request_identity {
-  std::string request_id;
-  std::string idempotency_key;  ///< empty: none
-  domain::fingerprint print{};
-  domain::actor by;
-};
-
-/// What an operator gives as the reason of a grant or refund.
-struct operator_note {
-  operator_note(std::string why, bool to_players) : text{std::move(why)}, is_public{to_players} {}
-  std::string text;
-  bool is_public;  ///< players see it
-};
-
-/// What is asked of a refund.
-struct refund_wish {
-  refund_wish(std::int64_t units, bool forced, bool as_much_as_is_there)
-      : quantity{units}, force{forced}, up_to{as_much_as_is_there} {}
-  std::int64_t quantity;  ///< of a purchase, 0: all that is possible
-  bool force;             ///< of a purchase: also for what is used up
-  bool up_to;             ///< of a deposit: as much as is there
-};
-
-/// Deposits, purchases, uses, grants and refunds. Every call ends with a verdict shortly after `until` at the latest: a
-/// journal row (new or replayed), a refusal without one, or unavailable, overloaded, outcome_unknown.
+/// Has commands decided. Every call ends with a verdict for each shortly after `until` at the latest: a journal row
+/// (new or replayed), a refusal without one, or unavailable, overloaded, outcome_unknown.
 class wallet {
  public:
   wallet(ledger::ledger& l, sold_out_memory& sold_out) : ledger_{l}, sold_out_{sold_out} {}
 
-  net::task<domain::verdict> deposit(user_id user, domain::credits amount, request_identity who, net::deadline until) {
-    domain::command c = make(domain::transaction_kind::deposit, user, std::move(who));
-    c.amount = amount;
-    return ledger_.submit(std::move(c), until);
+  /// One change. A purchase without a key of a product that is known to be sold out is refused at once: nobody can ask
+  /// for that answer again, so it needs no journal row.
+  net::task<domain::verdict> run(domain::command c, net::deadline until) {
+    if (is_known_sold_out(c)) {
+      answered_sold_out_.add();
+      co_return std::unexpected(domain::sold_out(c.quantity, 0));
+    }
+    const subject about{c};
+    const std::uint64_t seen = sold_out_.changes();
+    domain::verdict decided = co_await ledger_.submit(std::move(c), until);
+    learn(about, decided, seen);
+    co_return decided;
   }
 
-  /// Without a key, a product that is known to be sold out is refused at once: nobody can ask for that answer again,
-  /// so it needs no journal row.
-  net::task<domain::verdict> purchase(user_id user, product_id product, std::int64_t quantity,
-                                      std::optional<domain::credits> expected_price, request_identity who,
-                                      net::deadline until) {
-    if (who.idempotency_key.empty() && sold_out_.contains(product, sold_out_memory::clock::now())) {
-      answered_sold_out_.add();
-      co_return std::unexpected(domain::sold_out(quantity, 0));
+  /// Several changes of one user, decided in this order; with `atomic` all of them happen or none. What is known to be
+  /// sold out is refused as by itself: one such purchase refuses an atomic batch.
+  net::task<std::vector<domain::verdict>> run(std::vector<domain::command> commands, bool atomic, net::deadline until) {
+    std::vector<domain::verdict> decided(commands.size(), std::unexpected(error{errc::not_executed}));
+    std::vector<std::size_t> places;  // of the commands that are left
+    std::vector<subject> about;
+    std::vector<domain::command> left;
+    bool refused = false;
+    for (std::size_t i = 0; i < commands.size(); ++i) {
+      // A refund in front of it may put a piece back.
+      const auto given_back = [&](const subject& before) {
+        return before.kind == domain::transaction_kind::refund && before.product == commands[i].product;
+      };
+      if (is_known_sold_out(commands[i]) && std::none_of(about.begin(), about.end(), given_back)) {
+        answered_sold_out_.add();
+        decided[i] = std::unexpected(domain::sold_out(commands[i].quantity, 0));
+        refused = true;
+        if (atomic) {
+          break;
+        }
+        continue;
+      }
+      places.push_back(i);
+      about.emplace_back(commands[i]);
+      left.push_back(std::move(commands[i]));
+    }
+    if (left.empty() || (atomic && refused)) {
+      co_return decided;
     }
     const std::uint64_t seen = sold_out_.changes();
-    domain::command c = make(domain::transaction_kind::purchase, user, std::move(who));
-    c.product = product;
-    c.quantity = quantity;
-    c.expected_price = expected_price;
-    domain::verdict decided = co_await ledger_.submit(std::move(c), until);
-    if (decided && !decided->replayed && decided->row.reason == errc::sold_out && decided->row.detail_1 == 0) {
-      sold_out_.remember(product, seen, sold_out_memory::clock::now());
-    }
-    co_return decided;
-  }
-
-  net::task<domain::verdict> use(user_id user, product_id product, std::int64_t quantity, request_identity who,
-                                 net::deadline until) {
-    domain::command c = make(domain::transaction_kind::use, user, std::move(who));
-    c.product = product;
-    c.quantity = quantity;
-    return ledger_.submit(std::move(c), until);
-  }
-
-  /// Gives credits, or takes them when `amount` is negative.
-  net::task<domain::verdict> grant_credits(user_id user, domain::credits amount, operator_note note,
-                                           request_identity who, net::deadline until) {
-    domain::command c = make(domain::transaction_kind::grant, user, std::move(who));
-    c.amount = amount;
-    c.note = std::move(note.text);
-    c.note_public = note.is_public;
-    return ledger_.submit(std::move(c), until);
-  }
-
-  /// Gives units of a product, or takes them when `quantity` is negative.
-  net::task<domain::verdict> grant_items(user_id user, product_id product, std::int64_t quantity, operator_note note,
-                                         request_identity who, net::deadline until) {
-    domain::command c = make(domain::transaction_kind::grant, user, std::move(who));
-    c.product = product;
-    c.quantity = quantity;
-    c.note = std::move(note.text);
-    c.note_public = note.is_public;
-    return ledger_.submit(std::move(c), until);
-  }
-
-  /// Takes units of a purchase back and gives back what was paid for them, or takes a deposit back. `row` is the one
-  /// that is refunded, as the journal has it; rows of other kinds are refused.
-  net::task<domain::verdict> refund(domain::transaction row, refund_wish what, operator_note note, request_identity who,
-                                    net::deadline until) {
-    domain::command c = make(domain::transaction_kind::refund, row.user, std::move(who));
-    c.product = row.product;
-    c.purchase = domain::to_refund(row);
-    c.quantity = what.quantity;
-    c.force = what.force;
-    c.up_to = what.up_to;
-    c.note = std::move(note.text);
-    c.note_public = note.is_public;
-    domain::verdict decided = co_await ledger_.submit(std::move(c), until);
-    if (decided && row.product) {
-      sold_out_.forget(*row.product);  // a piece may be for sale again
-    }
-    co_return decided;
-  }
-
-  /// Several changes of one user, decided in this order; with `atomic` all of them happen or none. Gives a verdict for
-  /// each.
-  net::task<std::vector<domain::verdict>> run(std::vector<domain::command> commands, bool atomic, net::deadline until) {
-    std::vector<product_id> refunded;
-    for (const domain::command& c : commands) {
-      if (c.kind == domain::transaction_kind::refund && c.product) {
-        refunded.push_back(*c.product);
+    std::vector<domain::verdict> verdicts = co_await ledger_.submit_all(std::move(left), atomic, until);
+    for (std::size_t i = 0; i < verdicts.size(); ++i) {
+      // What an atomic batch finds sold out, it may have taken itself, and given back.
+      const bool took_itself = atomic && std::any_of(about.begin(), about.begin() + static_cast<std::ptrdiff_t>(i),
+                                                     [&](const subject& before) { return before == about[i]; });
+      if (!took_itself) {
+        learn(about[i], verdicts[i], seen);
       }
-    }
-    std::vector<domain::verdict> decided = co_await ledger_.submit_all(std::move(commands), atomic, until);
-    for (const product_id product : refunded) {
-      sold_out_.forget(product);
+      decided[places[i]] = std::move(verdicts[i]);
     }
     co_return decided;
   }
 
  private:
-  static domain::command make(domain::transaction_kind kind, user_id user, request_identity who) {
-    domain::command c;
-    c.kind = kind;
-    c.user = user;
-    c.request_id = std::move(who.request_id);
-    c.idempotency_key = std::move(who.idempotency_key);
-    c.print = who.print;
-    c.by = who.by;
-    return c;
+  /// What is to be known of a command when its verdict is there.
+  struct subject {
+    explicit subject(const domain::command& c) : kind{c.kind}, product{c.product} {}
+    domain::transaction_kind kind;
+    std::optional<product_id> product;
+    bool operator==(const subject&) const = default;
+  };
+
+  [[nodiscard]] bool is_known_sold_out(const domain::command& c) const {
+    return c.kind == domain::transaction_kind::purchase && c.idempotency_key.empty() && c.product &&
+           sold_out_.contains(*c.product, sold_out_memory::clock::now());
+  }
+
+  /// `seen`: the memory's changes before the command was submitted.
+  void learn(const subject& about, const domain::verdict& decided, std::uint64_t seen) {
+    if (!about.product) {
+      return;
+    }
+    if (about.kind == domain::transaction_kind::refund) {
+      sold_out_.forget(*about.product);  // a piece may be for sale again
+    } else if (about.kind == domain::transaction_kind::purchase && decided && !decided->replayed &&
+               decided->row.reason == errc::sold_out && decided->row.detail_1 == 0) {
+      sold_out_.remember(*about.product, seen, sold_out_memory::clock::now());
+    }
   }
 
   ledger::ledger& ledger_;
