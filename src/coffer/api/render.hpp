@@ -13,6 +13,7 @@
 #include "coffer/api/list_query.hpp"
 #include "coffer/api/shape.hpp"
 #include "coffer/api/vocabulary.hpp"
+#include "coffer/auth/key_rules.hpp"
 #include "coffer/domain/product.hpp"
 #include "coffer/domain/transaction.hpp"
 #include "coffer/service/keys.hpp"
@@ -193,10 +194,12 @@ template <typename Sink>
 void key_members(Sink& out, const store::key_row& key) {
   constexpr note time{.format = "date-time"};
   out.member("id", key.id, {.minimum = 1});
-  out.member("name", key.name, {.text = "What it is for.", .maximum = static_cast<std::int64_t>(auth::key_name.max_length)});
+  out.member("name", key.name,
+             {.text = "What it is for.", .maximum = static_cast<std::int64_t>(auth::key_name.max_length)});
   out.member("kind", key_kinds[key.kind == auth::key_kind::test ? 1 : 0],
              {.text = "Test keys open only servers that accept them.", .names = key_kinds});
-  out.member("scopes", auth::to_string(key.scopes), {.text = "Separated by spaces.", .maximum = static_cast<std::int64_t>(auth::scope_list.max_length)});
+  out.member("scopes", auth::to_string(key.scopes),
+             {.text = "Separated by spaces.", .maximum = static_cast<std::int64_t>(auth::scope_list.max_length)});
   out.member("hint", key.hint, {.text = "The last characters of the key.", .maximum = 8});
   out.member("created_at", to_rfc3339(key.created_at), time);
   out.nullable("expires_at", to_rfc3339_if_any(key.expires_at), {.text = "Null: never.", .format = "date-time"});

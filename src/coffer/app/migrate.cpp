@@ -436,34 +436,6 @@ T migrate(const migrate_run& how, Work work) {
                      [&how, work](pg::connection& db) { return migrate_on<T>(db, &how, work); });
 }
 
-/// Writes an empty migration `<UTC time>_<name>.sql` into `folder` and gives its path. The name may have letters,
-/// digits, '_' and '-'.
-std::string new_migration(const std::string& folder, std::string_view name) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  };
-  if (name.empty() || name.size() > 100 || !std::ranges::all_of(name, allowed)) {
-    throw command_error(
-        fmt::format("'{}' cannot be part of a file name: use 1 to 100 letters, digits, '_' and '-'", name));
-  }
-  if (!std::filesystem::is_directory(folder)) {
-    throw command_error(fmt::format("there is no folder {}: make it, or name another with --dir", folder));
-  }
-  const std::string stamp = fmt::format("{:%Y%m%d%H%M%S}", std::chrono::floor<std::chrono::seconds>(now()));
-  const auto path = std::filesystem::path{folder} / fmt::format("{}_{}.sql", stamp, name);
-  // noreplace is C++23 that g++ 12 does not have.
-  if (std::filesystem::exists(path)) {
-    throw command_error(fmt::format("{} exists already", path.string()));
-  }
-  std::ofstream file{path};
-  file << "-- migrate:up\n\n\n-- migrate:down\n\n";
-  file.close();
-  if (!file) {
-    throw command_error(fmt::format("{} cannot be written", path.string()));
-  }
-  return path.string();
-}
-
 int print_status(const migrate_run& how, bool fail_when_pending) {
   std::size_t pending = 0;
   for (const migration_status& each : migrate_status(how)) {
@@ -502,6 +474,32 @@ std::size_t migrate_down(const migrate_run& how, std::optional<std::size_t> step
 
 std::vector<migration_status> migrate_status(const migrate_run& how) {
   return migrate<std::vector<migration_status>>(how, [](migrator& session) { return session.status(); });
+}
+
+std::string new_migration(const std::string& folder, std::string_view name) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  };
+  if (name.empty() || name.size() > 100 || !std::ranges::all_of(name, allowed)) {
+    throw command_error(
+        fmt::format("'{}' cannot be part of a file name: use 1 to 100 letters, digits, '_' and '-'", name));
+  }
+  if (!std::filesystem::is_directory(folder)) {
+    throw command_error(fmt::format("there is no folder {}: make it, or name another with --dir", folder));
+  }
+  const std::string stamp = fmt::format("{:%Y%m%d%H%M%S}", std::chrono::floor<std::chrono::seconds>(now()));
+  const auto path = std::filesystem::path{folder} / fmt::format("{}_{}.sql", stamp, name);
+  // noreplace is C++23 that g++ 12 does not have.
+  if (std::filesystem::exists(path)) {
+    throw command_error(fmt::format("{} exists already", path.string()));
+  }
+  std::ofstream file{path};
+  file << "-- migrate:up\n\n\n-- migrate:down\n\n";
+  file.close();
+  if (!file) {
+    throw command_error(fmt::format("{} cannot be written", path.string()));
+  }
+  return path.string();
 }
 
 int run(const migrate_command& asked) {

@@ -56,4 +56,8 @@ std::size_t migrate_down(const migrate_run& how, std::optional<std::size_t> step
 /// Every known and every applied migration, in order of versions. Changes nothing. Blocks; throws command_error.
 std::vector<migration_status> migrate_status(const migrate_run& how);
 
+/// Writes an empty migration `<UTC time>_<name>.sql` into `folder` and gives its path. The name may have letters,
+/// digits, '_' and '-'. Throws command_error.
+std::string new_migration(const std::string& folder, std::string_view name);
+
 }  // namespace coffer::app

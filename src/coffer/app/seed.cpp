@@ -20,7 +20,6 @@
 #include "coffer/base/hash.hpp"
 #include "coffer/json/writer.hpp"
 #include "coffer/net/task_group.hpp"
-#include "coffer/service/wallet.hpp"
 #include "coffer/store/products_store.hpp"
 #include "coffer/store/users_store.hpp"
 
@@ -167,21 +166,22 @@ class own_lane {
 };
 
 /// A deposit under the key "seed": it happens once.
-net::task<domain::verdict> deposit(ledger::ledger& books, user_id user) {
-  constexpr domain::credits funds{10000};
-  service::sold_out_memory nothing_sold;
-  service::wallet wallet{books, nothing_sold};
+domain::command example_deposit(user_id user) {
+  domain::command made;
+  made.kind = domain::transaction_kind::deposit;
+  made.user = user;
+  made.amount = domain::credits{10000};
+  made.request_id = "seed";
+  made.idempotency_key = "seed";
   const sha256_digest digest = sha256("coffer seed");
-  service::request_identity who;
-  who.request_id = "seed";
-  who.idempotency_key = "seed";
-  std::ranges::copy(std::span{digest}.first(who.print.size()), who.print.begin());
-  co_return co_await wallet.deposit(user, funds, std::move(who), net::deadline_in(seed_time));
+  std::ranges::copy(std::span{digest}.first(made.print.size()), made.print.begin());
+  return made;
 }
 
 net::task<> add_funds(user_id user, pg::options session) {
   own_lane lane{co_await asio::this_coro::executor, std::move(session)};
-  const domain::verdict done = co_await deposit(lane.books(), user);
+  domain::command deposit = example_deposit(user);
+  const domain::verdict done = co_await lane.books().submit(std::move(deposit), net::deadline_in(seed_time));
   co_await lane.close();
   if (const std::optional<errc> problem = done ? done->row.reason : done.error().code) {
     throw command_error(fmt::format("the funds of the example were not added: {}. Run it again", to_string(*problem)));

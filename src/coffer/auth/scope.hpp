@@ -1,6 +1,7 @@
 // What a credential may do.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <expected>
@@ -74,16 +75,79 @@ class scope_set {
 /// Every scope there is.
 inline constexpr scope_set everything{scope::admin};
 
-/// The names of all scopes, separated by one space, for messages and documents.
-std::string_view scope_names();
-
 /// The names, separated by one space, in the order of the enumeration.
 std::string to_string(scope_set set);
 
+namespace detail {
+
+inline constexpr std::array<std::string_view, scope_count> names = {
+    "purchases:write", "funds:write",   "inventory:read", "inventory:write", "catalog:read", "catalog:write",
+    "analytics:read",  "refunds:write", "grants:write",   "keys:admin",      "admin:read",   "admin"};
+
+/// Cuts the first name off the front; empty between two spaces.
+inline std::string_view take_name(std::string_view& text) {
+  const std::string_view name = text.substr(0, text.find(' '));
+  text.remove_prefix(std::min(name.size() + 1, text.size()));
+  return name;
+}
+
+inline bool add_known(scope_set& set, std::string_view name) {
+  const auto* const found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) {
+    return false;
+  }
+  set.add(static_cast<scope>(found - names.begin()));
+  return true;
+}
+
+}  // namespace detail
+
+inline std::string_view to_string(scope s) noexcept { return detail::names[static_cast<std::size_t>(s)]; }
+
+/// The names of all scopes, separated by one space, for messages and documents.
+inline std::string_view scope_names() {
+  static const std::string all = [] {
+    scope_set set;
+    for (const scope s : all_scopes) {
+      set.add(s);
+    }
+    return to_string(set);
+  }();
+  return all;
+}
+
+inline std::string to_string(scope_set set) {
+  std::string text;
+  for (const scope s : all_scopes) {
+    if (set.contains(s)) {
+      text.append(text.empty() ? "" : " ").append(to_string(s));
+    }
+  }
+  return text;
+}
+
 /// Reads names separated by spaces. The error is the first name that is no scope, or empty when there is none at all.
-std::expected<scope_set, std::string> scopes_from_string(std::string_view text);
+inline std::expected<scope_set, std::string> scopes_from_string(std::string_view text) {
+  scope_set set;
+  while (!text.empty()) {
+    const std::string_view name = detail::take_name(text);
+    if (!name.empty() && !detail::add_known(set, name)) {
+      return std::unexpected{std::string{name}};
+    }
+  }
+  if (set.empty()) {
+    return std::unexpected{std::string{}};
+  }
+  return set;
+}
 
 /// The scopes among names separated by spaces; other names count for nothing. For what somebody else wrote.
-scope_set known_scopes(std::string_view text);
+inline scope_set known_scopes(std::string_view text) {
+  scope_set set;
+  while (!text.empty()) {
+    detail::add_known(set, detail::take_name(text));
+  }
+  return set;
+}
 
 }  // namespace coffer::auth

@@ -1,6 +1,7 @@
 // The outcomes a client can cause, as values. Knows the codes of the contract, not how they look over HTTP.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <expected>
@@ -9,6 +10,8 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "coffer/base/assert.hpp"
 
 namespace coffer {
 
@@ -67,12 +70,6 @@ enum class errc : std::uint8_t {
 /// The number of codes, for tables indexed by errc.
 inline constexpr std::size_t errc_count = static_cast<std::size_t>(errc::misdirected_request) + 1;
 
-/// The code as the contract spells it, e.g. "insufficient_funds".
-std::string_view to_string(errc code) noexcept;
-
-/// The code spelled `text`, or nullopt.
-std::optional<errc> errc_from_string(std::string_view text) noexcept;
-
 /// One rule that one member, parameter or header of a request breaks.
 struct field_error {
   std::string pointer;  ///< "#/amount" (RFC 6901 in a URI fragment), "parameter" or "header" names, e.g. "limit"
@@ -113,5 +110,92 @@ struct error {
 /// A value, or the refusal a client caused. Infrastructure failures are exceptions instead.
 template <typename T>
 using result = std::expected<T, error>;
+
+namespace detail {
+
+inline constexpr std::array<std::string_view, errc_count> names = {
+    "malformed_json",
+    "malformed_request",
+    "idempotency_key_required",
+    "invalid_idempotency_key",
+    "invalid_cursor",
+    "invalid_parameter",
+    "unauthenticated",
+    "forbidden",
+    "insufficient_scope",
+    "insufficient_funds",
+    "not_found",
+    "user_not_found",
+    "product_not_found",
+    "transaction_not_found",
+    "method_not_allowed",
+    "request_timeout",
+    "already_owned",
+    "product_inactive",
+    "not_enough_items",
+    "not_consumable",
+    "price_changed",
+    "sold_out",
+    "limit_reached",
+    "not_on_sale",
+    "balance_limit_exceeded",
+    "username_taken",
+    "email_taken",
+    "name_taken",
+    "idempotency_in_progress",
+    "not_refundable",
+    "already_refunded",
+    "content_too_large",
+    "uri_too_long",
+    "unsupported_media_type",
+    "expectation_failed",
+    "header_fields_too_large",
+    "validation_failed",
+    "idempotency_key_reused",
+    "rate_limited",
+    "internal",
+    "not_implemented",
+    "http_version_not_supported",
+    "unavailable",
+    "outcome_unknown",
+    "overloaded",
+    "not_executed",
+    "precondition_failed",
+    "misdirected_request",
+};
+static_assert(!names.back().empty());
+
+}  // namespace detail
+
+/// The code as the contract spells it, e.g. "insufficient_funds".
+inline std::string_view to_string(errc code) noexcept { return detail::names[static_cast<std::size_t>(code)]; }
+
+/// The code spelled `text`, or nullopt.
+inline std::optional<errc> errc_from_string(std::string_view text) noexcept {
+  const auto* found = std::find(detail::names.begin(), detail::names.end(), text);
+  if (found == detail::names.end()) {
+    return std::nullopt;
+  }
+  return static_cast<errc>(found - detail::names.begin());
+}
+
+inline error&& error::with(std::string_view name, std::int64_t value) && {
+  return std::move(*this).add({.name = name, .value = value});
+}
+
+inline error&& error::with_time(std::string_view name, std::optional<std::int64_t> microseconds) && {
+  return std::move(*this).add(
+      {.name = name, .value = microseconds.value_or(0), .shown_as = microseconds ? unit::time : unit::nothing});
+}
+
+inline error&& error::add(number n) && {
+  for (number& slot : numbers) {
+    if (slot.name.empty()) {
+      slot = n;
+      return std::move(*this);
+    }
+  }
+  assertion_failed("an error carries at most three numbers");
+}
 
 }  // namespace coffer

@@ -1,7 +1,9 @@
 // The part of the world that a batch of commands can read or change, as loaded under the users' locks.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
+#include <tuple>
 #include <vector>
 
 #include "coffer/domain/command.hpp"
@@ -87,5 +89,78 @@ struct batch_effects {
   std::vector<sale> sales;                    ///< by product
   std::vector<refunded_sale> refunded_sales;  ///< by hour, product
 };
+
+namespace detail {
+
+inline auto order(const wallet& w) { return w.user; }
+inline auto order(const product_terms& p) { return p.id; }
+inline auto order(const product_stock& s) { return s.product; }
+inline auto order(const holding& h) { return std::tuple{h.user, h.product}; }
+inline auto order(const refund_count& r) { return std::tuple{r.user, r.purchase}; }
+inline auto order(const transaction& t) { return place_of(t); }
+
+template <typename Row, typename Key>
+auto find_sorted(std::vector<Row>& rows, const Key& key) {
+  return std::lower_bound(rows.begin(), rows.end(), key, [](const Row& r, const Key& k) { return order(r) < k; });
+}
+
+template <typename Row, typename Key>
+const Row* find_exact(const std::vector<Row>& rows, const Key& key) {
+  const auto at =
+      std::lower_bound(rows.begin(), rows.end(), key, [](const Row& r, const Key& k) { return order(r) < k; });
+  return at != rows.end() && order(*at) == key ? &*at : nullptr;
+}
+
+template <typename Row>
+void sort_rows(std::vector<Row>& rows) {
+  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return order(a) < order(b); });
+}
+
+}  // namespace detail
+
+inline wallet* batch_state::find_wallet(user_id user) {
+  const auto at = detail::find_sorted(wallets, user);
+  return at != wallets.end() && at->user == user ? &*at : nullptr;
+}
+
+inline const product_terms* batch_state::find_product(product_id product) const {
+  return detail::find_exact(products, product);
+}
+
+inline product_stock* batch_state::find_stock(product_id product) {
+  const auto at = detail::find_sorted(stocks, product);
+  return at != stocks.end() && at->product == product ? &*at : nullptr;
+}
+
+inline const transaction* batch_state::find_keyed(const key_place& place) const {
+  return detail::find_exact(keyed, place);
+}
+
+inline holding& batch_state::holding_of(user_id user, product_id product) {
+  const auto key = std::tuple{user, product};
+  const auto at = detail::find_sorted(holdings, key);
+  if (at != holdings.end() && detail::order(*at) == key) {
+    return *at;
+  }
+  return *holdings.insert(at, holding{.user = user, .product = product, .purchased_at = {}});
+}
+
+inline refund_count& batch_state::refund_of(user_id user, version purchase) {
+  const auto key = std::tuple{user, purchase};
+  const auto at = detail::find_sorted(refunds, key);
+  if (at != refunds.end() && detail::order(*at) == key) {
+    return *at;
+  }
+  return *refunds.insert(at, refund_count{.user = user, .purchase = purchase});
+}
+
+inline void batch_state::sort() {
+  detail::sort_rows(wallets);
+  detail::sort_rows(holdings);
+  detail::sort_rows(products);
+  detail::sort_rows(stocks);
+  detail::sort_rows(refunds);
+  detail::sort_rows(keyed);
+}
 
 }  // namespace coffer::domain

@@ -1,11 +1,532 @@
 // Every rule of the economy, as one pure function over a batch. No I/O, no clock, no randomness.
 #pragma once
 
+#include <algorithm>
+#include <map>
+#include <optional>
 #include <span>
+#include <utility>
 
+#include "coffer/base/assert.hpp"
 #include "coffer/domain/batch_state.hpp"
 
 namespace coffer::domain {
+
+/// What a row's detail_1 and detail_2 will be.
+struct row_details {
+  std::optional<std::int64_t> first = std::nullopt;
+  std::optional<std::int64_t> second = std::nullopt;
+};
+
+/// What a row says besides who, when and why.
+struct row_numbers {
+  std::int64_t quantity = 0;
+  credits amount = {};
+  std::optional<std::int64_t> owned = std::nullopt;  ///< units of the product afterwards
+  row_details details = {};
+};
+
+/// Why a purchase is refused.
+struct purchase_refusal {
+  errc reason;
+  row_details numbers;
+};
+
+/// Decides commands one after the other over a state that it changes.
+class walk {
+ public:
+  walk(batch_state& state, std::size_t commands) : state_{state} { effects_.verdicts.reserve(commands); }
+
+  void step(const command& c) { effects_.verdicts.push_back(decide_one(c)); }
+
+  /// All of `group` happens or, but for the row of what was refused, nothing.
+  void step_together(std::span<const command* const> group);
+
+  batch_effects finish() && { return std::move(effects_); }
+
+ private:
+  // decide.cpp: keys, groups and rows.
+  std::size_t refused_before(std::span<const command* const> group) const;
+  void record_refusal(const command& c, transaction& row, std::size_t place, batch_state& inside);
+  void tell_of_group(const command& c, transaction& row, batch_state& inside);
+  const transaction* find_earlier(const command& c) const;
+  verdict decide_one(const command& c);
+  verdict append(const command& c, wallet& purse, std::optional<errc> reason, const row_numbers& numbers);
+
+  // rules.cpp: what each kind of command does and what refuses it.
+  verdict deposit(const command& c, wallet& purse);
+  verdict purchase(const command& c, wallet& purse);
+  std::optional<purchase_refusal> refuse_purchase(const command& c, const wallet& purse, const product_terms& terms,
+                                                  const holding& owned, const product_stock* stock,
+                                                  credits total) const;
+  verdict use(const command& c, wallet& purse);
+  verdict grant_credits(const command& c, wallet& purse);
+  verdict grant_items(const command& c, wallet& purse);
+  verdict refund(const command& c, wallet& purse);
+  verdict take_back(const command& c, wallet& purse);
+  void count_sale(product_id product, std::int64_t units, credits total);
+  void count_refunded_sale(product_id product, timestamp bought_at, bool all_of_it, std::int64_t units, credits total);
+
+  batch_state& state_;
+  batch_effects effects_;
+  /// Keys first seen in this batch; the views point into the commands, which outlive the walk.
+  std::map<key_place, std::size_t> keyed_now_;
+};
+
+namespace detail {
+
+inline error one_permanent_at_a_time(std::int64_t quantity) {
+  error e{errc::validation_failed};
+  e.fields.push_back({.pointer = "#/quantity",
+                      .code = "permanent_quantity",
+                      .detail = "must be 1: a permanent product is owned once",
+                      .params = {{"maximum", 1}, {"actual", quantity}}});
+  return e;
+}
+
+inline error newer_type() {
+  return {errc::unavailable, "The product is of a type that only a newer version of the server knows."};
+}
+
+/// Somebody deleted it in the database.
+inline error no_stock() {
+  return {errc::unavailable, "The product is limited and has no stock in the database; setting its stock makes one."};
+}
+
+inline std::optional<std::int64_t> microseconds_of(std::optional<timestamp> time) {
+  return time ? std::optional{time->time_since_epoch().count()} : std::nullopt;
+}
+
+}  // namespace detail
+
+inline verdict walk::deposit(const command& c, wallet& purse) {
+  const row_numbers numbers{.amount = c.amount};
+  if (c.amount.value > max_credits.value - purse.balance.value) {
+    return append(c, purse, errc::balance_limit_exceeded, numbers);
+  }
+  purse.balance.value += c.amount.value;
+  return append(c, purse, std::nullopt, numbers);
+}
+
+inline verdict walk::purchase(const command& c, wallet& purse) {
+  const product_terms* terms = state_.find_product(*c.product);
+  if (terms == nullptr) {
+    return std::unexpected(errc::product_not_found);
+  }
+  if (!is_known(terms->type)) {
+    return std::unexpected(detail::newer_type());
+  }
+  if (terms->type == product_type::permanent && c.quantity != 1) {
+    return std::unexpected(detail::one_permanent_at_a_time(c.quantity));
+  }
+  product_stock* stock = terms->is_limited ? state_.find_stock(*c.product) : nullptr;
+  if (terms->is_limited && stock == nullptr) {
+    return std::unexpected(detail::no_stock());
+  }
+  holding& owned = state_.holding_of(c.user, *c.product);
+  row_numbers numbers{.quantity = c.quantity, .amount = total_price(terms->price, c.quantity)};
+  if (const auto why = refuse_purchase(c, purse, *terms, owned, stock, numbers.amount)) {
+    numbers.owned = owned.quantity;
+    numbers.details = why->numbers;
+    return append(c, purse, why->reason, numbers);
+  }
+  purse.balance.value -= numbers.amount.value;
+  owned.quantity += c.quantity;
+  owned.bought += c.quantity;
+  owned.purchased_at = state_.time;
+  owned.changed = true;
+  count_sale(*c.product, c.quantity, numbers.amount);
+  if (stock != nullptr) {
+    stock->sold += c.quantity;
+    stock->changed = true;
+    numbers.details.first = stock->sold;
+  }
+  numbers.owned = owned.quantity;
+  return append(c, purse, std::nullopt, numbers);
+}
+
+/// The first rule that the purchase breaks, in the order that decide.hpp documents.
+inline std::optional<purchase_refusal> walk::refuse_purchase(const command& c, const wallet& purse,
+                                                             const product_terms& terms, const holding& owned,
+                                                             const product_stock* stock, credits total) const {
+  if (!terms.is_active) {
+    return purchase_refusal{errc::product_inactive, {}};
+  }
+  if ((terms.sale_starts_at && state_.time < *terms.sale_starts_at) ||
+      (terms.sale_ends_at && state_.time >= *terms.sale_ends_at)) {
+    return purchase_refusal{
+        errc::not_on_sale,
+        {detail::microseconds_of(terms.sale_starts_at), detail::microseconds_of(terms.sale_ends_at)}};
+  }
+  if (c.expected_price && *c.expected_price != terms.price) {
+    return purchase_refusal{errc::price_changed, {}};
+  }
+  if (terms.type == product_type::permanent && owned.quantity > 0) {
+    return purchase_refusal{errc::already_owned, {}};
+  }
+  if (owned.quantity > max_json_integer - c.quantity || owned.bought > max_json_integer - c.quantity) {
+    return purchase_refusal{errc::limit_reached, {max_json_integer, owned.bought}};
+  }
+  if (terms.per_user_limit && owned.bought + c.quantity > *terms.per_user_limit) {
+    return purchase_refusal{errc::limit_reached, {terms.per_user_limit, owned.bought}};
+  }
+  if (stock != nullptr && stock->remaining() < c.quantity) {
+    return purchase_refusal{errc::sold_out, {stock->remaining(), std::nullopt}};
+  }
+  if (total > purse.balance) {
+    return purchase_refusal{errc::insufficient_funds, {}};
+  }
+  return std::nullopt;
+}
+
+inline verdict walk::use(const command& c, wallet& purse) {
+  const product_terms* terms = state_.find_product(*c.product);
+  if (terms == nullptr) {
+    return std::unexpected(errc::product_not_found);
+  }
+  if (!is_known(terms->type)) {
+    return std::unexpected(detail::newer_type());
+  }
+  holding& owned = state_.holding_of(c.user, *c.product);
+  row_numbers numbers{.quantity = c.quantity, .owned = owned.quantity};
+  if (terms->type == product_type::permanent) {
+    return append(c, purse, errc::not_consumable, numbers);
+  }
+  if (owned.quantity < c.quantity) {
+    return append(c, purse, errc::not_enough_items, numbers);
+  }
+  owned.quantity -= c.quantity;
+  owned.changed = true;
+  numbers.owned = owned.quantity;
+  return append(c, purse, std::nullopt, numbers);
+}
+
+inline verdict walk::grant_credits(const command& c, wallet& purse) {
+  row_numbers numbers{.amount = {c.amount.value < 0 ? -c.amount.value : c.amount.value}};
+  if (c.amount.value < 0) {
+    numbers.details.first = taken_away;
+    if (numbers.amount > purse.balance) {
+      return append(c, purse, errc::insufficient_funds, numbers);
+    }
+  } else if (c.amount.value > max_credits.value - purse.balance.value) {
+    return append(c, purse, errc::balance_limit_exceeded, numbers);
+  }
+  purse.balance.value += c.amount.value;
+  return append(c, purse, std::nullopt, numbers);
+}
+
+inline verdict walk::grant_items(const command& c, wallet& purse) {
+  const product_terms* terms = state_.find_product(*c.product);
+  if (terms == nullptr) {
+    return std::unexpected(errc::product_not_found);
+  }
+  if (!is_known(terms->type)) {
+    return std::unexpected(detail::newer_type());
+  }
+  const std::int64_t units = c.quantity < 0 ? -c.quantity : c.quantity;
+  if (terms->type == product_type::permanent && units != 1) {
+    return std::unexpected(detail::one_permanent_at_a_time(c.quantity));
+  }
+  holding& owned = state_.holding_of(c.user, *c.product);
+  row_numbers numbers{.quantity = units, .owned = owned.quantity};
+  if (c.quantity < 0) {
+    numbers.details.first = taken_away;
+    if (owned.quantity < units) {
+      return append(c, purse, errc::not_enough_items, numbers);
+    }
+  } else {
+    if (terms->type == product_type::permanent && owned.quantity > 0) {
+      return append(c, purse, errc::already_owned, numbers);
+    }
+    if (owned.quantity > max_json_integer - units) {
+      numbers.details = {max_json_integer, owned.quantity};
+      return append(c, purse, errc::limit_reached, numbers);
+    }
+    owned.purchased_at = state_.time;
+  }
+  owned.quantity += c.quantity;
+  owned.changed = true;
+  numbers.owned = owned.quantity;
+  return append(c, purse, std::nullopt, numbers);
+}
+
+/// Units that a refund could give back in `state`; 0 when it is about no completed purchase.
+inline std::int64_t refundable_units(batch_state& state, const command& refund) {
+  if (refund.purchase.quantity == 0) {
+    return 0;
+  }
+  const std::int64_t left = refund.purchase.quantity - state.refund_of(refund.user, refund.purchase.at).units;
+  return refund.force ? left : std::min(left, state.holding_of(refund.user, *refund.product).quantity);
+}
+
+inline verdict walk::refund(const command& c, wallet& purse) {
+  const purchase_to_refund& bought = c.purchase;
+  if (bought.is_deposit) {
+    return take_back(c, purse);
+  }
+  row_numbers numbers{.details = {bought.at.value, std::nullopt}};
+  if (bought.quantity == 0) {
+    numbers.details.second = 0;
+    if (c.product) {
+      numbers.quantity = c.quantity != 0 ? c.quantity : bought.units;
+      numbers.owned = state_.holding_of(c.user, *c.product).quantity;
+    } else {
+      numbers.amount = bought.amount;
+    }
+    return append(c, purse, errc::not_refundable, numbers);
+  }
+  const product_terms* terms = state_.find_product(*c.product);
+  if (terms == nullptr) {
+    return std::unexpected(errc::product_not_found);  // somebody deleted it in the database
+  }
+  product_stock* stock = terms->is_limited && bought.from_stock ? state_.find_stock(*c.product) : nullptr;
+  if (terms->is_limited && bought.from_stock && stock == nullptr) {
+    return std::unexpected(detail::no_stock());
+  }
+  holding& owned = state_.holding_of(c.user, *c.product);
+  refund_count& before = state_.refund_of(c.user, bought.at);
+  const std::int64_t left = bought.quantity - before.units;
+  const std::int64_t possible = refundable_units(state_, c);
+  // Without a number all that can be is asked for; where nothing can be, all that is left, or that there was.
+  std::int64_t wanted = c.quantity;
+  for (const std::int64_t all : {possible, left, bought.quantity}) {
+    wanted = wanted == 0 ? all : wanted;
+  }
+  numbers.quantity = wanted;
+  numbers.owned = owned.quantity;
+  // The purchase's amount is its price times its quantity.
+  numbers.amount = total_price({bought.amount.value / bought.quantity}, wanted);
+  if (left == 0) {
+    numbers.details.second = 0;
+    return append(c, purse, errc::already_refunded, numbers);
+  }
+  if (wanted > possible) {
+    numbers.details.second = possible;
+    return append(c, purse, errc::not_refundable, numbers);
+  }
+  if (numbers.amount.value > max_credits.value - purse.balance.value) {
+    return append(c, purse, errc::balance_limit_exceeded, numbers);
+  }
+  const std::int64_t taken = std::min(wanted, owned.quantity);
+  numbers.details.second = wanted - taken;
+  purse.balance.value += numbers.amount.value;
+  owned.quantity -= taken;
+  owned.bought -= wanted;
+  owned.changed = true;
+  before.units += wanted;
+  before.changed = true;
+  count_refunded_sale(*c.product, bought.bought_at, before.units == bought.quantity, wanted, numbers.amount);
+  if (stock != nullptr) {
+    // The pieces are on sale once more. What was sold stays so: the purchases' numbers go on from there.
+    stock->supply += taken;
+    stock->changed = true;
+  }
+  numbers.owned = owned.quantity;
+  return append(c, purse, std::nullopt, numbers);
+}
+
+inline verdict walk::take_back(const command& c, wallet& purse) {
+  const credits deposited = c.purchase.amount;
+  row_numbers numbers{.amount = deposited, .details = {c.purchase.at.value, 0}};
+  refund_count& before = state_.refund_of(c.user, c.purchase.at);
+  if (before.units != 0) {
+    return append(c, purse, errc::already_refunded, numbers);
+  }
+  const credits there = std::min(purse.balance, deposited);
+  if (there < deposited && !c.up_to) {
+    numbers.details.second = there.value;
+    return append(c, purse, errc::not_refundable, numbers);
+  }
+  numbers.amount = there;
+  numbers.details.second = deposited.value - there.value;
+  purse.balance.value -= there.value;
+  before.units = deposited.value;
+  before.changed = true;
+  return append(c, purse, std::nullopt, numbers);
+}
+
+inline void walk::count_sale(product_id product, std::int64_t units, credits total) {
+  auto at = std::lower_bound(effects_.sales.begin(), effects_.sales.end(), product,
+                             [](const sale& s, product_id p) { return s.product < p; });
+  if (at == effects_.sales.end() || at->product != product) {
+    at = effects_.sales.insert(at, sale{.product = product});
+  }
+  at->purchases += 1;
+  at->units += units;
+  at->revenue = saturating_add(at->revenue, total.value);
+}
+
+inline void walk::count_refunded_sale(product_id product, timestamp bought_at, bool all_of_it, std::int64_t units,
+                                      credits total) {
+  const std::pair key{std::chrono::floor<std::chrono::hours>(bought_at), product};
+  const auto before = [](const refunded_sale& s, const auto& k) { return std::pair{s.hour, s.product} < k; };
+  auto& all = effects_.refunded_sales;
+  auto at = std::lower_bound(all.begin(), all.end(), key, before);
+  if (at == all.end() || std::pair{at->hour, at->product} != key) {
+    at = all.insert(at, refunded_sale{.hour = key.first, .product = product});
+  }
+  at->purchases += all_of_it ? 1 : 0;
+  at->units += units;
+  at->revenue = saturating_add(at->revenue, total.value);
+}
+
+namespace detail {
+
+inline bool is_refusal(const verdict& v) { return !v || v->row.status == transaction_status::failed; }
+
+}  // namespace detail
+
+inline void walk::step_together(std::span<const command* const> group) {
+  const std::size_t first = effects_.verdicts.size();
+  std::size_t refused = refused_before(group);
+  verdict why = std::unexpected(errc::not_executed);
+  if (refused < group.size()) {
+    why = decide_one(*group[refused]);
+  } else {
+    batch_state state_before = state_;
+    batch_effects effects_before = effects_;
+    auto keyed_before = keyed_now_;
+    for (refused = 0; refused < group.size(); ++refused) {
+      step(*group[refused]);
+      if (detail::is_refusal(effects_.verdicts.back())) {
+        break;
+      }
+    }
+    if (refused == group.size()) {
+      return;
+    }
+    why = std::move(effects_.verdicts.back());
+    batch_state inside = std::exchange(state_, std::move(state_before));
+    effects_ = std::move(effects_before);
+    keyed_now_ = std::move(keyed_before);
+    if (why && !why->replayed) {
+      record_refusal(*group[refused], why->row, first + refused, inside);
+    }
+  }
+  effects_.verdicts.resize(first + group.size(), std::unexpected(errc::not_executed));
+  effects_.verdicts[first + refused] = std::move(why);
+}
+
+/// The first command of a group whose key already stands for a refusal or for another request; the size of the group
+/// when there is none.
+inline std::size_t walk::refused_before(std::span<const command* const> group) const {
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    const command& c = *group[i];
+    const transaction* earlier = c.idempotency_key.empty() ? nullptr : find_earlier(c);
+    if (earlier != nullptr && (earlier->print != c.print || earlier->status == transaction_status::failed)) {
+      return i;
+    }
+  }
+  return group.size();
+}
+
+/// Makes the row of a refused group one of the state that the group leaves behind; `inside`: the state that refused it.
+inline void walk::record_refusal(const command& c, transaction& row, std::size_t place, batch_state& inside) {
+  wallet& purse = *state_.find_wallet(c.user);
+  tell_of_group(c, row, inside);
+  purse.at.value += 1;
+  purse.changed = true;
+  row.at = purse.at;
+  row.balance_after = purse.balance;
+  if (row.item_quantity_after && row.product) {
+    row.item_quantity_after = state_.holding_of(c.user, *row.product).quantity;
+  }
+  if (!c.idempotency_key.empty()) {
+    keyed_now_.emplace(place_of(c), place);
+  }
+  effects_.new_rows.push_back(place);
+}
+
+/// What was there when the group was refused becomes a number of the row, where the wallet without the group has
+/// another.
+inline void walk::tell_of_group(const command& c, transaction& row, batch_state& inside) {
+  std::int64_t there = 0;
+  std::int64_t without_group = 0;
+  switch (*row.reason) {
+    case errc::insufficient_funds:
+    case errc::balance_limit_exceeded:
+      there = inside.find_wallet(c.user)->balance.value;
+      without_group = state_.find_wallet(c.user)->balance.value;
+      break;
+    case errc::not_enough_items:
+      there = inside.holding_of(c.user, *c.product).quantity;
+      without_group = state_.holding_of(c.user, *c.product).quantity;
+      break;
+    default:
+      return;  // the row's details are of that moment
+  }
+  if (there != without_group) {
+    row.detail_2 = there;
+  }
+}
+
+inline verdict walk::decide_one(const command& c) {
+  wallet* purse = state_.find_wallet(c.user);
+  if (purse == nullptr) {
+    return std::unexpected(errc::user_not_found);
+  }
+  if (!c.idempotency_key.empty()) {
+    if (const transaction* earlier = find_earlier(c)) {
+      if (earlier->print != c.print) {
+        return std::unexpected(errc::idempotency_key_reused);
+      }
+      return decision{.row = *earlier, .replayed = true};
+    }
+  }
+  switch (c.kind) {
+    case transaction_kind::deposit:
+      return deposit(c, *purse);
+    case transaction_kind::purchase:
+      return purchase(c, *purse);
+    case transaction_kind::use:
+      return use(c, *purse);
+    case transaction_kind::refund:
+      return refund(c, *purse);
+    case transaction_kind::grant:
+      return c.product ? grant_items(c, *purse) : grant_credits(c, *purse);
+  }
+  assertion_failed("a command of this kind has no rule");
+}
+
+/// A journal row of what the state is now: completed, or failed for a reason.
+inline verdict walk::append(const command& c, wallet& purse, std::optional<errc> reason, const row_numbers& numbers) {
+  purse.at.value += 1;
+  purse.changed = true;
+  decision made;
+  transaction& row = made.row;
+  row.user = c.user;
+  row.at = purse.at;
+  row.kind = c.kind;
+  row.status = reason ? transaction_status::failed : transaction_status::completed;
+  row.product = c.product;
+  row.quantity = numbers.quantity;
+  row.amount = numbers.amount;
+  row.balance_after = purse.balance;
+  row.item_quantity_after = numbers.owned;
+  row.reason = reason;
+  row.detail_1 = numbers.details.first;
+  row.detail_2 = numbers.details.second;
+  row.note = c.note;
+  row.note_public = c.note_public;
+  row.idempotency_key = c.idempotency_key;
+  if (!c.idempotency_key.empty()) {
+    row.print = c.print;
+    keyed_now_.emplace(place_of(c), effects_.verdicts.size());
+  }
+  row.request_id = c.request_id;
+  row.by = c.by;
+  row.created_at = state_.time;
+  effects_.new_rows.push_back(effects_.verdicts.size());
+  return made;
+}
+
+inline const transaction* walk::find_earlier(const command& c) const {
+  if (const transaction* in_journal = state_.find_keyed(place_of(c))) {
+    return in_journal;
+  }
+  const auto in_batch = keyed_now_.find(place_of(c));
+  return in_batch == keyed_now_.end() ? nullptr : &effects_.verdicts[in_batch->second]->row;
+}
 
 /// Walks `commands` in order over `state`, which it changes, and says what became of each.
 /// - A key that is already in the journal (or earlier in the batch) replays that row, or is refused with
@@ -30,6 +551,18 @@ namespace coffer::domain {
 ///   to the stock of a limited product, and all of them to the buyer's limit. Its product must be in `state`
 ///   (asserted).
 /// Afterwards the wallets, holdings, stocks and refunds marked `changed` are what must be written.
-batch_effects decide(std::span<const command* const> commands, batch_state& state);
+inline batch_effects decide(std::span<const command* const> commands, batch_state& state) {
+  walk w{state, commands.size()};
+  for (std::size_t i = 0; i < commands.size(); i += commands[i]->together) {
+    const std::size_t count = commands[i]->together;
+    COFFER_ASSERT(count >= 1 && count <= commands.size() - i);
+    if (count == 1) {
+      w.step(*commands[i]);
+    } else {
+      w.step_together(commands.subspan(i, count));
+    }
+  }
+  return std::move(w).finish();
+}
 
 }  // namespace coffer::domain

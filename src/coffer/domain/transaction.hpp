@@ -1,6 +1,7 @@
 // One row of the journal: the only record of everything that was decided about a user.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "coffer/base/assert.hpp"
 #include "coffer/base/clock.hpp"
 #include "coffer/base/error.hpp"
 #include "coffer/base/ids.hpp"
@@ -25,9 +27,6 @@ enum class transaction_status : std::int16_t { pending = 1, completed = 2, faile
 /// "deposit" etc.; "unknown" for a kind or status that only a newer version knows.
 std::string_view to_string(transaction_kind kind) noexcept;
 std::string_view to_string(transaction_status status) noexcept;
-/// The kind or status spelled `text`, or nullopt.
-std::optional<transaction_kind> transaction_kind_from_string(std::string_view text) noexcept;
-std::optional<transaction_status> transaction_status_from_string(std::string_view text) noexcept;
 
 /// Digest of operation, path and canonical body: tells a retry from another request under the same key.
 using fingerprint = std::array<std::byte, 16>;
@@ -73,21 +72,110 @@ inline key_place place_of(const transaction& row) {
   return {.user = row.user, .by_player = row.by.is_player(), .key = row.idempotency_key};
 }
 
+namespace detail {
+
+inline constexpr std::array<std::string_view, 5> kinds = {"deposit", "purchase", "use", "refund", "grant"};
+inline constexpr std::array<std::string_view, 3> statuses = {"pending", "completed", "failed"};
+
+template <typename Enum, std::size_t N>
+std::string_view name_of(const std::array<std::string_view, N>& names, Enum value) noexcept {
+  const auto index = static_cast<std::size_t>(value) - 1;
+  return index < N ? names[index] : "unknown";
+}
+
+template <typename Enum, std::size_t N>
+std::optional<Enum> value_of(const std::array<std::string_view, N>& names, std::string_view text) noexcept {
+  for (std::size_t i = 0; i < N; ++i) {
+    if (names[i] == text) {
+      return static_cast<Enum>(i + 1);
+    }
+  }
+  return std::nullopt;
+}
+
+inline std::int64_t microseconds_of(timestamp time) noexcept { return time.time_since_epoch().count(); }
+
+}  // namespace detail
+
+inline std::string_view to_string(transaction_kind kind) noexcept { return detail::name_of(detail::kinds, kind); }
+inline std::string_view to_string(transaction_status status) noexcept {
+  return detail::name_of(detail::statuses, status);
+}
+
+/// The kind or status spelled `text`, or nullopt.
+inline std::optional<transaction_kind> transaction_kind_from_string(std::string_view text) noexcept {
+  return detail::value_of<transaction_kind>(detail::kinds, text);
+}
+
+inline std::optional<transaction_status> transaction_status_from_string(std::string_view text) noexcept {
+  return detail::value_of<transaction_status>(detail::statuses, text);
+}
+
+/// Why the row failed, as it is stored; empty for one that did not.
+inline std::string_view reason_of(const transaction& row) noexcept {
+  return row.reason ? to_string(*row.reason) : std::string_view{row.newer_reason};
+}
+
+/// The refusal of a purchase that wants more pieces than there are.
+inline error sold_out(std::int64_t requested, std::int64_t available) {
+  return error{errc::sold_out}.with("requested", requested).with("available", available);
+}
+
 /// Of a refund: the version of the purchase or deposit.
-std::optional<std::int64_t> refunded_version(const transaction& row) noexcept;
+inline std::optional<std::int64_t> refunded_version(const transaction& row) noexcept {
+  return row.kind == transaction_kind::refund ? row.detail_1 : std::nullopt;
+}
 
 /// Of a completed refund: the units that had been used up, of a deposit the credits that had been spent, and were not
 /// taken back.
-std::optional<std::int64_t> missing_of(const transaction& row) noexcept;
-
-/// Why the row failed, as it is stored; empty for one that did not.
-std::string_view reason_of(const transaction& row) noexcept;
+inline std::optional<std::int64_t> missing_of(const transaction& row) noexcept {
+  const bool done = row.kind == transaction_kind::refund && row.status == transaction_status::completed;
+  return done ? row.detail_2 : std::nullopt;
+}
 
 /// The refusal a failed row stands for, with the numbers a client needs. A pure function of the row: a replay is
 /// word for word the first answer.
-error refusal_of(const transaction& row);
-
-/// The refusal of a purchase that wants more pieces than there are.
-error sold_out(std::int64_t requested, std::int64_t available);
+inline error refusal_of(const transaction& row) {
+  COFFER_ASSERT(row.status == transaction_status::failed);
+  if (!row.reason) {
+    return {errc::unavailable,
+            "A newer version of this server refused it, for a reason that this one does not know: " + row.newer_reason};
+  }
+  error refusal{*row.reason};
+  switch (*row.reason) {
+    case errc::insufficient_funds:
+      return std::move(refusal)
+          .with("required", on_the_wire(row.amount))
+          .with("available", row.detail_2.value_or(row.balance_after.value));
+    case errc::not_enough_items:
+      return std::move(refusal)
+          .with("required", row.quantity)
+          .with("available", row.detail_2.value_or(row.item_quantity_after.value_or(0)));
+    case errc::price_changed:
+      return std::move(refusal).with("current_price", row.amount.value / std::max<std::int64_t>(row.quantity, 1));
+    case errc::sold_out:
+      return sold_out(row.quantity, row.detail_1.value_or(0));
+    case errc::not_refundable:
+      return std::move(refusal)
+          .with("requested", row.product ? row.quantity : on_the_wire(row.amount))
+          .with("refundable", row.detail_2.value_or(0));
+    case errc::limit_reached:
+      return std::move(refusal)
+          .with("limit", row.detail_1.value_or(max_json_integer))
+          .with("bought", row.detail_2.value_or(row.item_quantity_after.value_or(0)))
+          .with("requested", row.quantity);
+    case errc::not_on_sale:
+      refusal.detail = row.detail_1 && detail::microseconds_of(row.created_at) < *row.detail_1
+                           ? "The sale of this product has not started."
+                           : "The sale of this product is over.";
+      return std::move(refusal).with_time("sale_starts_at", row.detail_1).with_time("sale_ends_at", row.detail_2);
+    case errc::balance_limit_exceeded:
+      return std::move(refusal)
+          .with("balance", row.detail_2.value_or(row.balance_after.value))
+          .with("limit", max_credits.value);
+    default:
+      return refusal;
+  }
+}
 
 }  // namespace coffer::domain

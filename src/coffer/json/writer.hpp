@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "coffer/base/text.hpp"
+
 namespace coffer::json {
 
 /// Appends `text` as a JSON string with its quotes (RFC 8259 section 7). What is not UTF-8 becomes U+FFFD, so that the
@@ -108,5 +110,11 @@ class writer {
   std::string& out_;
   bool pending_comma_ = false;
 };
+
+inline void append_string(std::string& out, std::string_view text) {
+  out += '"';
+  append_json_escaped(out, text);
+  out += '"';
+}
 
 }  // namespace coffer::json

@@ -1,6 +1,7 @@
 // Keys under which something may yet turn out to have been decided. Pure.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -39,5 +40,25 @@ class doubt_list {
   std::uint64_t next_ = 0;
   std::map<owned_place, std::uint64_t> since_;  ///< when they were added, counted
 };
+
+inline bool doubt_list::add(const domain::key_place& place) {
+  since_.insert_or_assign(own(place), next_++);
+  if (since_.size() <= limit_) {
+    return true;
+  }
+  since_.erase(std::ranges::min_element(since_, {}, [](const auto& entry) { return entry.second; }));
+  return false;
+}
+
+inline void doubt_list::settle(user_id user) {
+  auto at = since_.lower_bound(owned_place{user, false, std::string{}});
+  while (at != since_.end() && std::get<user_id>(at->first) == user) {
+    at = since_.erase(at);
+  }
+}
+
+inline bool doubt_list::holds(const domain::key_place& place) const {
+  return !since_.empty() && since_.contains(own(place));
+}
 
 }  // namespace coffer::ledger

@@ -1,3 +1,4 @@
+// Thin on purpose: what a lane does is in batch.hpp.
 // One lane: the single writer of its users. A queue, a database connection and at most one batch in flight. Belongs
 // to one thread; knows nothing of HTTP, JSON or the cache.
 #pragma once

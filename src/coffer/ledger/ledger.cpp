@@ -1,8 +1,10 @@
+// The one file that compiles the write path.
 #include "coffer/ledger/ledger.hpp"
 
 #include <deque>
 
 #include "coffer/base/assert.hpp"
+#include "coffer/ledger/batch.hpp"
 
 namespace coffer::ledger {
 

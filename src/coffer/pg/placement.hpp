@@ -2,8 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <string_view>
 
 #include <libpq-fe.h>
+
+#include "coffer/pg/handle.hpp"
 
 namespace coffer::pg {
 
@@ -22,5 +26,29 @@ class placement {
 
   demand demand_ = demand::nothing;
 };
+
+namespace detail {
+
+inline bool is_on(const PGconn* session, const char* parameter) noexcept {
+  const char* value = PQparameterStatus(session, parameter);
+  return value != nullptr && std::string_view{value} == "on";
+}
+
+}  // namespace detail
+
+inline placement::placement(PGconn* opened) {
+  const std::unique_ptr<PQconninfoOption, conninfo_deleter> in_force{PQconninfo(opened)};
+  for (const PQconninfoOption* option = in_force.get(); option != nullptr && option->keyword != nullptr; ++option) {
+    if (option->val != nullptr && std::string_view{option->keyword} == "target_session_attrs") {
+      const std::string_view wanted = option->val;
+      demand_ = wanted == "read-write" ? demand::writable : wanted == "primary" ? demand::primary : demand::nothing;
+    }
+  }
+}
+
+inline bool placement::is_lost(const PGconn* session) const noexcept {
+  return (demand_ != demand::nothing && detail::is_on(session, "in_hot_standby")) ||
+         (demand_ == demand::writable && detail::is_on(session, "default_transaction_read_only"));
+}
 
 }  // namespace coffer::pg

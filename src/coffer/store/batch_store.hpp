@@ -2,52 +2,634 @@
 // rule. Lock order, everywhere: users by id, then stocks by product, then sales counters by product.
 #pragma once
 
+#include <algorithm>
+#include <iterator>
+#include <optional>
 #include <set>
 #include <span>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "coffer/domain/batch_state.hpp"
 #include "coffer/pg/options.hpp"
 #include "coffer/pg/pipeline.hpp"
 #include "coffer/pg/rows.hpp"
+#include "coffer/store/transaction_row.hpp"
 
 namespace coffer::store {
 
 using command_list = std::span<const domain::command* const>;
 
+/// The index in load_batch()'s pipeline of the statement that locks the users.
+inline constexpr std::size_t lock_users_index = 1;
+
+namespace detail {
+
+inline constexpr pg::statement begin_batch{"batch_begin", "begin"};
+
+// NO KEY UPDATE: the rows' keys stay, so foreign-key checks of other writers are not blocked.
+inline constexpr pg::statement lock_users{
+    "batch_lock_users", "select id, balance, version from users where id = any($1) order by id for no key update"};
+
+inline constexpr pg::statement read_clock{"batch_clock", "select clock_timestamp()"};
+
+// Every product of the batch for every user of it: a few rows more than are wanted, and a third cheaper than a join
+// with the wanted pairs.
+inline constexpr pg::statement load_holdings{"batch_load_holdings",
+                                             "select user_id, product_id, quantity, bought, purchased_at from inventory"
+                                             " where user_id = any($1) and product_id = any($2)"};
+
+inline constexpr pg::statement load_keyed{
+    "batch_load_keyed",
+    "select t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"
+    " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at,"
+    " t.detail_1, t.detail_2, t.note, t.actor, t.note_public"
+    " from unnest($1, $2, $3) as wanted (user_id, idempotency_key, by_player)"
+    " join transactions t on t.user_id = wanted.user_id and t.idempotency_key = wanted.idempotency_key"
+    " and (t.actor is not distinct from 0) = (wanted.by_player = 1)"
+    " where t.user_id = any($4)"};
+
+inline constexpr pg::statement load_refunds{
+    "batch_load_refunds",
+    "select r.user_id, r.version, r.units"
+    " from unnest($1, $2) as wanted (user_id, version)"
+    " join refunds r on r.user_id = wanted.user_id and r.version = wanted.version"
+    " where r.user_id = any($1)"};
+
+inline constexpr pg::statement load_products{"batch_load_products",
+                                             "select id, price, type, is_active, is_limited, per_user_limit,"
+                                             " sale_starts_at, sale_ends_at from products where id = any($1)"};
+
+// Before the products are read: a product that is seen as limited then has its stock among the locked ones, unless it
+// was not in the list. A stock without a supply is not one.
+inline constexpr pg::statement lock_stocks{"batch_lock_stocks",
+                                           "select product_id, supply, sold from product_stock"
+                                           " where product_id = any($1) and supply is not null"
+                                           " order by product_id for no key update"};
+
+inline constexpr pg::statement find_row{
+    "batch_find_row", "select request_id, created_at from transactions where user_id = $1 and version = $2"};
+
+inline constexpr pg::statement little_patience{"batch_little_patience", "set local lock_timeout = '100ms'"};
+
+inline constexpr pg::statement lock_free_users{
+    "batch_lock_free_users", "select id from users where id = any($1) order by id for no key update skip locked"};
+
+inline constexpr pg::statement find_users{"batch_find_users", "select id from users where id = any($1) order by id"};
+
+inline constexpr pg::statement roll_back{"batch_roll_back", "rollback"};
+
+template <typename T>
+void sort_unique(std::vector<T>& values) {
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+}
+
+/// The ids that a batch's load statements ask for; empty lists mean that the statement is left out.
+struct wanted {
+  wanted(command_list commands, const std::set<product_id>& limited) {
+    std::vector<domain::key_place> keys;
+    std::vector<std::pair<std::int64_t, std::int64_t>> refunds;
+    for (const domain::command* c : commands) {
+      users.push_back(c->user.value);
+      if (c->product) {
+        products.push_back(c->product->value);
+        if (domain::needs_stock(*c) && limited.contains(*c->product)) {
+          stocks.push_back(c->product->value);
+        }
+      }
+      if (c->kind == domain::transaction_kind::refund) {
+        refunds.emplace_back(c->user.value, c->purchase.at.value);
+      }
+      if (!c->idempotency_key.empty()) {
+        keys.push_back(domain::place_of(*c));
+      }
+    }
+    sort_unique(users);
+    sort_unique(products);
+    sort_unique(stocks);
+    sort_unique(keys);
+    sort_unique(refunds);
+    for (const auto& [user, at] : refunds) {
+      refund_users.push_back(user);
+      refund_versions.push_back(at);
+    }
+    for (const domain::key_place& place : keys) {
+      key_users.push_back(place.user.value);
+      key_texts.push_back(place.key);
+      keys_by_player.push_back(place.by_player ? 1 : 0);
+    }
+  }
+
+  std::vector<std::int64_t> users;
+  std::vector<std::int64_t> products;
+  std::vector<std::int64_t> stocks;        ///< of the products that are known to be limited
+  std::vector<std::int64_t> refund_users;  ///< with refund_versions: the purchases that are refunded
+  std::vector<std::int64_t> refund_versions;
+  std::vector<std::int64_t> key_users;
+  std::vector<std::string_view> key_texts;
+  std::vector<std::int16_t> keys_by_player;  ///< 1: a player sent it
+};
+
+using int64s = std::span<const std::int64_t>;
+
+}  // namespace detail
+
 /// Settings for the sessions that run batches. Every statement here finds its rows by key, whatever the arrays hold:
 /// one plan for ever, by the indexes even while a table is new and small. Planning anew for each batch of few users,
 /// as the server would choose, costs as much as executing it (docs/adr/0010).
-void add_batch_settings(pg::options& session);
+inline void add_batch_settings(pg::options& session) {
+  session.settings.emplace_back("plan_cache_mode", "force_generic_plan");
+  session.settings.emplace_back("enable_seqscan", "off");
+}
 
 /// Opens a transaction, locks the commands' users in id order and reads, each in a statement of its own so that it
 /// sees what was committed while the lock was waited for: holdings, refunds, keyed journal rows, product terms. The
 /// stocks of those of its products that are in `limited` are locked after the users and before the terms are read.
-pg::pipeline load_batch(command_list commands, const std::set<product_id>& limited);
-
-/// The index in load_batch()'s pipeline of the statement that locks the users.
-inline constexpr std::size_t lock_users_index = 1;
+inline pg::pipeline load_batch(command_list commands, const std::set<product_id>& limited) {
+  const detail::wanted ids{commands, limited};
+  pg::pipeline p;
+  p.add(detail::begin_batch, pg::params{});
+  p.add(detail::lock_users, std::move(pg::params{}.add(detail::int64s{ids.users})));
+  if (!ids.stocks.empty()) {
+    p.add(detail::lock_stocks, std::move(pg::params{}.add(detail::int64s{ids.stocks})));
+  }
+  p.add(detail::read_clock, pg::params{});
+  if (!ids.products.empty()) {
+    p.add(detail::load_products, std::move(pg::params{}.add(detail::int64s{ids.products})));
+    p.add(detail::load_holdings,
+          std::move(pg::params{}.add(detail::int64s{ids.users}).add(detail::int64s{ids.products})));
+  }
+  if (!ids.refund_users.empty()) {
+    p.add(detail::load_refunds,
+          std::move(pg::params{}.add(detail::int64s{ids.refund_users}).add(detail::int64s{ids.refund_versions})));
+  }
+  if (!ids.key_users.empty()) {
+    p.add(detail::load_keyed, std::move(pg::params{}
+                                            .add(detail::int64s{ids.key_users})
+                                            .add(std::span<const std::string_view>{ids.key_texts})
+                                            .add(std::span<const std::int16_t>{ids.keys_by_player})
+                                            .add(detail::int64s{ids.users})));
+  }
+  return p;
+}
 
 /// The state that load_batch() of the same arguments found.
-domain::batch_state read_batch(command_list commands, const std::set<product_id>& limited,
-                               const std::vector<pg::rows>& results);
+inline domain::batch_state read_batch(command_list commands, const std::set<product_id>& limited,
+                                      const std::vector<pg::rows>& results) {
+  const bool with_products =
+      std::any_of(commands.begin(), commands.end(), [](const domain::command* c) { return c->product.has_value(); });
+  const bool with_stocks = std::any_of(commands.begin(), commands.end(), [&limited](const domain::command* c) {
+    return domain::needs_stock(*c) && limited.contains(*c->product);
+  });
+  const bool with_refunds = std::any_of(commands.begin(), commands.end(), [](const domain::command* c) {
+    return c->kind == domain::transaction_kind::refund;
+  });
+  domain::batch_state state;
+  std::size_t next = 1;
+  const pg::rows& users = results.at(next++);
+  for (int r = 0; r < users.size(); ++r) {
+    state.wallets.push_back({.user = user_id{users.int64(r, 0)},
+                             .balance = domain::credits{users.int64(r, 1)},
+                             .at = version{users.int64(r, 2)}});
+  }
+  if (with_stocks) {
+    const pg::rows& stocks = results.at(next++);
+    for (int r = 0; r < stocks.size(); ++r) {
+      state.stocks.push_back(
+          {.product = product_id{stocks.int64(r, 0)}, .supply = stocks.int64(r, 1), .sold = stocks.int64(r, 2)});
+    }
+  }
+  state.time = results.at(next++).time(0, 0);
+  if (with_products) {
+    const pg::rows& products = results.at(next++);
+    for (int r = 0; r < products.size(); ++r) {
+      state.products.push_back({.id = product_id{products.int64(r, 0)},
+                                .price = domain::credits{products.int64(r, 1)},
+                                .type = static_cast<domain::product_type>(products.int16(r, 2)),
+                                .is_active = products.boolean(r, 3),
+                                .is_limited = products.boolean(r, 4),
+                                .per_user_limit = products.optional_int64(r, 5),
+                                .sale_starts_at = products.optional_time(r, 6),
+                                .sale_ends_at = products.optional_time(r, 7)});
+    }
+    const pg::rows& holdings = results.at(next++);
+    for (int r = 0; r < holdings.size(); ++r) {
+      state.holdings.push_back({.user = user_id{holdings.int64(r, 0)},
+                                .product = product_id{holdings.int64(r, 1)},
+                                .quantity = holdings.int64(r, 2),
+                                .bought = holdings.int64(r, 3),
+                                .purchased_at = holdings.time(r, 4),
+                                .stored = true});
+    }
+  }
+  if (with_refunds) {
+    const pg::rows& refunds = results.at(next++);
+    for (int r = 0; r < refunds.size(); ++r) {
+      state.refunds.push_back({.user = user_id{refunds.int64(r, 0)},
+                               .purchase = version{refunds.int64(r, 1)},
+                               .units = refunds.int64(r, 2)});
+    }
+  }
+  if (next < results.size()) {
+    const pg::rows& keyed = results.at(next);
+    for (int r = 0; r < keyed.size(); ++r) {
+      state.keyed.push_back(read_transaction(keyed, r));
+    }
+  }
+  state.sort();
+  return state;
+}
+
+/// Opens a transaction, locks `users` (waiting for any earlier transaction that holds them), and reads the journal
+/// row at (user, at): the answer to "did that commit happen?". Results: BEGIN, lock, row.
+inline pg::pipeline find_committed(std::span<const std::int64_t> users, user_id user, version at) {
+  pg::pipeline p;
+  p.add(detail::begin_batch, pg::params{});
+  p.add(detail::lock_users, std::move(pg::params{}.add(users)));
+  p.add(detail::find_row, std::move(pg::params{}.add(user.value).add(at.value)));
+  return p;
+}
+
+/// Locks `users` in id order, waiting a tenth of a second for each at most, and lets them go.
+inline pg::pipeline try_users(std::span<const std::int64_t> users) {
+  pg::pipeline p;
+  p.add(detail::begin_batch, pg::params{});
+  p.add(detail::little_patience, pg::params{});
+  p.add(detail::lock_users, std::move(pg::params{}.add(users)));
+  p.add(detail::roll_back, pg::params{});
+  return p;
+}
+
+/// Locks those of `users` that nobody holds, and lets them go: nothing is waited for.
+inline pg::pipeline probe_users(std::span<const std::int64_t> users) {
+  pg::pipeline p;
+  p.add(detail::begin_batch, pg::params{});
+  p.add(detail::little_patience, pg::params{});  // a lock on the whole table is waited for all the same
+  p.add(detail::lock_free_users, std::move(pg::params{}.add(users)));
+  p.add(detail::find_users, std::move(pg::params{}.add(users)));
+  p.add(detail::roll_back, pg::params{});
+  return p;
+}
+
+/// The ids of the users that probe_users() found in the hands of somebody else, sorted.
+inline std::vector<std::int64_t> read_held_users(const std::vector<pg::rows>& results) {
+  const auto ids_of = [](const pg::rows& found) {
+    std::vector<std::int64_t> ids;
+    ids.reserve(static_cast<std::size_t>(found.size()));
+    for (int r = 0; r < found.size(); ++r) {
+      ids.push_back(found.int64(r, 0));
+    }
+    return ids;
+  };
+  const std::vector<std::int64_t> free = ids_of(results.at(2));
+  const std::vector<std::int64_t> all = ids_of(results.at(3));
+  std::vector<std::int64_t> held;
+  std::ranges::set_difference(all, free, std::back_inserter(held));
+  return held;
+}
+
+namespace detail {
+
+// Here and below the arrays are unnested in a select list: rows that a query joins with from `from unnest(...)` are
+// first stored, array by array, which costs a batch of 32 a tenth of its time. (Set-returning functions in a select
+// list advance together: PostgreSQL manual, 38.5.9.)
+inline constexpr pg::statement update_wallets{
+    "batch_update_wallets",
+    "update users u set balance = new.balance, version = new.version"
+    " from (select unnest($1) as id, unnest($2) as balance, unnest($3) as version)"
+    " as new"
+    " where u.id = new.id and u.id = any($1)"};
+
+// Whether a holding has a row was read under the lock on its user, so it is either updated or inserted: an upsert would
+// lock and log the row once more.
+inline constexpr pg::statement update_holdings{
+    "batch_update_holdings",
+    "update inventory i set quantity = new.quantity,"
+    " purchased_at = new.purchased_at, bought = new.bought"
+    " from (select unnest($1) as user_id, unnest($2) as product_id, unnest($3) as quantity,"
+    " unnest($4) as purchased_at, unnest($5) as bought) as new"
+    " where i.user_id = new.user_id and i.product_id = new.product_id"
+    " and i.user_id = any($1)"};
+
+inline constexpr pg::statement insert_holdings{"batch_insert_holdings",
+                                               "insert into inventory (user_id, product_id, quantity, purchased_at,"
+                                               " bought)"
+                                               " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5)"};
+
+inline constexpr pg::statement update_stocks{"batch_update_stocks",
+                                             "update product_stock s set supply = new.supply, sold = new.sold"
+                                             " from (select unnest($1) as product_id, unnest($2) as supply,"
+                                             " unnest($3) as sold) as new"
+                                             " where s.product_id = new.product_id and s.product_id = any($1)"};
+
+inline constexpr pg::statement insert_journal{
+    "batch_insert_journal",
+    "insert into transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after,"
+    " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at)"
+    " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),"
+    " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14"};
+
+// For batches of a server that asks for credentials: elsewhere nobody is known, and a column more costs every batch.
+inline constexpr pg::statement insert_attributed_journal{
+    "batch_insert_attributed_journal",
+    "insert into transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after,"
+    " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at, actor)"
+    " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),"
+    " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14, unnest($15)"};
+
+// Only for batches that have such a row: most have none.
+inline constexpr pg::statement insert_detailed_journal{
+    "batch_insert_detailed_journal",
+    "insert into transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after,"
+    " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at, actor, detail_1,"
+    " detail_2)"
+    " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),"
+    " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14, unnest($15), unnest($16), unnest($17)"};
+
+// For batches with grants or refunds.
+inline constexpr pg::statement insert_noted_journal{
+    "batch_insert_noted_journal",
+    "insert into transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after,"
+    " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at, actor, detail_1,"
+    " detail_2, note, note_public)"
+    " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),"
+    " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14, unnest($15), unnest($16), unnest($17),"
+    " unnest($18), unnest($19) <> 0"};
+
+inline constexpr pg::statement count_refunds{"batch_count_refunds",
+                                             "insert into refunds (user_id, version, units)"
+                                             " select unnest($1), unnest($2), unnest($3)"
+                                             " on conflict (user_id, version) do update set units = excluded.units"};
+
+// The revenue of dear products may exceed 64 bits: it ends there, because no statistic refuses a sale. Purchases and
+// units cannot.
+inline constexpr pg::statement count_sales{
+    "batch_count_sales",
+    "insert into sales_counters as c (hour, product_id, lane, purchases, units, revenue)"
+    " select $1, unnest($3), $2, unnest($4), unnest($5), unnest($6)"
+    " on conflict (hour, product_id, lane) do update set purchases = c.purchases + excluded.purchases,"
+    " units = c.units + excluded.units, revenue = case when c.revenue > 9223372036854775807 - excluded.revenue"
+    " then 9223372036854775807 else c.revenue + excluded.revenue end"};
+
+inline constexpr pg::statement count_refunded_sales{
+    "batch_count_refunded_sales",
+    "insert into refunded_sales as c (hour, product_id, lane, purchases, units, revenue)"
+    " select unnest($2), unnest($3), $1, unnest($4), unnest($5), unnest($6)"
+    " on conflict (hour, product_id, lane) do update set purchases = c.purchases + excluded.purchases,"
+    " units = c.units + excluded.units, revenue = case when c.revenue > 9223372036854775807 - excluded.revenue"
+    " then 9223372036854775807 else c.revenue + excluded.revenue end"};
+
+// A batch that wrote nothing commits for the sake of standbys; without any, its commit need not be on the disk either.
+inline constexpr pg::statement commit_for_standbys{
+    "batch_commit_for_standbys",
+    "select set_config('synchronous_commit', case current_setting('synchronous_standby_names') when '' then 'off'"
+    " else current_setting('synchronous_commit') end, true)"};
+
+inline constexpr pg::statement commit_batch{"batch_commit", "commit"};
+
+using int64s = std::span<const std::int64_t>;
+
+inline pg::params wallet_params(const domain::batch_state& state) {
+  std::vector<std::int64_t> users, balances, versions;
+  for (const domain::wallet& w : state.wallets) {
+    if (w.changed) {
+      users.push_back(w.user.value);
+      balances.push_back(w.balance.value);
+      versions.push_back(w.at.value);
+    }
+  }
+  pg::params p;
+  p.add(int64s{users}).add(int64s{balances}).add(int64s{versions});
+  return p;
+}
+
+/// The changed holdings that have a row already, or those that have none. Nothing to write gives nullopt.
+inline std::optional<pg::params> holding_params(const domain::batch_state& state, bool stored) {
+  std::vector<std::int64_t> users, products, quantities, bought;
+  std::vector<timestamp> times;
+  for (const domain::holding& h : state.holdings) {
+    if (h.changed && h.stored == stored) {
+      users.push_back(h.user.value);
+      products.push_back(h.product.value);
+      quantities.push_back(h.quantity);
+      bought.push_back(h.bought);
+      times.push_back(h.purchased_at);
+    }
+  }
+  if (users.empty()) {
+    return std::nullopt;
+  }
+  pg::params p;
+  p.add(int64s{users}).add(int64s{products}).add(int64s{quantities}).add(std::span<const timestamp>{times});
+  p.add(int64s{bought});
+  return p;
+}
+
+/// The stocks that were sold from or given back to. Nothing to write gives nullopt.
+inline std::optional<pg::params> stock_params(const domain::batch_state& state) {
+  std::vector<std::int64_t> products, supplies, sold;
+  for (const domain::product_stock& s : state.stocks) {
+    if (s.changed) {
+      products.push_back(s.product.value);
+      supplies.push_back(s.supply);
+      sold.push_back(s.sold);
+    }
+  }
+  if (products.empty()) {
+    return std::nullopt;
+  }
+  return pg::params::of(int64s{products}, int64s{supplies}, int64s{sold});
+}
+
+/// The purchases of which more was refunded. Nothing to write gives nullopt.
+inline std::optional<pg::params> refund_params(const domain::batch_state& state) {
+  std::vector<std::int64_t> users, versions, units;
+  for (const domain::refund_count& r : state.refunds) {
+    if (r.changed) {
+      users.push_back(r.user.value);
+      versions.push_back(r.purchase.value);
+      units.push_back(r.units);
+    }
+  }
+  if (users.empty()) {
+    return std::nullopt;
+  }
+  return pg::params::of(int64s{users}, int64s{versions}, int64s{units});
+}
+
+/// The new journal rows of a batch, column by column, sorted by user and version.
+struct journal_columns {
+  using optional_int64 = std::optional<std::int64_t>;
+  using optional_text = std::optional<std::string_view>;
+
+  explicit journal_columns(std::size_t rows) {
+    for (auto* column : {&users, &versions, &quantities, &amounts, &balances}) {
+      column->reserve(rows);
+    }
+    for (auto* column : {&kinds, &statuses, &public_notes}) {
+      column->reserve(rows);
+    }
+    for (auto* column : {&products, &item_quantities, &actors, &first_details, &second_details}) {
+      column->reserve(rows);
+    }
+    for (auto* column : {&reasons, &keys, &prints, &notes}) {
+      column->reserve(rows);
+    }
+    request_ids.reserve(rows);
+  }
+
+  void append(const domain::transaction& t) {
+    users.push_back(t.user.value);
+    versions.push_back(t.at.value);
+    kinds.push_back(static_cast<std::int16_t>(t.kind));
+    statuses.push_back(static_cast<std::int16_t>(t.status));
+    products.push_back(t.product ? optional_int64{t.product->value} : std::nullopt);
+    quantities.push_back(t.quantity);
+    amounts.push_back(t.amount.value);
+    balances.push_back(t.balance_after.value);
+    item_quantities.push_back(t.item_quantity_after);
+    reasons.push_back(t.reason ? optional_text{to_string(*t.reason)} : std::nullopt);
+    keys.push_back(t.idempotency_key.empty() ? std::nullopt : optional_text{t.idempotency_key});
+    prints.push_back(
+        t.print ? optional_text{std::string_view{reinterpret_cast<const char*>(t.print->data()), t.print->size()}}
+                : std::nullopt);
+    request_ids.emplace_back(t.request_id);
+    actors.push_back(t.by.stored());
+    first_details.push_back(t.detail_1);
+    second_details.push_back(t.detail_2);
+    notes.push_back(t.note.empty() ? std::nullopt : optional_text{t.note});
+    public_notes.push_back(t.note_public ? 1 : 0);
+    noted = noted || !t.note.empty();
+    attributed = attributed || t.by.is_known();
+    detailed = detailed || noted || t.detail_1 || t.detail_2;
+  }
+
+  pg::params to_params(timestamp time) const {
+    pg::params p;
+    p.add(int64s{users}).add(int64s{versions});
+    p.add(std::span<const std::int16_t>{kinds}).add(std::span<const std::int16_t>{statuses});
+    p.add(std::span<const optional_int64>{products});
+    p.add(int64s{quantities}).add(int64s{amounts}).add(int64s{balances});
+    p.add(std::span<const optional_int64>{item_quantities});
+    p.add(std::span<const optional_text>{reasons}).add(std::span<const optional_text>{keys});
+    p.add_bytea_array(prints).add(std::span<const std::string_view>{request_ids});
+    p.add(time);
+    if (attributed || detailed) {
+      p.add(std::span<const optional_int64>{actors});
+    }
+    if (detailed) {
+      p.add(std::span<const optional_int64>{first_details}).add(std::span<const optional_int64>{second_details});
+    }
+    if (noted) {
+      p.add(std::span<const optional_text>{notes}).add(std::span<const std::int16_t>{public_notes});
+    }
+    return p;
+  }
+
+  std::vector<std::int64_t> users, versions, quantities, amounts, balances;
+  std::vector<std::int16_t> kinds, statuses, public_notes;
+  std::vector<optional_int64> products, item_quantities, actors, first_details, second_details;
+  std::vector<optional_text> reasons, keys, prints, notes;
+  std::vector<std::string_view> request_ids;
+  bool attributed = false;  ///< of a row it is known who asked
+  bool detailed = false;    ///< a row has a detail or a note
+  bool noted = false;       ///< a row has a note
+};
+
+inline void add_journal(pg::pipeline& p, const domain::batch_state& state, const domain::batch_effects& effects) {
+  std::vector<const domain::transaction*> rows;
+  rows.reserve(effects.new_rows.size());
+  for (const std::size_t i : effects.new_rows) {
+    rows.push_back(&effects.verdicts[i]->row);
+  }
+  std::sort(rows.begin(), rows.end(), [](const domain::transaction* a, const domain::transaction* b) {
+    return std::tuple{a->user, a->at} < std::tuple{b->user, b->at};
+  });
+  journal_columns columns{rows.size()};
+  for (const domain::transaction* row : rows) {
+    columns.append(*row);
+  }
+  const pg::statement& insert = columns.noted        ? insert_noted_journal
+                                : columns.detailed   ? insert_detailed_journal
+                                : columns.attributed ? insert_attributed_journal
+                                                     : insert_journal;
+  p.add(insert, columns.to_params(state.time));
+}
+
+inline pg::params sales_params(const domain::batch_state& state, const domain::batch_effects& effects,
+                               std::int16_t lane_key) {
+  std::vector<std::int64_t> products, purchases, units, revenue;
+  for (const domain::sale& s : effects.sales) {
+    products.push_back(s.product.value);
+    purchases.push_back(s.purchases);
+    units.push_back(s.units);
+    revenue.push_back(s.revenue);
+  }
+  pg::params p;
+  p.add(timestamp{std::chrono::floor<std::chrono::hours>(state.time)}).add(lane_key);
+  p.add(int64s{products}).add(int64s{purchases}).add(int64s{units}).add(int64s{revenue});
+  return p;
+}
+
+inline pg::params refunded_sales_params(const domain::batch_effects& effects, std::int16_t lane_key) {
+  std::vector<timestamp> hours;
+  std::vector<std::int64_t> products, purchases, units, revenue;
+  for (const domain::refunded_sale& s : effects.refunded_sales) {
+    hours.emplace_back(s.hour);
+    products.push_back(s.product.value);
+    purchases.push_back(s.purchases);
+    units.push_back(s.units);
+    revenue.push_back(s.revenue);
+  }
+  pg::params p;
+  p.add(lane_key).add(std::span<const timestamp>{hours}).add(int64s{products});
+  p.add(int64s{purchases}).add(int64s{units}).add(int64s{revenue});
+  return p;
+}
+
+inline void add_changes(pg::pipeline& p, const domain::batch_state& state, const domain::batch_effects& effects,
+                        std::int16_t lane_key) {
+  // The rows that refer to users come before the users' update: their foreign-key checks find the lock that is already
+  // held, where on the new version of a row each would take, and log, one more.
+  add_journal(p, state, effects);
+  if (auto holdings = holding_params(state, true)) {
+    p.add(update_holdings, *std::move(holdings));
+  }
+  if (auto holdings = holding_params(state, false)) {
+    p.add(insert_holdings, *std::move(holdings));
+  }
+  p.add(update_wallets, wallet_params(state));
+  if (auto stocks = stock_params(state)) {
+    p.add(update_stocks, *std::move(stocks));
+  }
+  if (auto refunds = refund_params(state)) {
+    p.add(count_refunds, *std::move(refunds));
+  }
+  if (!effects.sales.empty()) {
+    p.add(count_sales, sales_params(state, effects, lane_key));
+  }
+  if (!effects.refunded_sales.empty()) {
+    p.add(count_refunded_sales, refunded_sales_params(effects, lane_key));
+  }
+}
+
+}  // namespace detail
 
 /// Writes wallets, holdings, stocks, refunds, journal rows and sales counters, then commits; without new rows it only
 /// commits, and waits for nothing but synchronous standbys. `lane_key` places the counters. The last result's command
 /// tag tells whether the commit happened: COMMIT, or ROLLBACK for a failed transaction.
-pg::pipeline apply_batch(const domain::batch_state& state, const domain::batch_effects& effects, std::int16_t lane_key);
-
-/// Opens a transaction, locks `users` (waiting for any earlier transaction that holds them), and reads the journal
-/// row at (user, at): the answer to "did that commit happen?". Results: BEGIN, lock, row.
-pg::pipeline find_committed(std::span<const std::int64_t> users, user_id user, version at);
-
-/// Locks `users` in id order, waiting a tenth of a second for each at most, and lets them go.
-pg::pipeline try_users(std::span<const std::int64_t> users);
-
-/// Locks those of `users` that nobody holds, and lets them go: nothing is waited for.
-pg::pipeline probe_users(std::span<const std::int64_t> users);
-
-/// The ids of the users that probe_users() found in the hands of somebody else, sorted.
-std::vector<std::int64_t> read_held_users(const std::vector<pg::rows>& results);
+inline pg::pipeline apply_batch(const domain::batch_state& state, const domain::batch_effects& effects,
+                                std::int16_t lane_key) {
+  pg::pipeline p;
+  if (effects.new_rows.empty()) {
+    p.add(detail::commit_for_standbys, pg::params{});
+  } else {
+    detail::add_changes(p, state, effects, lane_key);
+  }
+  p.add(detail::commit_batch, pg::params{});
+  return p;
+}
 
 }  // namespace coffer::store

@@ -10,6 +10,7 @@
 #include "coffer/base/error.hpp"
 #include "coffer/domain/product.hpp"
 #include "coffer/pg/pool.hpp"
+#include "coffer/store/write_frame.hpp"
 
 namespace coffer::store {
 
@@ -26,21 +27,8 @@ struct product_changes {
   std::optional<std::optional<timestamp>> sale_ends_at;
 };
 
-/// Inserts a product; its id is ignored and chosen here. Refusal: name_taken.
-net::task<result<domain::product>> insert_product(pg::connection& db, domain::product p, net::deadline until);
-
 /// Whether a product may be changed, as it is under the locks of the change.
 using product_condition = std::function<bool(const domain::product& now)>;
-
-/// Changes a product in one transaction and gives it as it is then. A new stock waits for the batches that are selling
-/// the product. `allows` may be empty; else nothing that it looks at changes between its look and the commit, for a
-/// round trip more. Refusals: product_not_found, precondition_failed, name_taken, validation_failed when the sale would
-/// not end after its start.
-net::task<result<domain::product>> update_product(pg::connection& db, product_id id, product_changes changes,
-                                                  product_condition allows, net::deadline until);
-
-/// The product, or nullopt.
-net::task<std::optional<domain::product>> find_product(pg::connection& db, product_id id, net::deadline until);
 
 /// Limited products on sale: how many, and what is left of those of which least is left.
 struct scarce_products {
@@ -48,11 +36,231 @@ struct scarce_products {
   std::vector<std::pair<product_id, std::int64_t>> least;
 };
 
+namespace detail {
+
+inline constexpr pg::statement insert_product_row{
+    "product_insert",
+    "insert into products (id, name, description, price, type, is_active, is_limited, per_user_limit,"
+    " sale_starts_at, sale_ends_at, created_at, updated_at)"
+    " values (nextval('product_ids'), $1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now())"};
+
+inline constexpr pg::statement insert_stock{
+    "product_insert_stock", "insert into product_stock (product_id, supply) values (currval('product_ids'), $1)"};
+
+inline constexpr pg::statement select_inserted{
+    "product_inserted",
+    "select p.id, p.name, p.description, p.price, p.type, p.is_active, p.is_limited, p.per_user_limit,"
+    " p.sale_starts_at, p.sale_ends_at, s.supply - s.sold"
+    " from products p left join product_stock s on s.product_id = p.id"
+    " where p.id = currval('product_ids')"};
+
+// The first lock of every change, so that changes of one product wait for each other here and not in another order.
+// Foreign keys that refer to the product do not wait for it.
+inline constexpr pg::statement lock_product{"product_lock", "select 1 from products where id = $1 for no key update"};
+
+// Waits for the batches that are selling the product, and makes the next ones wait.
+inline constexpr pg::statement lock_stock{"product_lock_stock",
+                                          "select 1 from product_stock where product_id = $1 for update"};
+
+// Waits for the batches that hold the stock; what they sold is in `sold` then.
+inline constexpr pg::statement set_stock{
+    "product_set_stock",
+    "insert into product_stock as s (product_id, supply) select id, $2 from products where id = $1"
+    " on conflict (product_id) do update set supply = s.sold + excluded.supply"};
+
+// After the stock: a lane that has locked the stock reads the product afterwards.
+inline constexpr pg::statement update_row{
+    "product_update",
+    "update products set name = coalesce($2, name), description = coalesce($3, description),"
+    " price = coalesce($4, price), is_active = coalesce($5, is_active),"
+    " is_limited = case when $6 then $7 else is_limited end,"
+    " per_user_limit = case when $8 then $9 else per_user_limit end,"
+    " sale_starts_at = case when $10 then $11 else sale_starts_at end,"
+    " sale_ends_at = case when $12 then $13 else sale_ends_at end, updated_at = now() where id = $1"};
+
+inline constexpr pg::statement select_product{
+    "product_find",
+    "select p.id, p.name, p.description, p.price, p.type, p.is_active, p.is_limited, p.per_user_limit,"
+    " p.sale_starts_at, p.sale_ends_at, s.supply - s.sold"
+    " from products p left join product_stock s on s.product_id = p.id"
+    " where p.id = $1"};
+
+inline constexpr pg::statement select_product_page{
+    "product_list",
+    "select p.id, p.name, p.description, p.price, p.type, p.is_active, p.is_limited, p.per_user_limit,"
+    " p.sale_starts_at, p.sale_ends_at, s.supply - s.sold"
+    " from products p left join product_stock s on s.product_id = p.id"
+    " where p.id > $1 and ($2::boolean is null or p.is_active = $2)"
+    " order by p.id limit $3"};
+
+inline constexpr pg::statement select_scarce{
+    "product_scarce",
+    "select p.id, s.supply - s.sold, count(*) over () from products p join product_stock s on s.product_id = p.id"
+    " where p.is_active and p.is_limited and s.supply is not null order by 2, 1 limit $1"};
+
+inline domain::product read_product(const pg::rows& result, int row) {
+  domain::product p;
+  p.terms.id = product_id{result.int64(row, 0)};
+  p.name = std::string{result.text(row, 1)};
+  p.description = std::string{result.text(row, 2)};
+  p.terms.price = domain::credits{result.int64(row, 3)};
+  p.terms.type = static_cast<domain::product_type>(result.int16(row, 4));
+  p.terms.is_active = result.boolean(row, 5);
+  p.terms.is_limited = result.boolean(row, 6);
+  p.terms.per_user_limit = result.optional_int64(row, 7);
+  p.terms.sale_starts_at = result.optional_time(row, 8);
+  p.terms.sale_ends_at = result.optional_time(row, 9);
+  p.stock = result.optional_int64(row, 10);
+  return p;
+}
+
+inline error sale_ends_too_early() {
+  error refusal{errc::validation_failed};
+  refusal.fields.push_back(
+      {.pointer = "#/sale_ends_at", .code = "after", .detail = "must be after sale_starts_at", .params = {}});
+  return refusal;
+}
+
+/// Begins the frame of a change: locks the product and looks at it. Refused, the frame is undone.
+inline net::task<result<void>> check_product(pg::connection& db, write_frame frame, product_id id,
+                                             const product_condition& allows, net::deadline until) {
+  pg::pipeline statements;
+  statements.add(frame.begin());
+  statements.add(lock_product, pg::params::of(id));
+  statements.add(lock_stock, pg::params::of(id));
+  statements.add(select_product, pg::params::of(id));
+  const std::vector<pg::rows> results = co_await db.run(std::move(statements), until);
+  const pg::rows& found = results.back();
+  if (!found.empty() && allows(read_product(found, 0))) {
+    co_return result<void>{};
+  }
+  const errc why = found.empty() ? errc::product_not_found : errc::precondition_failed;
+  co_await frame.undo(db, until);
+  co_return std::unexpected(error{why});
+}
+
+/// Runs statements in their frame that write one product and read it in the last but one. A clash of names and a sale
+/// that would end before it starts are refusals. `id` with `allows`: what has to be checked before.
+inline net::task<result<domain::product>> write_product(pg::connection& db, write_frame frame, pg::pipeline statements,
+                                                        net::deadline until, product_id id = {},
+                                                        product_condition allows = {}) {
+  std::optional<pg::error> failure;
+  try {
+    if (allows) {
+      result<void> allowed = co_await check_product(db, frame, id, allows, until);
+      if (!allowed) {
+        co_return std::unexpected(std::move(allowed).error());
+      }
+    }
+    const std::vector<pg::rows> results = co_await db.run(std::move(statements), until);
+    const pg::rows& written = results.at(results.size() - 2);
+    if (written.empty()) {
+      co_return std::unexpected(error{errc::product_not_found});
+    }
+    co_return read_product(written, 0);
+  } catch (const pg::error& e) {
+    failure.emplace(e);
+  }
+  if (failure->connection_usable()) {
+    co_await frame.undo(db, until);
+  }
+  if (failure->state() == pg::sqlstate::unique_violation) {
+    co_return std::unexpected(error{errc::name_taken});
+  }
+  if (failure->state() == pg::sqlstate::check_violation) {
+    co_return std::unexpected(sale_ends_too_early());
+  }
+  throw *failure;
+}
+
+/// Whether a member is changed, and to what.
+template <typename T>
+void add_change(pg::params& with, const std::optional<std::optional<T>>& change) {
+  with.add(change.has_value()).add(change.value_or(std::nullopt));
+}
+
+}  // namespace detail
+
+/// Inserts a product; its id is ignored and chosen here. Refusal: name_taken.
+inline net::task<result<domain::product>> insert_product(pg::connection& db, domain::product p, net::deadline until) {
+  pg::params with;
+  with.add(p.name).add(p.description).add(p.terms.price);
+  with.add(static_cast<std::int16_t>(p.terms.type)).add(p.terms.is_active).add(p.stock.has_value());
+  with.add(p.terms.per_user_limit).add(p.terms.sale_starts_at).add(p.terms.sale_ends_at);
+  const write_frame frame{db};
+  pg::pipeline statements;
+  statements.add(frame.begin());
+  statements.add(detail::insert_product_row, std::move(with));
+  if (p.stock) {
+    statements.add(detail::insert_stock, pg::params::of(*p.stock));
+  }
+  statements.add(detail::select_inserted);
+  statements.add(frame.end());
+  return detail::write_product(db, frame, std::move(statements), until);
+}
+
+/// Changes a product in one transaction and gives it as it is then. A new stock waits for the batches that are selling
+/// the product. `allows` may be empty; else nothing that it looks at changes between its look and the commit, for a
+/// round trip more. Refusals: product_not_found, precondition_failed, name_taken, validation_failed when the sale would
+/// not end after its start.
+inline net::task<result<domain::product>> update_product(pg::connection& db, product_id id, product_changes changes,
+                                                         product_condition allows, net::deadline until) {
+  const write_frame frame{db};
+  pg::pipeline statements;
+  if (!allows) {
+    statements.add(frame.begin());
+    statements.add(detail::lock_product, pg::params::of(id));
+  }
+  if (changes.stock) {
+    statements.add(detail::set_stock, pg::params::of(id, *changes.stock));
+  }
+  pg::params with;
+  with.add(id).add(changes.name).add(changes.description).add(changes.price).add(changes.is_active);
+  with.add(changes.stock.has_value()).add(changes.stock.value_or(std::nullopt).has_value());
+  detail::add_change(with, changes.per_user_limit);
+  detail::add_change(with, changes.sale_starts_at);
+  detail::add_change(with, changes.sale_ends_at);
+  statements.add(detail::update_row, std::move(with));
+  statements.add(detail::select_product, pg::params::of(id));
+  statements.add(frame.end());
+  return detail::write_product(db, frame, std::move(statements), until, id, std::move(allows));
+}
+
+/// The product, or nullopt.
+inline net::task<std::optional<domain::product>> find_product(pg::connection& db, product_id id, net::deadline until) {
+  pg::params with;
+  with.add(id);
+  const pg::rows found = co_await db.query(detail::select_product, std::move(with), until);
+  if (found.empty()) {
+    co_return std::nullopt;
+  }
+  co_return detail::read_product(found, 0);
+}
+
 /// With at most `limit` of them in `least`.
-net::task<scarce_products> list_scarce(pg::connection& db, std::int64_t limit, net::deadline until);
+inline net::task<scarce_products> list_scarce(pg::connection& db, std::int64_t limit, net::deadline until) {
+  const pg::rows found = co_await db.query(detail::select_scarce, pg::params::of(limit), until);
+  scarce_products scarce;
+  for (int row = 0; row < found.size(); ++row) {
+    scarce.all = found.int64(row, 2);
+    scarce.least.emplace_back(product_id{found.int64(row, 0)}, found.int64(row, 1));
+  }
+  co_return scarce;
+}
 
 /// Up to `limit` products with an id above `after`, by id; only those whose is_active is `active` if it is set.
-net::task<std::vector<domain::product>> list_products(pg::connection& db, product_id after, std::optional<bool> active,
-                                                      std::int64_t limit, net::deadline until);
+inline net::task<std::vector<domain::product>> list_products(pg::connection& db, product_id after,
+                                                             std::optional<bool> active, std::int64_t limit,
+                                                             net::deadline until) {
+  pg::params with;
+  with.add(after).add(active).add(limit);
+  const pg::rows found = co_await db.query(detail::select_product_page, std::move(with), until);
+  std::vector<domain::product> page;
+  page.reserve(static_cast<std::size_t>(found.size()));
+  for (int row = 0; row < found.size(); ++row) {
+    page.push_back(detail::read_product(found, row));
+  }
+  co_return page;
+}
 
 }  // namespace coffer::store
