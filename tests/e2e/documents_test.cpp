@@ -1,4 +1,6 @@
 // What the server says about itself to people and programs: /docs, /problems, and that no link leads nowhere.
+#include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -31,31 +33,78 @@ std::vector<std::string> subjects(const std::string& report) {
   return all;
 }
 
-}  // namespace
-
-TEST_CASE("the README's requests and replies are one session with a server that was just seeded") {
-  const test::database db;
-  REQUIRE(test::run_coffer({"seed"}, {{"DATABASE_URL", db.url()}}).exit_code == 0);
-  const test::server_process server{db};
-  std::vector<std::string> play{"python3", "-B", (test::source_root() / "script/lib/session.py").string(),
-                                (test::source_root() / "README.md").string()};
-  if (std::getenv("COFFER_TEST_WRITE_README") != nullptr) {  // NOLINT(concurrency-mt-unsafe): one thread
-    play.emplace_back("--write");
-  }
-  const auto played = test::run(std::move(play), {{"COFFER_API", "http://127.0.0.1:" + std::to_string(server.port())}});
-  INFO(played.out << played.err << "The replies that came are written into the README by\n"
-                  << "  COFFER_TEST_WRITE_README=1 script/test --filter \"the README's requests*\" e2e");
-  CHECK(played.exit_code == 0);
+std::string text_of(const char* document) {
+  std::ostringstream text;
+  text << std::ifstream{test::source_root() / document}.rdbuf();
+  return text.str();
 }
 
-TEST_CASE("the README shows what doctor looks at") {
+std::string local_url(std::uint16_t port) { return "http://127.0.0.1:" + std::to_string(port); }
+
+/// Whether `text` has this method with this path, and not only with a longer one.
+bool names(const std::string& text, const std::string& endpoint) {
+  for (std::size_t at = text.find(endpoint); at != std::string::npos; at = text.find(endpoint, at + 1)) {
+    const std::size_t end = at + endpoint.size();
+    if (end == text.size() || std::string_view{" ,\n`."}.find(text[end]) != std::string_view::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("the requests and replies of README and API reference are each one session with a server just seeded") {
+  for (const char* document : {"README.md", "docs/API.md"}) {
+    CAPTURE(document);
+    const test::database db;
+    REQUIRE(test::run_coffer({"seed"}, {{"DATABASE_URL", db.url()}}).exit_code == 0);
+    const test::server_process server{db};
+    std::vector<std::string> play{"python3", "-B", (test::source_root() / "script/lib/session.py").string(),
+                                  (test::source_root() / document).string()};
+    if (std::getenv("COFFER_TEST_WRITE_REPLIES") != nullptr) {  // NOLINT(concurrency-mt-unsafe): one thread
+      play.emplace_back("--write");
+    }
+    const auto played = test::run(
+        std::move(play), {{"COFFER_API", local_url(server.port())}, {"COFFER_ADMIN", local_url(server.admin_port())}});
+    INFO(played.out << played.err << "The replies that came are written into the documents by\n"
+                    << "  COFFER_TEST_WRITE_REPLIES=1 script/test --filter 'the requests and replies of*' e2e");
+    CHECK(played.exit_code == 0);
+  }
+}
+
+TEST_CASE("README and API reference name every path of the API with its methods, and the reference every error code") {
+  const test::database db;
+  const test::server_process server{db};
+  auto client = server.client();
+  const std::string readme = text_of("README.md");
+  const std::string reference = text_of("docs/API.md");
+  const auto document = client.get("/openapi.json").json();
+  for (const auto& [path, methods] : document["paths"].members()) {
+    if (path.starts_with("/docs/")) {
+      continue;  // what the page /docs loads
+    }
+    for (std::string method : methods.names()) {
+      std::transform(method.begin(), method.end(), method.begin(),
+                     [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+      CAPTURE(method, path);
+      CHECK(names(readme, method + " " + path));
+      CHECK(names(reference, method + " " + path));
+    }
+  }
+  const auto problems = client.get("/problems").json();
+  for (const auto& item : problems["items"].elements()) {
+    CAPTURE(item["code"].text());
+    CHECK(reference.find("`" + item["code"].text() + "`") != std::string::npos);
+  }
+}
+
+TEST_CASE("the operations guide shows what doctor looks at") {
   const test::database db;
   const auto run = test::run_coffer({"doctor", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"},
                                     {{"DATABASE_URL", db.url()}, {"REDIS_URL", "none"}});
-  std::ostringstream readme;
-  readme << std::ifstream{test::source_root() / "README.md"}.rdbuf();
-  const std::string text = readme.str();
-  const std::size_t begin = text.find("coffer doctor  ");
+  const std::string text = text_of("docs/OPERATIONS.md");
+  const std::size_t begin = text.find("## Doctor");
   CHECK(subjects(text.substr(begin, text.find("A server with these settings", begin) - begin)) == subjects(run.out));
 }
 
