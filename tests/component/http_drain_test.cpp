@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/http_client.hpp"
 #include "support/http_service.hpp"
 
@@ -20,10 +21,7 @@ constexpr const char* get_echo = "GET /echo HTTP/1.1\r\nHost: h\r\n\r\n";
 bool says_close(const test::http_response& r) { return r.header("connection") == "close"; }
 
 bool waits_for_handled(const test::http_service& service, int count) {
-  for (int i = 0; i < 1000 && service.handled() < count; ++i) {
-    std::this_thread::sleep_for(2ms);
-  }
-  return service.handled() >= count;
+  return test::eventually(2s, [&] { return service.handled() >= count; });
 }
 
 }  // namespace

@@ -4,9 +4,9 @@
 #include <fstream>
 #include <regex>
 #include <string>
-#include <thread>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/http_client.hpp"
 #include "support/http_service.hpp"
 
@@ -63,9 +63,7 @@ TEST_CASE("a body that answers have in common is not copied for those who do not
     slow.back().connect();
     slow.back().send_raw("GET /shared?" + std::to_string(size) + " HTTP/1.1\r\nHost: h\r\n\r\n");
     test::http_client other{service.port()};
-    while (service.handled() <= 2 * i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds{1});
-    }
+    REQUIRE(test::eventually(std::chrono::seconds{10}, [&] { return service.handled() > 2 * i; }));
     REQUIRE(other.get("/echo").status == 200);
     if (i == 0) {
       before = resident_bytes();

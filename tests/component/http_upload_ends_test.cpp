@@ -8,6 +8,7 @@
 
 #include "coffer/base/metrics.hpp"
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/http_client.hpp"
 #include "support/http_service.hpp"
 
@@ -46,10 +47,7 @@ std::size_t send_until_blocked(const test::http_client& client, std::size_t most
 }
 
 bool waits_for_taken(const test::http_service& service, std::size_t bytes) {
-  for (int i = 0; i < 1000 && service.taken() < bytes; ++i) {
-    std::this_thread::sleep_for(2ms);
-  }
-  return service.taken() >= bytes;
+  return test::eventually(2s, [&] { return service.taken() >= bytes; });
 }
 
 constexpr std::size_t much = 64 * 1024 * 1024;

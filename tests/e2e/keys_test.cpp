@@ -11,6 +11,7 @@
 #include "coffer/auth/api_key.hpp"
 #include "support/catch.hpp"
 #include "support/credentials.hpp"
+#include "support/eventually.hpp"
 #include "support/shop.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/token_maker.hpp"
@@ -24,13 +25,9 @@ namespace {
 
 /// Asks until the status is there: a refresh takes its time.
 bool becomes(test::http_client& client, const test::header_list& headers, int status) {
-  for (int i = 0; i < 200; ++i) {
-    if (client.get("/products", headers).status == status) {
-      return true;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds{25});
-  }
-  return false;
+  const std::chrono::milliseconds pause{25};
+  return test::eventually(
+      std::chrono::seconds{5}, [&] { return client.get("/products", headers).status == status; }, pause);
 }
 
 /// What each operation needs, as the contract of the keys has it; independent of the server's own table.
@@ -390,10 +387,7 @@ TEST_CASE("an upload ends with the key that began it, also long after its reques
   const auto granted = [&db] {
     return db.integer("select count(*) from transactions where idempotency_key = 'first'");
   };
-  for (int i = 0; i < 400 && granted() == 0; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds{5});
-  }
-  REQUIRE(granted() == 1);
+  REQUIRE(test::eventually(std::chrono::seconds{2}, [&] { return granted() == 1; }));
   REQUIRE(client.request("DELETE", fmt::format("/keys/{}", id), admin).status == 200);
   if (late) {
     // Nobody asks for the key before the upload does, so that only the database can tell.

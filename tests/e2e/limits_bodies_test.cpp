@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/read_ahead.hpp"
 #include "support/server_process.hpp"
 #include "support/shop.hpp"
@@ -16,10 +17,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const std::string fields = "Host: h\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+const std::string chunked_fields = "Host: h\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
 constexpr std::size_t block_limit = 16 * 1024;
 
-std::string chunked(const std::string& framed) { return "POST /users HTTP/1.1\r\n" + fields + framed; }
+std::string chunked(const std::string& framed) { return "POST /users HTTP/1.1\r\n" + chunked_fields + framed; }
 
 std::string chunk(const std::string& data, const std::string& extension = "") {
   return fmt::format("{:x}{}\r\n{}\r\n", data.size(), extension, data);
@@ -62,7 +63,7 @@ std::string purchase(const test::shop& s, std::int64_t user, std::size_t block =
 
 TEST_CASE("chunked bodies are served at their limits and refused beyond them") {
   test::shop s;
-  const std::size_t extension = block_limit - fields.size();
+  const std::size_t extension = block_limit - chunked_fields.size();
   const std::vector<framing> table = {
       {"a body at its limit", chunked(chunk(padded_user(block_limit)) + "0\r\n\r\n"), 201, ""},
       {"a body beyond it", chunked(chunk(padded_user(block_limit + 1))), 413, "content_too_large"},
@@ -125,10 +126,11 @@ TEST_CASE("a client that takes no answers is reset, and others are served meanwh
   }
   slow.send_raw(requests);
   const std::string series = R"(coffer_http_timeouts_total{kind="write"})";
-  const auto end = std::chrono::steady_clock::now() + 10s;
-  while (s.server.metric(series).value_or(0) < 1 && std::chrono::steady_clock::now() < end) {
+  const auto counted = [&] {
     REQUIRE(s.client.get("/livez").status == 200);
-  }
+    return s.server.metric(series).value_or(0) >= 1;
+  };
+  CHECK(test::eventually(10s, counted));
   CHECK(s.server.metric(series) == 1);
 }
 

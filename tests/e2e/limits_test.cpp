@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/parallel.hpp"
 #include "support/server_process.hpp"
 #include "support/shop.hpp"
@@ -206,10 +207,7 @@ TEST_CASE("a lane's queue is bounded: what does not fit is refused and was not d
   blocker.query("select 1 from users where id = $1 for update", {std::to_string(s.user)});
   std::atomic<int> refused = 0;
   std::jthread release{[&] {
-    const auto end = std::chrono::steady_clock::now() + 800ms;
-    while (refused < 10 && std::chrono::steady_clock::now() < end) {
-      std::this_thread::sleep_for(5ms);
-    }
+    [[maybe_unused]] const bool full = test::eventually(800ms, [&] { return refused >= 10; });
     blocker.query("rollback");
   }};
   const auto codes = test::parallel_map(16, [&](std::size_t) {

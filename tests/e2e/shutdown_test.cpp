@@ -13,6 +13,7 @@
 
 #include "coffer/http/limits.hpp"
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/parallel.hpp"
 #include "support/server_process.hpp"
 #include "support/shop.hpp"
@@ -169,10 +170,7 @@ TEST_CASE("a server that is told to end answers every request it has received, a
   std::atomic<clock_type::time_point> told = clock_type::time_point::max();
   std::atomic<int> bought = 0;
   std::jthread stopper{[&] {
-    const auto end = clock_type::now() + 20s;
-    while (bought < 200 && clock_type::now() < end) {
-      std::this_thread::sleep_for(1ms);
-    }
+    [[maybe_unused]] const bool busy = test::eventually(20s, [&] { return bought >= 200; }, 1ms);
     told = clock_type::now();
     s.server.signal(15);
   }};

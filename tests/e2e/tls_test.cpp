@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/parallel.hpp"
 #include "support/shop.hpp"
 #include "support/tls_link.hpp"
@@ -38,10 +39,7 @@ struct secured {
   /// Whether so many handshakes have ended in that way. A client may know of an end before it is counted.
   bool handshakes(const std::string& outcome, int expected) const {
     const auto counted = [&] { return server.metric("coffer_tls_handshakes_total{outcome=\"" + outcome + "\"}"); };
-    for (int i = 0; i < 200 && counted() < expected; ++i) {
-      std::this_thread::sleep_for(10ms);
-    }
-    return counted() == expected;
+    return test::eventually(2s, [&] { return counted() >= expected; }) && counted() == expected;
   }
 
   test::temporary_folder folder;
@@ -61,13 +59,7 @@ std::string subject_of(const test::server_process& server) {
 }
 
 bool becomes(const test::server_process& server, const std::string& subject) {
-  for (int i = 0; i < 200; ++i) {
-    if (subject_of(server) == subject) {
-      return true;
-    }
-    std::this_thread::sleep_for(25ms);
-  }
-  return false;
+  return test::eventually(5s, [&] { return subject_of(server) == subject; }, 25ms);
 }
 
 std::string why_not(test::http_client client, test::tls_wishes how) {

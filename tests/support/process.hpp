@@ -53,6 +53,9 @@ class process {
   std::shared_ptr<state> state_;
 };
 
+/// Whether a text (what a program wrote, a body) has that part.
+inline bool says(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
 /// The first credential that a text shows, or "": a whole key, a player's token, a password in a URL. No program may
 /// write one to its log.
 std::string credential_in(const std::string& text);
