@@ -15,8 +15,8 @@
 #include <fmt/ostream.h>
 
 #include "support/database.hpp"
-#include "support/eventually.hpp"
 #include "support/pg_environment.hpp"
+#include "support/postgres_server.hpp"
 
 namespace coffer::test {
 
