@@ -25,7 +25,8 @@ def exists(root, base, name):
 
 def violations(root):
     root = pathlib.Path(root)
-    documents = [*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("bench/*.md"), *root.glob("tests/*/*.md")]
+    documents = [*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("bench/*.md"), *root.glob("tests/*.md"),
+                 *root.glob("tests/*/*.md")]
     found = []
     for document in sorted(documents):
         name = document.relative_to(root).as_posix()

@@ -76,7 +76,7 @@ finish() {
   local name=$1 report=$scratch/$1.report status=0 ok wrong left started case
   wait "${running[$name]}" || status=$?
   end_program "$name"
-  if [ -f "$scratch/$name.output" ]; then cat -- "$scratch/$name.output" >&2; fi
+  if [ -f "$scratch/$name.output" ]; then grep -v "^Filters: " "$scratch/$name.output" >&2 || true; fi
   ok=$(count passed "$report") wrong=$(count failed "$report") left=$(count skipped "$report")
   started=$(count start "$report")
   while IFS= read -r case; do failures+=("$name: $case"); done < <(sed -n 's/^failed //p' "$report")
@@ -100,34 +100,47 @@ run() { begin "$@" && finish "$1"; }
 # wait for servers are dealt to a process for each core, at most four, which show at their end what they printed; cases
 # with the tag [alone] run behind them.
 run_cases() {
-  local name=$1 limit=$2 program=$3 spec=$4 list=$scratch/$1.list processes n
+  local name=$1 limit=$2 binary=$3 spec=$4 list=$scratch/$1.list processes n shares=()
   processes=$(nproc)
   if [ "$processes" -gt 4 ]; then processes=4; fi
   case $name in unit | component) processes=1 ;; esac
-  cases_of "$program" '[alone]' > "$list.marked"
-  cases_of "$program" ${spec:+"$spec"} > "$list"
+  cases_of "$binary" '[alone]' > "$list.marked"
+  cases_of "$binary" ${spec:+"$spec"} > "$list"
   # The last: nothing matches, or the program does not even start.
   if [ "$processes" = 1 ] || ! [ -s "$list" ]; then
-    begin "$name" "$limit" "$program" ${spec:+"$spec"} && finish "$name" "$spec"
+    begin "$name" "$limit" "$binary" ${spec:+"$spec"} && finish "$name" "$spec"
     return
   fi
+  rm -f "$list".[0-9]
   grep -vxFf "$list.marked" "$list" | awk -v list="$list" -v n="$processes" '{ print > (list "." NR % n + 1) }'
   for n in $(seq "$processes"); do
-    [ -f "$list.$n" ] || continue
-    begin "$name.$n" "$limit" "$program" --input-file "$list.$n" 2> "$scratch/$name.$n.output"
+    if [ -f "$list.$n" ]; then shares+=("$n"); fi
   done
-  for n in $(seq "$processes"); do
-    if [ -f "$list.$n" ]; then finish "$name.$n"; fi
+  for n in "${shares[@]}"; do
+    begin "$name.$n" "$limit" "$binary" --input-file "$list.$n" 2> "$scratch/$name.$n.output"
   done
-  if grep -xFf "$list.marked" "$list" > "$list.alone"; then run "$name.alone" "$limit" "$program" --input-file "$list.alone"; fi
+  for n in "${shares[@]}"; do finish_share "$name.$n" "$list.$n"; done
+  if grep -xFf "$list.marked" "$list" > "$list.alone"; then
+    begin "$name.alone" "$limit" "$binary" --input-file "$list.alone" && finish_share "$name.alone" "$list.alone"
+  fi
+}
+# As finish; and a case of the list that was not even started is a failure.
+finish_share() {  # NAME LIST
+  local before=$failed dealt ran
+  finish "$1"
+  dealt=$(wc -l < "$2") ran=$(count start "$scratch/$1.report")
+  if [ "$failed" = "$before" ] && [ "$ran" != "$dealt" ]; then
+    failed=$((failed + 1))
+    failures+=("$1: only $ran of $dealt test cases ran")
+  fi
 }
 # The names of test cases as --input-file takes them: Catch2 2 has an option for it (and an exit status that is their
 # number), Catch2 3 another.
-cases_of() {  # PROGRAM [SPEC]
-  { "$1" --list-test-names-only "${@:2}" 2> /dev/null || true; } | sed '/^$/d; s/["\\]/\\&/g' > "$scratch/cases"
-  [ -s "$scratch/cases" ] || "$1" --list-tests --verbosity quiet "${@:2}" 2> /dev/null | sed '/^$/d; s/["\\]/\\&/g' \
-    > "$scratch/cases" || true
-  cat -- "$scratch/cases"
+cases_of() {  # BINARY [SPEC]
+  local names
+  names=$("$1" --list-test-names-only "${@:2}" 2> /dev/null) || true
+  [ -n "$names" ] || names=$("$1" --list-tests --verbosity quiet "${@:2}" 2> /dev/null) || true
+  sed '/^$/d; s/[",\\]/\\&/g' <<< "$names"
 }
 
 # The last line of each of the scripts, and its status.

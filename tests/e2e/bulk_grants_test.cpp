@@ -15,6 +15,7 @@
 #include "support/eventually.hpp"
 #include "support/exchange_log.hpp"
 #include "support/process.hpp"
+#include "support/raw_request.hpp"
 #include "support/shop.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -78,9 +79,8 @@ std::string summary(const test::json_value& last) {
 }
 
 std::string head_of(std::size_t size, const std::string& query = {}) {
-  return fmt::format(
-      "POST /grants/bulk{} HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n",
-      query, size);
+  return test::raw_request("POST /grants/bulk" + query,
+                           {{"Content-Type", "application/x-ndjson"}, {"Content-Length", std::to_string(size)}});
 }
 
 /// Lines of `width` bytes that are refused without the database.

@@ -12,6 +12,7 @@
 #include "support/catch.hpp"
 #include "support/credentials.hpp"
 #include "support/eventually.hpp"
+#include "support/raw_request.hpp"
 #include "support/shop.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/token_maker.hpp"
@@ -377,13 +378,11 @@ TEST_CASE("an upload ends with the key that began it, also long after its reques
   const auto line = [user](const char* key) {
     return fmt::format(R"({{"user_id":{},"credits":7,"reason":"gift","idempotency_key":"{}"}})", user, key) + "\n";
   };
-  const auto chunk = [](const std::string& data) { return fmt::format("{:x}\r\n{}\r\n", data.size(), data); };
   auto upload = server.client();
   upload.connect();
-  upload.send_raw(fmt::format("POST /grants/bulk HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-ndjson\r\n"
-                              "Authorization: Bearer {}\r\nTransfer-Encoding: chunked\r\n\r\n",
-                              mine) +
-                  chunk(line("first")));
+  test::header_list fields = bearer(mine);
+  fields.emplace_back("Content-Type", "application/x-ndjson");
+  upload.send_raw(test::chunked_request("POST /grants/bulk", test::chunk(line("first")), fields));
   const auto granted = [&db] {
     return db.integer("select count(*) from transactions where idempotency_key = 'first'");
   };
@@ -395,7 +394,7 @@ TEST_CASE("an upload ends with the key that began it, also long after its reques
   } else {
     REQUIRE(becomes(client, bearer(mine), 401));
   }
-  upload.send_raw(chunk(line("second")) + "0\r\n\r\n");
+  upload.send_raw(test::chunk(line("second")) + "0\r\n\r\n");
   const auto answer = upload.read_response();
   CHECK(answer.status == 200);
   CHECK(answer.body.find(R"("line":1,"status":201)") != std::string::npos);

@@ -9,6 +9,7 @@
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
 #include "support/parallel.hpp"
+#include "support/raw_request.hpp"
 #include "support/server_process.hpp"
 #include "support/shop.hpp"
 
@@ -139,7 +140,7 @@ TEST_CASE("clients beyond the limit wait in the backlog until one goes") {
   REQUIRE(third.get("/livez").status == 200);
   auto fourth = s.server.client();
   fourth.connect();
-  fourth.send_raw("GET /livez HTTP/1.1\r\nHost: h\r\n\r\n");
+  fourth.send_raw(test::raw_request("GET /livez"));
   fourth.set_timeout(300ms);
   CHECK_THROWS_AS(fourth.read_response(), test::http_failure);
   second.close();
@@ -160,7 +161,7 @@ TEST_CASE("a server with few open files serves as many clients as those leave, a
   for (int i = 0; i < 3; ++i) {
     waiting.push_back(server.client());
     waiting.back().connect();
-    waiting.back().send_raw("GET /livez HTTP/1.1\r\nHost: h\r\n\r\n");
+    waiting.back().send_raw(test::raw_request("GET /livez"));
     waiting.back().set_timeout(300ms);
   }
   // What is left is enough for whatever else the server needs.
@@ -188,7 +189,7 @@ TEST_CASE("the admin listener serves few at once, and those who wait there keep 
   }
   auto waiting = s.server.admin();
   waiting.connect();
-  waiting.send_raw("GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+  waiting.send_raw(test::raw_request("GET /metrics"));
   waiting.set_timeout(300ms);
   CHECK_THROWS_AS(waiting.read_response(), test::http_failure);
   CHECK(s.server.client().get("/livez").status == 200);
@@ -234,7 +235,8 @@ TEST_CASE("many requests on one connection are answered in order, however far th
   std::jthread sender{[&client] {
     std::string requests;
     for (int i = 0; i < 3000; ++i) {
-      requests += fmt::format("GET /users/{} HTTP/1.1\r\nHost: h\r\nX-Request-Id: number-{}\r\n\r\n", i + 1, i);
+      requests +=
+          test::raw_request(fmt::format("GET /users/{}", i + 1), {{"X-Request-Id", fmt::format("number-{}", i)}});
     }
     client.send_raw(requests);
   }};

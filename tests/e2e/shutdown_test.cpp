@@ -15,6 +15,7 @@
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
 #include "support/parallel.hpp"
+#include "support/raw_request.hpp"
 #include "support/server_process.hpp"
 #include "support/shop.hpp"
 
@@ -79,10 +80,8 @@ class buyer {
   std::string next_purchase() {
     keys_.push_back(fmt::format("{}-{}", name_, ++made_));
     const auto body = fmt::format(R"({{"user_id":{}}})", shop_.user);
-    return fmt::format(
-        "POST /products/{}/purchase HTTP/1.1\r\nHost: h\r\nIdempotency-Key: {}\r\nContent-Type: application/json\r\n"
-        "Content-Length: {}\r\n\r\n{}",
-        shop_.product, keys_.back(), body.size(), body);
+    return test::raw_request(fmt::format("POST /products/{}/purchase", shop_.product),
+                             {{"Idempotency-Key", keys_.back()}, {"Content-Type", "application/json"}}, body);
   }
 
   /// One piece of purchases and their answers. False when the connection is over.

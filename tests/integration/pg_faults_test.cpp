@@ -8,6 +8,8 @@
 #include "support/pg_environment.hpp"
 #include "support/run_task.hpp"
 
+namespace pg_faults_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 using pg::params;
@@ -244,3 +246,5 @@ TEST_CASE("the proxy cuts and stalls at a byte, refuses, and heals") {
   proxy.heal();
   CHECK(pg_session{how}.ask("select 'healed'") == "healed");
 }
+
+}  // namespace pg_faults_test

@@ -12,6 +12,8 @@
 #include "support/temporary_folder.hpp"
 #include "support/tls_link.hpp"
 
+namespace redis_client_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 
@@ -417,3 +419,5 @@ TEST_CASE("a client that goes ends what waits for it") {
   CHECK(called == "(unavailable)");
   CHECK(posted == "(unavailable)");
 }
+
+}  // namespace redis_client_test

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,6 +23,9 @@ std::string required_env(const char* name);
 
 /// The built binary, from COFFER_BINARY (set by Meson's test runner), else build/coffer beside the test program.
 std::string coffer_binary();
+
+/// The folder with README.md, script/ and docs/, for tests that hold them against the server.
+std::filesystem::path source_root();
 
 /// A running program. Its stdout and stderr are collected as they come. Killed, with SIGKILL, by the destructor and
 /// when the test program dies. Thread-safe.

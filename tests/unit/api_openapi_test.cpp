@@ -12,6 +12,8 @@
 #include "support/catch.hpp"
 #include "support/json_value.hpp"
 
+namespace api_openapi_test {
+
 using namespace coffer;
 using coffer::test::json_value;
 
@@ -290,3 +292,5 @@ TEST_CASE("the words of the documents are the domain's") {
     CHECK(to_string(static_cast<domain::product_type>(i + 1)) == api::product_types[i]);
   }
 }
+
+}  // namespace api_openapi_test
