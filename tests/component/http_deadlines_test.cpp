@@ -11,6 +11,7 @@
 #include "support/catch.hpp"
 #include "support/http_client.hpp"
 #include "support/http_service.hpp"
+#include "support/raw_request.hpp"
 #include "support/read_ahead.hpp"
 
 using namespace coffer;
@@ -30,8 +31,6 @@ double timeouts(const char* kind) {
                                {{"kind", kind}})
       .value();
 }
-
-constexpr const char* get_echo = "GET /echo HTTP/1.1\r\nHost: h\r\n\r\n";
 
 class stopwatch {
  public:
@@ -112,7 +111,7 @@ TEST_CASE("a client that does not read its answer is reset, and others are serve
   const double before = timeouts("write");
   test::http_client slow{service.port()};
   slow.connect();
-  slow.send_raw("GET /size?20000000 HTTP/1.1\r\nHost: h\r\n\r\n");
+  slow.send_raw(test::raw_request("GET /size?20000000"));
   test::http_client other{service.port()};
   for (int i = 0; i < 20; ++i) {
     REQUIRE(other.get("/echo").status == 200);
@@ -129,7 +128,7 @@ TEST_CASE("a slow reader that makes progress gets everything") {
   test::http_client client{service.port()};
   client.connect();
   constexpr std::size_t size = 16'000'000;
-  client.send_raw("GET /size?16000000 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  client.send_raw(test::raw_request("GET /size?16000000", {{"Connection", "close"}}));
   std::size_t total = 0;
   std::string piece(400'000, '\0');
   for (bool open = true; open;) {
@@ -147,11 +146,11 @@ TEST_CASE("a client is idle only when it has taken its answer") {
   const test::http_service service{most};
   test::http_client slow{service.port()};
   slow.connect();
-  slow.send_raw("GET /size?20000000 HTTP/1.1\r\nHost: h\r\n\r\n");
+  slow.send_raw(test::raw_request("GET /size?20000000"));
   std::this_thread::sleep_for(600ms);
   CHECK(slow.read_response().body.size() == 20'000'000);
   std::this_thread::sleep_for(50ms);
-  slow.send_raw("GET /echo HTTP/1.1\r\nHost: h\r\n\r\n");
+  slow.send_raw(test::get_echo);
   CHECK(slow.read_response().status == 200);
 }
 
@@ -169,7 +168,7 @@ TEST_CASE("a connection that idles keeps no room of a large answer") {
   std::vector<char> piece(64 * 1024);
   const double before = in_use();
   for (auto& client : clients) {
-    client.send_raw("GET /size?1000000 HTTP/1.1\r\nHost: h\r\n\r\n");
+    client.send_raw(test::raw_request("GET /size?1000000"));
     for (std::size_t total = 0; total < 1'000'000;) {  // kept nowhere
       const ssize_t got = ::recv(client.native(), piece.data(), piece.size(), MSG_DONTWAIT);
       REQUIRE((got > 0 || (got < 0 && errno == EAGAIN)));
@@ -185,7 +184,7 @@ TEST_CASE("clients that reset their connections leave nothing behind") {
   for (int i = 0; i < 20; ++i) {
     test::http_client client{service.port()};
     client.connect();
-    client.send_raw(i % 2 == 0 ? "GET /wait?50 HTTP/1.1\r\nHost: h\r\n\r\n" : "GET /wait?50 HTTP/1.1\r\nHo");
+    client.send_raw(i % 2 == 0 ? test::raw_request("GET /wait?50") : "GET /wait?50 HTTP/1.1\r\nHo");
     client.close(true);
   }
   CHECK(service.wait_for_connections(0));
@@ -202,11 +201,11 @@ TEST_CASE("a pipelining client is not read ahead of without limit") {
   test::http_client client{service.port()};
   client.connect();
   // While the first request runs the rest piles up, so that there is something to read behind the second's head.
-  const std::string first = "GET /wait?300 HTTP/1.1\r\nHost: h\r\n\r\n";
+  const std::string first = test::raw_request("GET /wait?300");
   const std::string second = "GET /wait?2000 HTTP/1.1\r\nHost: h\r\nX: " + std::string(65'800, 'x') + "\r\n\r\n";
   client.send_raw(first + second);
   constexpr std::size_t everything = 64'000'000;
-  const std::size_t more = test::send_until_full(client, get_echo, everything);
+  const std::size_t more = test::send_until_full(client, test::get_echo, everything);
   CHECK(more < everything);
   const std::size_t read = test::read_by_peer(client, first.size() + second.size() + more);
   REQUIRE(service.handled() == 2);

@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/http_client.hpp"
 #include "support/http_service.hpp"
+#include "support/raw_request.hpp"
 
 using namespace coffer;
 using namespace std::chrono_literals;
@@ -15,15 +17,10 @@ using test::http_failure;
 
 namespace {
 
-constexpr const char* get_echo = "GET /echo HTTP/1.1\r\nHost: h\r\n\r\n";
-
 bool says_close(const test::http_response& r) { return r.header("connection") == "close"; }
 
 bool waits_for_handled(const test::http_service& service, int count) {
-  for (int i = 0; i < 1000 && service.handled() < count; ++i) {
-    std::this_thread::sleep_for(2ms);
-  }
-  return service.handled() >= count;
+  return test::eventually(2s, [&] { return service.handled() >= count; });
 }
 
 }  // namespace
@@ -32,7 +29,7 @@ TEST_CASE("stopping answers what runs with Connection: close and refuses new con
   test::http_service service;
   test::http_client busy{service.port()};
   busy.connect();
-  busy.send_raw("GET /wait?300 HTTP/1.1\r\nHost: h\r\n\r\n");
+  busy.send_raw(test::raw_request("GET /wait?300"));
   REQUIRE(waits_for_handled(service, 1));
   auto stopped = std::async(std::launch::async, [&] { return service.stop(); });
   const auto answer = busy.read_response();
@@ -102,9 +99,9 @@ TEST_CASE("pipelined requests that have arrived are all answered, the last with 
   test::http_service service;
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw("GET /wait?200 HTTP/1.1\r\nHost: h\r\n\r\n" + std::string{get_echo} + get_echo);
+  client.send_raw(test::raw_request("GET /wait?200") + test::get_echo + test::get_echo);
   REQUIRE(waits_for_handled(service, 1));
-  client.send_raw(get_echo);
+  client.send_raw(test::get_echo);
   auto stopped = std::async(std::launch::async, [&] { return service.stop(); });
   for (int i = 0; i < 3; ++i) {
     CHECK_FALSE(says_close(client.read_response()));
@@ -124,7 +121,7 @@ TEST_CASE("connections in the backlog are accepted and answered before the liste
   std::vector<test::http_client> waiting;
   for (int i = 0; i < 5; ++i) {
     waiting.emplace_back(service.port()).connect();
-    waiting.back().send_raw(get_echo);
+    waiting.back().send_raw(test::get_echo);
   }
   CHECK(service.connections() == 1);
   auto stopped = std::async(std::launch::async, [&] { return service.stop(); });
@@ -158,7 +155,7 @@ TEST_CASE("a client that takes its answer while the server stops is not waited f
   test::http_client slow{service.port()};
   slow.connect();
   constexpr std::size_t size = 20'000'000;
-  slow.send_raw("GET /size?20000000 HTTP/1.1\r\nHost: h\r\n\r\n");
+  slow.send_raw(test::raw_request("GET /size?20000000"));
   REQUIRE(waits_for_handled(service, 1));
   auto stopped = std::async(std::launch::async, [&] { return service.stop(8s); });
   std::this_thread::sleep_for(100ms);
@@ -174,7 +171,7 @@ TEST_CASE("what is not done at the deadline is cut") {
   test::http_service service;
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw("GET /wait?900 HTTP/1.1\r\nHost: h\r\n\r\n");
+  client.send_raw(test::raw_request("GET /wait?900"));
   REQUIRE(waits_for_handled(service, 1));
   const auto start = std::chrono::steady_clock::now();
   CHECK_FALSE(service.stop(100ms));

@@ -20,8 +20,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr const char* get_echo = "GET /echo HTTP/1.1\r\nHost: h\r\n\r\n";
-
 /// Leaves the process this many free descriptors while in scope.
 class few_descriptors {
  public:
@@ -57,7 +55,7 @@ TEST_CASE("connections beyond the limit wait in the backlog until one ends") {
   CHECK(second.get("/echo").status == 200);
   test::http_client third{service.port()};
   third.connect();
-  third.send_raw(get_echo);
+  third.send_raw(test::get_echo);
   CHECK_FALSE(third.closed_within(150ms));
   CHECK(service.connections() == 2);
   second.close();
@@ -96,7 +94,7 @@ TEST_CASE("without descriptors accepting pauses, serves on, and recovers") {
     // Nothing is checked in here: the sanitizer that watches the checks needs a descriptor too.
     const few_descriptors starve{1};
     waiting.connect();
-    waiting.send_raw(get_echo);
+    waiting.send_raw(test::get_echo);
     closed = waiting.closed_within(350ms);
     status = served.get("/echo").status;
   }

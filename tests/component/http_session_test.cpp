@@ -4,11 +4,12 @@
 #include <fstream>
 #include <regex>
 #include <string>
-#include <thread>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/http_client.hpp"
 #include "support/http_service.hpp"
+#include "support/raw_request.hpp"
 
 using namespace coffer;
 using namespace std::chrono_literals;
@@ -48,7 +49,7 @@ std::size_t resident_bytes() {
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-constexpr const char* last = "GET /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+const std::string last_request = test::raw_request("GET /echo", {{"Connection", "close"}});
 const std::string last_answer = expected("200 OK", "GET /echo ", true);
 
 }  // namespace
@@ -61,11 +62,9 @@ TEST_CASE("a body that answers have in common is not copied for those who do not
   for (int i = 0; i < 12; ++i) {
     slow.emplace_back(service.port(), std::chrono::seconds{10});
     slow.back().connect();
-    slow.back().send_raw("GET /shared?" + std::to_string(size) + " HTTP/1.1\r\nHost: h\r\n\r\n");
+    slow.back().send_raw(test::raw_request("GET /shared?" + std::to_string(size)));
     test::http_client other{service.port()};
-    while (service.handled() <= 2 * i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds{1});
-    }
+    REQUIRE(test::eventually(std::chrono::seconds{10}, [&] { return service.handled() > 2 * i; }));
     REQUIRE(other.get("/echo").status == 200);
     if (i == 0) {
       before = resident_bytes();
@@ -75,24 +74,22 @@ TEST_CASE("a body that answers have in common is not copied for those who do not
   CHECK((slow.front().read_response().body == std::string(size, 'x')));
   // Behind it the connection goes on.
   CHECK(slow.front().get("/echo").status == 200);
-  slow.front().send_raw("HEAD /shared?1 HTTP/1.1\r\nHost: h\r\n\r\n");
+  slow.front().send_raw(test::raw_request("HEAD /shared?1"));
   CHECK(slow.front().read_response(true).header("Content-Length") == std::to_string(size));
   CHECK(slow.front().get("/echo").status == 200);
 }
 
 TEST_CASE("requests of a connection are answered in order with exactly these bytes") {
   const test::http_service service;
-  CHECK(talk(service,
-             "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nX-Request-Id: mine\r\n\r\nok"
-             "GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n" +
-                 std::string{last}) ==
+  CHECK(talk(service, test::raw_request("POST /echo", {{"X-Request-Id", "mine"}}, "ok") +
+                          test::raw_request("GET /nowhere") + last_request) ==
         expected("200 OK", "POST /echo ok", false, "mine") + expected("404 Not Found", "nothing here") + last_answer);
   CHECK(service.handled() == 3);
 }
 
 TEST_CASE("HEAD is answered like GET without the body") {
   const test::http_service service;
-  CHECK(talk(service, "HEAD /echo HTTP/1.1\r\nHost: h\r\n\r\n" + std::string{last}) ==
+  CHECK(talk(service, test::raw_request("HEAD /echo") + last_request) ==
         expected("200 OK", "HEAD /echo ", false, "I", false) + last_answer);
 }
 
@@ -117,21 +114,20 @@ TEST_CASE("a request that arrives byte by byte is answered") {
 
 TEST_CASE("a bad second request is answered after the first, and nothing behind it is executed") {
   const test::http_service service;
-  CHECK(talk(service, "GET /wait?30 HTTP/1.1\r\nHost: h\r\n\r\nGET /echo HTTP/1.1\r\n\r\n" + std::string{last}) ==
+  CHECK(talk(service, "GET /wait?30 HTTP/1.1\r\nHost: h\r\n\r\nGET /echo HTTP/1.1\r\n\r\n" + last_request) ==
         expected("200 OK", "waited") + expected("400 Bad Request", "malformed_request", true));
   CHECK(service.handled() == 1);
 }
 
 TEST_CASE("a handler that throws is answered 500, and the connection stays") {
   const test::http_service service;
-  CHECK(talk(service, "GET /throw HTTP/1.1\r\nHost: h\r\n\r\n" + std::string{last}) ==
+  CHECK(talk(service, test::raw_request("GET /throw") + last_request) ==
         expected("500 Internal Server Error", "internal") + last_answer);
 }
 
 TEST_CASE("a handler can end the connection") {
   const test::http_service service;
-  CHECK(talk(service, "GET /close HTTP/1.1\r\nHost: h\r\n\r\n" + std::string{last}) ==
-        expected("200 OK", "GET /close ", true));
+  CHECK(talk(service, test::raw_request("GET /close") + last_request) == expected("200 OK", "GET /close ", true));
 }
 
 TEST_CASE("100 Continue is said before the body is there and not when it is") {
@@ -151,7 +147,7 @@ TEST_CASE("a body that is too large is refused before it is read, and the client
   const test::http_service service;
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 600000\r\n\r\n");
+  client.send_raw(test::raw_request("POST /echo", {{"Content-Length", "600000"}}));
   client.send_raw(std::string(600000, 'x'));
   const auto answer = client.read_response();
   CHECK(answer.status == 413);
@@ -164,7 +160,7 @@ TEST_CASE("a client that stops sending gets its answer") {
   const test::http_service service;
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw("GET /wait?20 HTTP/1.1\r\nHost: h\r\n\r\n");
+  client.send_raw(test::raw_request("GET /wait?20"));
   client.finish_sending();
   CHECK(client.read_response().body == "waited");
   CHECK(client.closed_within(1s));
@@ -175,10 +171,10 @@ TEST_CASE("many pipelined requests are all answered") {
   std::string bytes;
   std::string answers;
   for (int i = 0; i < 3000; ++i) {
-    bytes += "GET /echo HTTP/1.1\r\nHost: h\r\n\r\n";
+    bytes += test::get_echo;
     answers += expected("200 OK", "GET /echo ");
   }
-  CHECK(talk(service, bytes + last) == answers + last_answer);
+  CHECK(talk(service, bytes + last_request) == answers + last_answer);
 }
 
 TEST_CASE("connections are dealt out to all threads and counted") {

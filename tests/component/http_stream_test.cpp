@@ -7,6 +7,7 @@
 #include "support/catch.hpp"
 #include "support/http_client.hpp"
 #include "support/http_service.hpp"
+#include "support/raw_request.hpp"
 
 using namespace coffer;
 using namespace std::chrono_literals;
@@ -85,7 +86,7 @@ TEST_CASE("a source is not asked for more than a slow client takes") {
   const test::http_service service{most};
   test::http_client slow{service.port()};
   slow.connect();
-  slow.send_raw("GET /stream?1000 HTTP/1.1\r\nHost: h\r\n\r\n");
+  slow.send_raw(test::raw_request("GET /stream?1000"));
   test::http_client other{service.port()};
   for (int i = 0; i < 20; ++i) {
     REQUIRE(other.get("/echo").status == 200);
@@ -99,7 +100,7 @@ TEST_CASE("a client that goes away in the middle of a stream leaves nothing behi
   const test::http_service service;
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw("GET /stream?100000 HTTP/1.1\r\nHost: h\r\n\r\n");
+  client.send_raw(test::raw_request("GET /stream?100000"));
   std::this_thread::sleep_for(30ms);
   client.close(true);
   CHECK(service.wait_for_connections(0));

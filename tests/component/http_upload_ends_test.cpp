@@ -8,18 +8,16 @@
 
 #include "coffer/base/metrics.hpp"
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/http_client.hpp"
 #include "support/http_service.hpp"
+#include "support/raw_request.hpp"
 
 using namespace coffer;
 using namespace std::chrono_literals;
 using test::http_failure;
 
 namespace {
-
-std::string chunked(std::string_view path, std::string_view body) {
-  return "POST " + std::string{path} + " HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + std::string{body};
-}
 
 double stream_timeouts() {
   return metrics::make_counter("coffer_http_timeouts_total", "Connections ended for waiting, by what was waited for",
@@ -46,10 +44,7 @@ std::size_t send_until_blocked(const test::http_client& client, std::size_t most
 }
 
 bool waits_for_taken(const test::http_service& service, std::size_t bytes) {
-  for (int i = 0; i < 1000 && service.taken() < bytes; ++i) {
-    std::this_thread::sleep_for(2ms);
-  }
-  return service.taken() >= bytes;
+  return test::eventually(2s, [&] { return service.taken() >= bytes; });
 }
 
 constexpr std::size_t much = 64 * 1024 * 1024;
@@ -62,7 +57,7 @@ TEST_CASE("a bad chunk in the middle ends the upload behind what came before it"
   CAPTURE(bad);
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw(chunked("/upload/mirror", "3\r\nabc\r\n" + bad));
+  client.send_raw(test::chunked_request("POST /upload/mirror", "3\r\nabc\r\n" + bad));
   const auto streamed = client.read_response();
   CHECK(streamed.status == 200);
   CHECK(streamed.body.starts_with("abc"));
@@ -70,7 +65,7 @@ TEST_CASE("a bad chunk in the middle ends the upload behind what came before it"
   CHECK(client.closed_within(3s));
   client.close();
   client.connect();
-  client.send_raw(chunked("/upload/whole", "3\r\nabc\r\n" + bad));
+  client.send_raw(test::chunked_request("POST /upload/whole", "3\r\nabc\r\n" + bad));
   const auto whole = client.read_response();
   CHECK(whole.status == 400);
   CHECK(whole.header("Connection") == "close");
@@ -83,14 +78,14 @@ TEST_CASE("an upload larger than the limit is refused before it is read, or wher
   const test::http_service service{most};
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw("POST /upload/whole HTTP/1.1\r\nHost: h\r\nContent-Length: 100001\r\n\r\n");
+  client.send_raw(test::raw_request("POST /upload/whole", {{"Content-Length", "100001"}}));
   CHECK(client.read_response().status == 413);
   CHECK(service.handled() == 0);
   const std::string half = "c350\r\n" + std::string(50'000, 'x') + "\r\n";
   client.connect();
-  client.send_raw(chunked("/upload/whole", half + half + "0\r\n\r\n"));
+  client.send_raw(test::chunked_request("POST /upload/whole", half + half + "0\r\n\r\n"));
   CHECK(client.read_response().status == 200);
-  client.send_raw(chunked("/upload/whole", half + half + "1\r\nx\r\n0\r\n\r\n"));
+  client.send_raw(test::chunked_request("POST /upload/whole", half + half + "1\r\nx\r\n0\r\n\r\n"));
   CHECK(client.read_response().status == 413);
   CHECK(service.taken() == 200'000);
 }
@@ -103,7 +98,7 @@ TEST_CASE("chunks that bring less than their extensions cost are refused") {
   for (int i = 0; i < 300; ++i) {
     chunks += "1;" + std::string(100, 'e') + "\r\nx\r\n";
   }
-  client.send_raw(chunked("/upload/whole", chunks));
+  client.send_raw(test::chunked_request("POST /upload/whole", chunks));
   CHECK(client.read_response().status == 431);
 }
 
@@ -114,11 +109,11 @@ TEST_CASE("a client that stops sending is not waited for") {
   const double before = stream_timeouts();
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw(chunked("/upload/mirror", "3\r\nabc\r\n5\r\nde"));
+  client.send_raw(test::chunked_request("POST /upload/mirror", "3\r\nabc\r\n5\r\nde"));
   CHECK(client.read_response().body == "abcde|request_timeout");
   client.close();
   client.connect();
-  client.send_raw(chunked("/upload/whole", "3\r\nabc\r\n"));
+  client.send_raw(test::chunked_request("POST /upload/whole", "3\r\nabc\r\n"));
   CHECK(client.read_response().status == 408);
   CHECK(stream_timeouts() == before + 2);
   CHECK(service.wait_for_connections(0));
@@ -132,7 +127,7 @@ TEST_CASE("a client that is never silent and always slow is not waited for for e
   const test::http_service service{most};
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw(chunked("/upload/whole", ""));
+  client.send_raw(test::chunked_request("POST /upload/whole", ""));
   const auto begin = std::chrono::steady_clock::now();
   while (!client.closed_within(20ms) && std::chrono::steady_clock::now() - begin < 8s) {
     client.send_raw("1\r\nx\r\n");
@@ -150,7 +145,7 @@ TEST_CASE("time that the server needs is not held against the client") {
   const test::http_service service{most};
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw(chunked("/upload/mirror?300", "1\r\na\r\n"));
+  client.send_raw(test::chunked_request("POST /upload/mirror?300", "1\r\na\r\n"));
   std::this_thread::sleep_for(250ms);
   client.send_raw("1\r\nb\r\n");
   std::this_thread::sleep_for(320ms);
@@ -164,7 +159,7 @@ TEST_CASE("a client that goes away in the middle of an upload leaves nothing beh
   const std::string path = GENERATE("/upload/whole", "/upload/mirror", "/upload/mirror?50");
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw(chunked(path, "3\r\nabc\r\n5\r\nde"));
+  client.send_raw(test::chunked_request("POST " + path, "3\r\nabc\r\n5\r\nde"));
   REQUIRE(waits_for_taken(service, 5));
   client.close(abruptly);
   CHECK(service.wait_for_connections(0));
@@ -174,7 +169,7 @@ TEST_CASE("a client that ends its sending in the middle is told that its upload 
   const test::http_service service;
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw(chunked("/upload/mirror", "3\r\nabc\r\n"));
+  client.send_raw(test::chunked_request("POST /upload/mirror", "3\r\nabc\r\n"));
   client.finish_sending();
   CHECK(client.read_response().body == "abc|malformed_request");
 }
@@ -183,7 +178,7 @@ TEST_CASE("no more is read than a slow handler takes") {
   const test::http_service service;
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw(chunked("/upload/mirror?100000", ""));
+  client.send_raw(test::chunked_request("POST /upload/mirror?100000", ""));
   const std::size_t sent = send_until_blocked(client, much);
   CHECK(sent < much);
   CHECK(service.taken() <= http::limits{}.pipelined);
@@ -198,7 +193,7 @@ TEST_CASE("a client that does not read its answers is read no further, and reset
   const test::http_service service{most};
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw(chunked("/upload/mirror", ""));
+  client.send_raw(test::chunked_request("POST /upload/mirror", ""));
   CHECK(send_until_blocked(client, 2 * much) < 2 * much);
   const std::size_t taken = service.taken();
   test::http_client other{service.port()};
@@ -230,7 +225,7 @@ TEST_CASE("a stopping server takes no more of an upload and says so in its answe
   test::http_service service{most};
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw(chunked("/upload/mirror", "3\r\nabc\r\n"));
+  client.send_raw(test::chunked_request("POST /upload/mirror", "3\r\nabc\r\n"));
   REQUIRE(waits_for_taken(service, 3));
   auto stopped = std::async(std::launch::async, [&] { return service.stop(); });
   CHECK(client.read_response().body == "abc|stopped");
@@ -244,7 +239,7 @@ TEST_CASE("an upload that ends soon is taken whole by a stopping server") {
   test::http_service service{most};
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw(chunked("/upload/mirror", "3\r\nabc\r\n"));
+  client.send_raw(test::chunked_request("POST /upload/mirror", "3\r\nabc\r\n"));
   REQUIRE(waits_for_taken(service, 3));
   auto stopped = std::async(std::launch::async, [&] { return service.stop(); });
   std::this_thread::sleep_for(50ms);
@@ -260,7 +255,7 @@ TEST_CASE("a client that never stops sending does not keep a server from stoppin
   test::http_service service{most};
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw(chunked("/upload/mirror?1", "1\r\nx\r\n"));
+  client.send_raw(test::chunked_request("POST /upload/mirror?1", "1\r\nx\r\n"));
   REQUIRE(waits_for_taken(service, 1));
   auto stopped = std::async(std::launch::async, [&] { return service.stop(); });
   const auto begin = std::chrono::steady_clock::now();
@@ -283,7 +278,8 @@ TEST_CASE("an upload that is cut leaves nothing behind") {
   test::http_service service{most};
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw(chunked(GENERATE("/upload/mirror", "/upload/whole", "/upload/mirror?100"), "3\r\nabc\r\n"));
+  client.send_raw(test::chunked_request(
+      GENERATE("POST /upload/mirror", "POST /upload/whole", "POST /upload/mirror?100"), "3\r\nabc\r\n"));
   REQUIRE(waits_for_taken(service, 3));
   CHECK_FALSE(service.stop(50ms));
   CHECK(service.connections() == 0);

@@ -10,22 +10,12 @@
 #include "support/catch.hpp"
 #include "support/http_client.hpp"
 #include "support/http_service.hpp"
+#include "support/raw_request.hpp"
 
 using namespace coffer;
 using namespace std::chrono_literals;
 
 namespace {
-
-constexpr const char* get_echo = "GET /echo HTTP/1.1\r\nHost: h\r\n\r\n";
-
-std::string chunked(std::string_view path, std::string_view body) {
-  return "POST " + std::string{path} + " HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + std::string{body};
-}
-
-std::string sized(std::string_view path, std::string_view body) {
-  return "POST " + std::string{path} + " HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(body.size()) +
-         "\r\n\r\n" + std::string{body};
-}
 
 /// What comes until `end` has come, or ten seconds have passed.
 std::string receive_until(const test::http_client& client, std::string_view end) {
@@ -55,11 +45,12 @@ void send_at_once(const test::http_client& client) {
 TEST_CASE("an upload split at any byte is whole, and so is the request behind it") {
   const test::http_service service;
   const std::string path = GENERATE("/upload/whole", "/upload/mirror");
-  const std::string framed = GENERATE(true, false)
-                                 ? chunked(path, "3;a=b\r\nabc\r\n0004\r\n\r\nde\r\n1\r\nf\r\n0\r\nX-Sum: 1\r\n\r\n")
-                                 : sized(path, "abc\r\ndef");
+  const std::string framed =
+      GENERATE(true, false)
+          ? test::chunked_request("POST " + path, "3;a=b\r\nabc\r\n0004\r\n\r\nde\r\n1\r\nf\r\n0\r\nX-Sum: 1\r\n\r\n")
+          : test::raw_request("POST " + path, {}, "abc\r\ndef");
   const std::string expected = "abc\r\ndef" + std::string{path == "/upload/mirror" ? "|end" : ""};
-  const std::string all = framed + get_echo;
+  const std::string all = framed + test::get_echo;
   for (std::size_t cut = 1; cut < all.size(); ++cut) {
     CAPTURE(all.substr(0, cut));
     test::http_client client{service.port()};
@@ -78,7 +69,7 @@ TEST_CASE("an upload that arrives byte by byte is whole") {
   test::http_client client{service.port()};
   client.connect();
   send_at_once(client);
-  for (const char c : chunked("/upload/whole", "5\r\nhello\r\n3\r\n, y\r\n2\r\nou\r\n0\r\n\r\n")) {
+  for (const char c : test::chunked_request("POST /upload/whole", "5\r\nhello\r\n3\r\n, y\r\n2\r\nou\r\n0\r\n\r\n")) {
     client.send_raw({&c, 1});
   }
   CHECK(client.read_response().body == "hello, you");
@@ -95,7 +86,7 @@ TEST_CASE("uploads larger than a body may be arrive, one after the other") {
   }
   client.connect();
   for (int i = 0; i < 3; ++i) {
-    client.send_raw(sized("/upload/whole", text));
+    client.send_raw(test::raw_request("POST /upload/whole", {}, text));
     CHECK((client.read_response().body == text));
   }
   CHECK(client.request("POST", "/echo", {}, text).status == 413);
@@ -106,8 +97,9 @@ TEST_CASE("pipelined uploads and requests are answered in order") {
   const test::http_service service;
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw(chunked("/upload/mirror", "1\r\na\r\n0\r\n\r\n") + get_echo + sized("/upload/whole", "b") +
-                  sized("/upload/whole", "") + sized("/upload/mirror", "c") + get_echo);
+  client.send_raw(test::chunked_request("POST /upload/mirror", "1\r\na\r\n0\r\n\r\n") + test::get_echo +
+                  test::raw_request("POST /upload/whole", {}, "b") + test::raw_request("POST /upload/whole", {}, "") +
+                  test::raw_request("POST /upload/mirror", {}, "c") + test::get_echo);
   CHECK(client.read_response().body == "a|end");
   CHECK(client.read_response().body == "GET /echo ");
   CHECK(client.read_response().body == "b");
@@ -121,7 +113,7 @@ TEST_CASE("what has come is answered before the rest arrives") {
   const test::http_service service;
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw(chunked("/upload/mirror", "4\r\none,\r\n"));
+  client.send_raw(test::chunked_request("POST /upload/mirror", "4\r\none,\r\n"));
   CHECK(receive_until(client, "4\r\none,\r\n").starts_with("HTTP/1.1 200 OK\r\n"));
   client.send_raw("4\r\ntwo,\r\n");
   CHECK(receive_until(client, "two,\r\n") == "4\r\ntwo,\r\n");
@@ -176,7 +168,7 @@ TEST_CASE("a client that waits is not told to go on when its body is not wanted,
   const test::http_service service;
   test::http_client client{service.port()};
   client.connect();
-  client.send_raw("POST /upload/refuse HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+  client.send_raw(test::raw_request("POST /upload/refuse", {{"Content-Length", "3"}, {"Expect", "100-continue"}}));
   const auto refused = client.read_response();
   CHECK(refused.status == 415);
   CHECK(refused.header("Connection") == "close");
@@ -189,7 +181,7 @@ TEST_CASE("HEAD with an upload leaves nothing of it for a request") {
   const test::http_service service;
   test::http_client client{service.port()};
   client.connect();
-  const std::string smuggled{get_echo};
+  const std::string smuggled{test::get_echo};
   client.send_raw("HEAD /upload/mirror HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(smuggled.size()) +
                   "\r\n\r\n" + smuggled);
   const auto answer = client.read_response(true);

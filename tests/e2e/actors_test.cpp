@@ -7,6 +7,7 @@
 
 #include "support/catch.hpp"
 #include "support/credentials.hpp"
+#include "support/eventually.hpp"
 #include "support/shop.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/token_maker.hpp"
@@ -83,8 +84,6 @@ class guarded_shop {
   std::string file_ = (folder_.path() / "keys.json").string();
 };
 
-bool replayed(const test::http_response& answer) { return answer.header("Idempotent-Replayed") == "true"; }
-
 std::string versions_of(const test::http_response& page) {
   REQUIRE(page.status == 200);
   const test::json_value body = page.json();
@@ -150,7 +149,7 @@ TEST_CASE("a replay names who asked first, and without authentication nobody is 
   REQUIRE(first.status == 201);
   const auto again = shop.ask("POST", fmt::format("/users/{}/grants", shop.user), test::bearer(other),
                               R"({"credits":-40,"reason":"season 4"})", "g");
-  CHECK(replayed(again));
+  CHECK(test::replayed(again));
   CHECK(again.body == first.body);
   const test::server_process open{shop.db};
   auto client = open.client();
@@ -159,8 +158,8 @@ TEST_CASE("a replay names who asked first, and without authentication nobody is 
   CHECK(bought.json()["transaction"]["actor"].is_null());
   CHECK(versions_of(shop.list("?actor=none")) == "3 ");
   // To a server without authentication the key is the server's still.
-  CHECK(replayed(client.post(fmt::format("/users/{}/grants", shop.user), R"({"credits":-40,"reason":"season 4"})",
-                             test::key("g"))));
+  CHECK(test::replayed(client.post(fmt::format("/users/{}/grants", shop.user), R"({"credits":-40,"reason":"season 4"})",
+                                   test::key("g"))));
 }
 
 TEST_CASE("a history is filtered by who asked") {
@@ -203,15 +202,15 @@ TEST_CASE("a player's key does not disturb the same key of an operator, in eithe
     refused = shop.buy(shop.by_player, predictable);
   }
   CHECK(refused.status == 402);
-  CHECK(!replayed(refused));
+  CHECK(!test::replayed(refused));
   CHECK(granted.status == 201);
-  CHECK(!replayed(granted));
+  CHECK(!test::replayed(granted));
   const auto check_replays = [&] {
     const auto refused_again = shop.buy(shop.by_player, predictable);
-    CHECK(replayed(refused_again));
+    CHECK(test::replayed(refused_again));
     CHECK(refused_again.body == refused.body);
     const auto granted_again = shop.grant(predictable);
-    CHECK(replayed(granted_again));
+    CHECK(test::replayed(granted_again));
     CHECK(granted_again.body == granted.body);
     // Whoever asks is told of the keys of his own kind.
     CHECK(shop.outcome(shop.by_player, predictable).json()["problem"].dump() == refused.json().dump());
@@ -242,13 +241,7 @@ TEST_CASE("twins of one key in flight wait for those of their kind alone") {
     }
     REQUIRE(row.is_waited_for());
     const auto pending = [&](const test::header_list& as) {
-      for (int i = 0; i < 100; ++i) {
-        if (shop.outcome(as, "twin").code() == "idempotency_in_progress") {
-          return true;
-        }
-        std::this_thread::sleep_for(5ms);
-      }
-      return false;
+      return test::eventually(500ms, [&] { return shop.outcome(as, "twin").code() == "idempotency_in_progress"; });
     };
     CHECK(pending(shop.by_player));
     CHECK(pending(shop.by_key));
@@ -258,7 +251,7 @@ TEST_CASE("twins of one key in flight wait for those of their kind alone") {
   for (const auto* pair : {bought, granted}) {
     CHECK(pair[0].status == 201);
     CHECK(pair[0].body == pair[1].body);
-    CHECK(replayed(pair[0]) != replayed(pair[1]));
+    CHECK(test::replayed(pair[0]) != test::replayed(pair[1]));
   }
   CHECK(shop.db.integer("select count(*) from transactions where idempotency_key = 'twin'") == 2);
   CHECK(test::audit(shop.db) == "");

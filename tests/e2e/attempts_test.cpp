@@ -9,6 +9,7 @@
 #include "coffer/auth/api_key.hpp"
 #include "support/catch.hpp"
 #include "support/credentials.hpp"
+#include "support/eventually.hpp"
 #include "support/parallel.hpp"
 #include "support/shop.hpp"
 #include "support/temporary_folder.hpp"
@@ -33,11 +34,7 @@ test::environment hears_nothing_of_new_keys(const char* attempts) {
 
 /// Whether the server has read the keys that there are, which it does beside its first requests.
 bool has_read_keys(const test::server_process& server) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{20};
-  while (!server.metric("coffer_auth_keys") && std::chrono::steady_clock::now() < end) {
-    std::this_thread::sleep_for(std::chrono::milliseconds{10});
-  }
-  return server.metric("coffer_auth_keys").has_value();
+  return test::eventually(std::chrono::seconds{20}, [&] { return server.metric("coffer_auth_keys").has_value(); });
 }
 
 /// The statuses of that many first requests at once, each on a connection of its own.
@@ -95,10 +92,7 @@ TEST_CASE("a good key that a crowd uses for the first time is looked up once per
         "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
         " and query like 'update api_keys%'");
   };
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{20};
-  while (waiting() == 0 && std::chrono::steady_clock::now() < end) {
-    std::this_thread::sleep_for(std::chrono::milliseconds{10});
-  }
+  REQUIRE(test::eventually(std::chrono::seconds{20}, [&] { return waiting() > 0; }));
   std::this_thread::sleep_for(std::chrono::milliseconds{500});  // more would come now
   const std::int64_t look_ups = waiting();
   holder.query("commit");

@@ -12,8 +12,10 @@
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/exchange_log.hpp"
 #include "support/process.hpp"
+#include "support/raw_request.hpp"
 #include "support/shop.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -77,9 +79,8 @@ std::string summary(const test::json_value& last) {
 }
 
 std::string head_of(std::size_t size, const std::string& query = {}) {
-  return fmt::format(
-      "POST /grants/bulk{} HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n",
-      query, size);
+  return test::raw_request("POST /grants/bulk" + query,
+                           {{"Content-Type", "application/x-ndjson"}, {"Content-Length", std::to_string(size)}});
 }
 
 /// Lines of `width` bytes that are refused without the database.
@@ -172,7 +173,7 @@ std::int64_t resident_kib(pid_t pid) {
   return 0;
 }
 
-int verify(const test::database& db) { return test::run_coffer({"verify"}, {{"DATABASE_URL", db.url()}}).exit_code; }
+int verified(const test::database& db) { return test::run_coffer({"verify"}, {{"DATABASE_URL", db.url()}}).exit_code; }
 
 std::int64_t granted_credits(test::database& db) {
   return db.integer("select coalesce(sum(balance), 0)::bigint from users where username like 'bulk%'");
@@ -218,7 +219,7 @@ TEST_CASE("each line of an upload is a grant of its own, answered in order") {
   CHECK(test::balance_of(shop.client, shop.user) == 1050);
   CHECK(test::owned_units(shop.client, shop.user, shop.product) == 2);
   CHECK(test::audit(shop.db) == "");
-  CHECK(verify(shop.db) == 0);
+  CHECK(verified(shop.db) == 0);
 }
 
 TEST_CASE("an upload sent again is replayed line by line, also under the single grant") {
@@ -304,10 +305,7 @@ TEST_CASE("answers wait for the end of the upload, in a file without a name, unl
     pollfd answer{client.native(), POLLIN, 0};
     CHECK(::poll(&answer, 1, 10'000) == 1);
   } else {
-    for (int i = 0; i < 1000 && shop.server.metric(in_files).value_or(0) == 0; ++i) {
-      std::this_thread::sleep_for(10ms);
-    }
-    CHECK(shop.server.metric(in_files).value_or(0) > 0);
+    CHECK(test::eventually(10s, [&] { return shop.server.metric(in_files).value_or(0) > 0; }));
     pollfd answer{client.native(), POLLIN, 0};
     CHECK(::poll(&answer, 1, 100) == 0);
   }
@@ -367,20 +365,19 @@ TEST_CASE("more uploads at once than a thread serves are turned away") {
     client.connect();
     client.send_raw(head_of(1000) + credits(shop.user, 1, fmt::format("open-{}", i)));
   }
-  for (int i = 0; i < 500 && test::balance_of(shop.client, shop.user) < 1002; ++i) {
-    std::this_thread::sleep_for(2ms);
-  }
+  REQUIRE(test::eventually(10s, [&] { return test::balance_of(shop.client, shop.user) >= 1002; }));
   const auto refused = shop.client.request("POST", "/grants/bulk", ndjson, credits(shop.user, 1, "late"));
   CHECK(refused.status == 503);
   CHECK(refused.code() == "overloaded");
   CHECK(refused.header("Retry-After"));
   CHECK(shop.server.metric("coffer_bulk_uploads") == 2.0);
   running.clear();
-  int status = 503;
-  for (int i = 0; i < 500 && status == 503; ++i) {
-    std::this_thread::sleep_for(2ms);
+  int status = 0;
+  const auto answered = [&] {
     status = shop.client.request("POST", "/grants/bulk", ndjson, credits(shop.user, 1, "late")).status;
-  }
+    return status != 503;
+  };
+  CHECK(test::eventually(10s, answered));
   CHECK(status == 200);
   CHECK(test::balance_of(shop.client, shop.user) == 1003);
 }
@@ -410,7 +407,7 @@ TEST_CASE("many thousand lines are granted in bounded memory") {
   CHECK(took < 60s);
   CHECK(granted_credits(shop.db) == static_cast<std::int64_t>(lines));
   CHECK(test::audit(shop.db) == "");
-  CHECK(verify(shop.db) == 0);
+  CHECK(verified(shop.db) == 0);
 }
 
 TEST_CASE("an upload whose server or client is killed in the middle is sent again, and nothing is doubled") {
@@ -424,9 +421,7 @@ TEST_CASE("an upload whose server or client is killed in the middle is sent agai
     test::http_client client = shop.server.client();
     client.connect();
     const std::jthread sending = sender(client, head_of(body.size(), "?answers=streamed") + body);
-    for (int i = 0; i < 2000 && granted_credits(shop.db) < 500; ++i) {
-      std::this_thread::sleep_for(1ms);
-    }
+    REQUIRE(test::eventually(20s, [&] { return granted_credits(shop.db) >= 500; }, 1ms));
     if (server_dies) {
       shop.server.kill();
     } else {
@@ -445,7 +440,7 @@ TEST_CASE("an upload whose server or client is killed in the middle is sent agai
   CHECK(s["granted"].integer() > 0);
   CHECK(granted_credits(shop.db) == static_cast<std::int64_t>(lines));
   CHECK(test::audit(shop.db) == "");
-  CHECK(verify(shop.db) == 0);
+  CHECK(verified(shop.db) == 0);
 }
 
 TEST_CASE("a stopping server answers the lines it has taken, says that more is missing, and ends with 0") {
@@ -454,9 +449,7 @@ TEST_CASE("a stopping server answers the lines it has taken, says that more is m
   test::http_client client = shop.server.client();
   client.connect();
   client.send_raw(head_of(begun.size() + 5000) + begun + R"({"user_id":)");
-  for (int i = 0; i < 2000 && granted_credits(shop.db) < 100; ++i) {
-    std::this_thread::sleep_for(1ms);
-  }
+  REQUIRE(test::eventually(20s, [&] { return granted_credits(shop.db) >= 100; }, 1ms));
   auto exit_code = std::async(std::launch::async, [&] { return shop.server.stop(); });
   const auto answers = lines_of(client.read_response().body);
   REQUIRE(answers.size() == 102);

@@ -14,8 +14,6 @@ using namespace coffer;
 
 namespace {
 
-bool says(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
 test::environment on(const test::database& db) { return {{"DATABASE_URL", db.url()}}; }
 
 }  // namespace
@@ -27,16 +25,16 @@ TEST_CASE("the program prints its version and refuses nonsense with exit code 2"
   const auto wrong = test::run_coffer({"serve"}, {{"COFFER_LANES", "0"}});
   CHECK(wrong.exit_code == 2);
   CHECK(wrong.out.empty());
-  CHECK(says(wrong.err, "COFFER_LANES '0' is not valid"));
+  CHECK(test::says(wrong.err, "COFFER_LANES '0' is not valid"));
 }
 
 TEST_CASE("a misspelt variable of the environment or of a file ends the start of a server") {
   const auto wrong = test::run_coffer({"serve"}, {{"COFFER_LIMIT_PURCHASES", "user:1/1s"}});
   CHECK(wrong.exit_code == 2);
-  CHECK(says(wrong.err, "COFFER_LIMIT_PURCHASES is no setting; did you mean COFFER_LIMIT_PURCHASE?"));
+  CHECK(test::says(wrong.err, "COFFER_LIMIT_PURCHASES is no setting; did you mean COFFER_LIMIT_PURCHASE?"));
   const test::temporary_folder folder;
   const std::string file = folder.write("environment", "COFFER_LANE=3\n");
-  CHECK(says(test::run_coffer({"doctor", "--env-file", file}).err, "COFFER_LANE is no setting; did you mean"));
+  CHECK(test::says(test::run_coffer({"doctor", "--env-file", file}).err, "COFFER_LANE is no setting; did you mean"));
 }
 
 TEST_CASE("what --env-file names reaches the database's client library, too") {
@@ -46,7 +44,7 @@ TEST_CASE("what --env-file names reaches the database's client library, too") {
       folder.write("environment", "DATABASE_URL=" + db.url() + "\nPGAPPNAME='from a file'\nREDIS_URL=none\n");
   const auto status = test::run_coffer({"migrate", "status", "--env-file", file});
   CHECK(status.exit_code == 0);
-  CHECK(says(status.out, "0 pending"));
+  CHECK(test::says(status.out, "0 pending"));
   // The environment wins.
   CHECK(test::run_coffer({"migrate", "status", "--env-file", file}, {{"DATABASE_URL", "postgresql://127.0.0.1:1/none"}})
             .exit_code == 1);
@@ -59,16 +57,16 @@ TEST_CASE("migrate goes up, shows the status, and goes down") {
   const std::string first = app::built_in_migrations().front().file_name;
   auto status = test::run_coffer({"migrate", "status", "--exit-code"}, on(db));
   CHECK(status.exit_code == 1);
-  CHECK(says(status.out, "[ ] " + first));
+  CHECK(test::says(status.out, "[ ] " + first));
 
   const auto up = test::run_coffer({"migrate", "up"}, on(db));
   CHECK(up.exit_code == 0);
-  CHECK(says(up.out, "applied " + first));
+  CHECK(test::says(up.out, "applied " + first));
   CHECK(test::run_coffer({"migrate", "up"}, on(db)).out == "nothing to do: the schema is up to date\n");
   status = test::run_coffer({"migrate", "status", "--exit-code"}, on(db));
   CHECK(status.exit_code == 0);
-  CHECK(says(status.out, "[X] " + first));
-  CHECK(says(status.out, "\n0 pending\n"));
+  CHECK(test::says(status.out, "[X] " + first));
+  CHECK(test::says(status.out, "\n0 pending\n"));
 
   CHECK(test::run_coffer({"migrate", "down", "--all"}, on(db)).exit_code == 0);
   CHECK(db.query("select from pg_tables where tablename = 'users'").size() == 0);
@@ -80,18 +78,18 @@ TEST_CASE("migrate runs a folder, writes new files into it, and tells what fails
   const std::string dir = folder.path().string();
   const auto created = test::run_coffer({"migrate", "new", "first", "--dir", dir});
   CHECK(created.exit_code == 0);
-  CHECK(says(created.out, "_first.sql\n"));
+  CHECK(test::says(created.out, "_first.sql\n"));
   CHECK(test::run_coffer({"migrate", "up", "--dir", dir}, on(db)).exit_code == 0);
 
   folder.write("29990101000000_bad.sql", "-- migrate:up\nselect nonsense;\n");
   const auto bad = test::run_coffer({"migrate", "up", "--dir", dir}, on(db));
   CHECK(bad.exit_code == 1);
-  CHECK(says(bad.err, "coffer: 29990101000000_bad.sql failed: "));
-  CHECK(says(bad.err, "It was rolled back as a whole"));
+  CHECK(test::says(bad.err, "coffer: 29990101000000_bad.sql failed: "));
+  CHECK(test::says(bad.err, "It was rolled back as a whole"));
 
   const auto none = test::run_coffer({"migrate", "up", "--dir", dir + "/none"}, on(db));
   CHECK(none.exit_code == 1);
-  CHECK(says(none.err, "cannot be read"));
+  CHECK(test::says(none.err, "cannot be read"));
 }
 
 TEST_CASE("two processes that migrate at once apply everything once") {
@@ -123,7 +121,7 @@ TEST_CASE("seeding adds products and a funded user once, and the books balance")
   CHECK(db.integer("select balance from users where id = $1", {std::to_string(seen["user_id"].integer())}) == 10000);
   CHECK(db.integer("select count(*) from transactions") == 1);
   CHECK(test::audit(db) == "");
-  CHECK(says(test::run_coffer({"seed"}, on(db)).out, "user demo: id "));
+  CHECK(test::says(test::run_coffer({"seed"}, on(db)).out, "user demo: id "));
 }
 
 TEST_CASE("the seed's funds are a deposit like any other, beside a server and after an older seed") {
@@ -188,7 +186,7 @@ TEST_CASE("the health check fails where nobody answers, within its deadline") {
   REQUIRE(port.has_value());
   const auto hung = test::run_coffer({"healthcheck", "--url", "http://127.0.0.1:" + *port + "/readyz"});
   CHECK(hung.exit_code == 1);
-  CHECK(says(hung.err, "no answer within 2s"));
+  CHECK(test::says(hung.err, "no answer within 2s"));
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds{10});
 }
 

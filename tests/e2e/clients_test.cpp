@@ -1,11 +1,11 @@
 // Who a client is, and how many connections it may have.
 #include <chrono>
-#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/server_process.hpp"
 #include "support/shop.hpp"
 
@@ -23,20 +23,20 @@ std::string logged_peer(test::shop& s, const test::header_list& fields) {
   headers.emplace_back("X-Request-Id", id);
   CHECK(s.client.get("/products", headers).status == 200);
   const std::string mark = fmt::format(R"("request_id":"{}")", id);
-  const auto end = std::chrono::steady_clock::now() + 10s;
-  while (std::chrono::steady_clock::now() < end) {
-    const std::string log = s.server.log();
-    const auto at = log.find(mark);
-    const auto line_end = log.find('\n', at);
-    if (at != std::string::npos && line_end != std::string::npos) {
-      const std::string name = R"("peer":")";
-      // Members of a line have no order.
-      const auto begin = log.find(name, log.rfind('\n', at) + 1) + name.size();
-      return log.substr(begin, log.find('"', begin) - begin);
-    }
-    std::this_thread::sleep_for(5ms);
+  std::string log;
+  std::size_t at = 0;
+  const auto is_logged = [&] {
+    log = s.server.log();
+    at = log.find(mark);
+    return at != std::string::npos && log.find('\n', at) != std::string::npos;
+  };
+  if (!test::eventually(10s, is_logged)) {
+    return "not logged";
   }
-  return "not logged";
+  const std::string name = R"("peer":")";
+  // Members of a line have no order.
+  const auto begin = log.find(name, log.rfind('\n', at) + 1) + name.size();
+  return log.substr(begin, log.find('"', begin) - begin);
 }
 
 }  // namespace
@@ -56,15 +56,14 @@ TEST_CASE("an address has as many connections as it may have, and one more is cl
   CHECK(third.get("/livez").status == 200);
   // A connection that ends makes room for another.
   second.close();
-  const auto end = std::chrono::steady_clock::now() + 5s;
-  bool served = false;
-  while (!served && std::chrono::steady_clock::now() < end) {
+  const auto served = [&] {
     try {
-      served = s.server.client().get("/livez").status == 200;
+      return s.server.client().get("/livez").status == 200;
     } catch (const test::http_failure&) {
+      return false;
     }
-  }
-  CHECK(served);
+  };
+  CHECK(test::eventually(5s, served));
 }
 
 TEST_CASE("no address alone can have all connections, unless that is asked for") {

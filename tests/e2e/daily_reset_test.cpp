@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/fault_proxy.hpp"
 #include "support/pg_environment.hpp"
 #include "support/redis_server.hpp"
@@ -48,10 +49,7 @@ TEST_CASE("of several processes one runs the daily reset, and all lose their cac
     return first.metric("coffer_cache_resets_total").value_or(0) +
            second.metric("coffer_cache_resets_total").value_or(0);
   };
-  const auto end = std::chrono::steady_clock::now() + 20s;
-  while ((runs() == 0 || resets() < 1) && std::chrono::steady_clock::now() < end) {
-    std::this_thread::sleep_for(20ms);
-  }
+  REQUIRE(test::eventually(20s, [&] { return runs() > 0 && resets() >= 1; }));
   REQUIRE(runs() == 1);
   CHECK(other.get(inventory).header("Cache-Status") != "coffer; hit");
   CHECK(client.get(inventory).status == 200);
@@ -85,11 +83,6 @@ TEST_CASE("a daily reset is done also when it never learns that it is noted") {
     proxy.inject(test::fault_point::before_statement, "insert into job_runs", test::fault_action::cut);
   }
   REQUIRE(proxy.wait_injected(1, 20s));
-  const auto end = std::chrono::steady_clock::now() + 5s;
-  const auto reset = [&] { return redis.command({"GET", "one:epoch"}).text.starts_with("daily-"); };
-  while (!reset() && std::chrono::steady_clock::now() < end) {
-    std::this_thread::sleep_for(20ms);
-  }
-  CHECK(reset());
+  CHECK(test::eventually(5s, [&] { return redis.command({"GET", "one:epoch"}).text.starts_with("daily-"); }));
   CHECK(db.integer("select count(*) from job_runs") == notes);
 }

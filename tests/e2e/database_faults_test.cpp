@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/fault_proxy.hpp"
 #include "support/json_value.hpp"
 #include "support/parallel.hpp"
@@ -36,14 +37,7 @@ struct proxied_shop {
   }
   /// Buys until it works; false when that takes longer than `limit`.
   bool recovers(std::chrono::milliseconds limit = 10s) {
-    const auto end = std::chrono::steady_clock::now() + limit;
-    while (std::chrono::steady_clock::now() < end) {
-      if (buy().status == 201) {
-        return true;
-      }
-      std::this_thread::sleep_for(50ms);
-    }
-    return false;
+    return test::eventually(limit, [&] { return buy().status == 201; }, 50ms);
   }
   std::int64_t purchases() { return db.integer("select count(*) from transactions where kind = 2 and status = 2"); }
   /// What the database holds for a purchase with that key.
@@ -173,10 +167,7 @@ TEST_CASE("an outage of the database is one line when it begins and one when it 
   }
   s.proxy.accept_again();
   REQUIRE(s.recovers());
-  const auto end = std::chrono::steady_clock::now() + 10s;
-  while (s.server->log().find("\"trouble_ms\"") == std::string::npos && std::chrono::steady_clock::now() < end) {
-    std::this_thread::sleep_for(50ms);
-  }
+  REQUIRE(test::eventually(10s, [&] { return s.server->log().find("\"trouble_ms\"") != std::string::npos; }));
   CHECK(s.server->metric("coffer_ready") == 1);
   CHECK(s.server->stop() == 0);
   std::map<std::string, int> events;
@@ -217,10 +208,7 @@ TEST_CASE("a server starts without its database, says so, and is ready when it c
   CHECK(is_retryable(client.get("/users/1")));
   CHECK(is_retryable(client.post("/products/1/purchase", R"({"user_id":1})")));
   proxy.accept_again();
-  const auto end = std::chrono::steady_clock::now() + 10s;
-  while (client.get("/readyz").status != 200 && std::chrono::steady_clock::now() < end) {
-    std::this_thread::sleep_for(50ms);
-  }
+  CHECK(test::eventually(10s, [&] { return client.get("/readyz").status == 200; }, 50ms));
   CHECK(client.get("/readyz").status == 200);
   CHECK(client.get("/users/1").code() == "user_not_found");
 }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/fault_proxy.hpp"
 #include "support/parallel.hpp"
 #include "support/pg_environment.hpp"
@@ -27,9 +28,8 @@ int warm(test::server_process& server, const std::string& database_url, std::int
     test::sql_session looking{database_url};
     const std::string waiting =
         "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-    for (int i = 0; i < 500 && looking.integer(waiting) < static_cast<std::int64_t>(count); ++i) {
-      std::this_thread::sleep_for(10ms);
-    }
+    [[maybe_unused]] const bool all =
+        test::eventually(5s, [&] { return looking.integer(waiting) >= static_cast<std::int64_t>(count); });
     holder.query("commit");
   }};
   const auto answers = test::parallel_map(
@@ -127,10 +127,7 @@ TEST_CASE("without a server that can be written, nothing is read from one that h
     CHECK(create_user(client) == 503);
   }
   only.set_read_only(false);
-  const auto end = std::chrono::steady_clock::now() + 10s;
-  while (create_user(client) != 201 && std::chrono::steady_clock::now() < end) {
-    std::this_thread::sleep_for(20ms);
-  }
+  CHECK(test::eventually(10s, [&] { return create_user(client) == 201; }));
   CHECK(create_user(client) == 201);
   CHECK(client.get(fmt::format("/users/{}", user)).status == 200);
 }

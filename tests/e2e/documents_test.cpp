@@ -9,7 +9,6 @@
 #include "support/process.hpp"
 #include "support/server_process.hpp"
 #include "support/shop.hpp"
-#include "support/source_root.hpp"
 
 using namespace coffer;
 

@@ -9,11 +9,7 @@
 
 using namespace coffer;
 
-namespace {
-
-bool replayed(const test::http_response& answer) { return answer.header("Idempotent-Replayed") == "true"; }
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("one key fifty times in parallel has one effect and fifty identical answers") {
   test::database db;
@@ -40,7 +36,7 @@ TEST_CASE("one key fifty times in parallel has one effect and fifty identical an
   }
   CHECK(bodies.size() == 1);
   CHECK(locations.size() == 1);
-  CHECK(std::count_if(answers.begin(), answers.end(), replayed) == 49);
+  CHECK(std::count_if(answers.begin(), answers.end(), test::replayed) == 49);
   CHECK(test::balance_of(admin, user) == 900);
   CHECK(test::audit(db) == "");
 }
@@ -74,7 +70,7 @@ TEST_CASE("members in another order, with defaults written out, are the same req
       client.post(target, fmt::format(R"( {{ "quantity" : 1, "user_id":{} }} )", user), test::key("\"k\""));
   CHECK(first.status == 201);
   CHECK(second.status == 201);
-  CHECK(replayed(second));
+  CHECK(test::replayed(second));
   CHECK(first.body == second.body);
 }
 
@@ -91,7 +87,7 @@ TEST_CASE("a refused purchase stays refused after a deposit, word for word") {
   REQUIRE(test::deposit(client, user, 1000, "more").status == 201);
   const auto again = test::buy(client, user, product, 1, "k");
   CHECK(again.status == 402);
-  CHECK(replayed(again));
+  CHECK(test::replayed(again));
   CHECK(again.body == refused.body);
   CHECK(test::buy(client, user, product, 1, "another").status == 201);
 }
@@ -104,7 +100,7 @@ TEST_CASE("the same key of another user is another key") {
   for (int i = 0; i < 2; ++i) {
     const auto answer = test::buy(client, test::make_user(client, 100), product, 1, "shared");
     CHECK(answer.status == 201);
-    CHECK(!replayed(answer));
+    CHECK(!test::replayed(answer));
   }
 }
 
@@ -119,7 +115,7 @@ TEST_CASE("keys survive a restart of the server") {
   server.restart();
   auto after = server.client();
   const auto second = test::buy(after, user, product, 1, "k");
-  CHECK(replayed(second));
+  CHECK(test::replayed(second));
   CHECK(first.body == second.body);
 }
 
@@ -155,5 +151,5 @@ TEST_CASE("requests that were never decided leave no key behind") {
   CHECK(test::buy(client, user, product, 5000, "k").status == 422);
   const auto answer = test::buy(client, user, product, 1, "k");
   CHECK(answer.status == 201);
-  CHECK(!replayed(answer));
+  CHECK(!test::replayed(answer));
 }

@@ -11,6 +11,8 @@
 #include "coffer/auth/api_key.hpp"
 #include "support/catch.hpp"
 #include "support/credentials.hpp"
+#include "support/eventually.hpp"
+#include "support/raw_request.hpp"
 #include "support/shop.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/token_maker.hpp"
@@ -24,13 +26,9 @@ namespace {
 
 /// Asks until the status is there: a refresh takes its time.
 bool becomes(test::http_client& client, const test::header_list& headers, int status) {
-  for (int i = 0; i < 200; ++i) {
-    if (client.get("/products", headers).status == status) {
-      return true;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds{25});
-  }
-  return false;
+  const std::chrono::milliseconds pause{25};
+  return test::eventually(
+      std::chrono::seconds{5}, [&] { return client.get("/products", headers).status == status; }, pause);
 }
 
 /// What each operation needs, as the contract of the keys has it; independent of the server's own table.
@@ -380,20 +378,15 @@ TEST_CASE("an upload ends with the key that began it, also long after its reques
   const auto line = [user](const char* key) {
     return fmt::format(R"({{"user_id":{},"credits":7,"reason":"gift","idempotency_key":"{}"}})", user, key) + "\n";
   };
-  const auto chunk = [](const std::string& data) { return fmt::format("{:x}\r\n{}\r\n", data.size(), data); };
   auto upload = server.client();
   upload.connect();
-  upload.send_raw(fmt::format("POST /grants/bulk HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-ndjson\r\n"
-                              "Authorization: Bearer {}\r\nTransfer-Encoding: chunked\r\n\r\n",
-                              mine) +
-                  chunk(line("first")));
+  test::header_list fields = bearer(mine);
+  fields.emplace_back("Content-Type", "application/x-ndjson");
+  upload.send_raw(test::chunked_request("POST /grants/bulk", test::chunk(line("first")), fields));
   const auto granted = [&db] {
     return db.integer("select count(*) from transactions where idempotency_key = 'first'");
   };
-  for (int i = 0; i < 400 && granted() == 0; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds{5});
-  }
-  REQUIRE(granted() == 1);
+  REQUIRE(test::eventually(std::chrono::seconds{2}, [&] { return granted() == 1; }));
   REQUIRE(client.request("DELETE", fmt::format("/keys/{}", id), admin).status == 200);
   if (late) {
     // Nobody asks for the key before the upload does, so that only the database can tell.
@@ -401,7 +394,7 @@ TEST_CASE("an upload ends with the key that began it, also long after its reques
   } else {
     REQUIRE(becomes(client, bearer(mine), 401));
   }
-  upload.send_raw(chunk(line("second")) + "0\r\n\r\n");
+  upload.send_raw(test::chunk(line("second")) + "0\r\n\r\n");
   const auto answer = upload.read_response();
   CHECK(answer.status == 200);
   CHECK(answer.body.find(R"("line":1,"status":201)") != std::string::npos);

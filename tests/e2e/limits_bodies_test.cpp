@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
+#include "support/raw_request.hpp"
 #include "support/read_ahead.hpp"
 #include "support/server_process.hpp"
 #include "support/shop.hpp"
@@ -16,14 +18,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const std::string fields = "Host: h\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+const std::string chunked_fields = "Host: h\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
 constexpr std::size_t block_limit = 16 * 1024;
 
-std::string chunked(const std::string& framed) { return "POST /users HTTP/1.1\r\n" + fields + framed; }
-
-std::string chunk(const std::string& data, const std::string& extension = "") {
-  return fmt::format("{:x}{}\r\n{}\r\n", data.size(), extension, data);
-}
+std::string chunked(const std::string& framed) { return "POST /users HTTP/1.1\r\n" + chunked_fields + framed; }
 
 std::string user() {
   const auto word = test::unique_word("framed");
@@ -62,18 +60,18 @@ std::string purchase(const test::shop& s, std::int64_t user, std::size_t block =
 
 TEST_CASE("chunked bodies are served at their limits and refused beyond them") {
   test::shop s;
-  const std::size_t extension = block_limit - fields.size();
+  const std::size_t extension = block_limit - chunked_fields.size();
   const std::vector<framing> table = {
-      {"a body at its limit", chunked(chunk(padded_user(block_limit)) + "0\r\n\r\n"), 201, ""},
-      {"a body beyond it", chunked(chunk(padded_user(block_limit + 1))), 413, "content_too_large"},
-      {"a body beyond it in two chunks", chunked(chunk(padded_user(block_limit)) + chunk(" ")), 413,
+      {"a body at its limit", chunked(test::chunk(padded_user(block_limit)) + "0\r\n\r\n"), 201, ""},
+      {"a body beyond it", chunked(test::chunk(padded_user(block_limit + 1))), 413, "content_too_large"},
+      {"a body beyond it in two chunks", chunked(test::chunk(padded_user(block_limit)) + test::chunk(" ")), 413,
        "content_too_large"},
       {"an extension at the limit of the header block",
-       chunked(chunk(user(), ";" + std::string(extension - 1, 'e')) + "0\r\n\r\n"), 201, ""},
-      {"an extension beyond it", chunked(chunk(user(), ";" + std::string(extension, 'e')) + "0\r\n\r\n"), 431,
+       chunked(test::chunk(user(), ";" + std::string(extension - 1, 'e')) + "0\r\n\r\n"), 201, ""},
+      {"an extension beyond it", chunked(test::chunk(user(), ";" + std::string(extension, 'e')) + "0\r\n\r\n"), 431,
        "header_fields_too_large"},
-      {"trailers that make a hundred fields", chunked(chunk(user()) + "0\r\n" + trailers(97) + "\r\n"), 201, ""},
-      {"one more", chunked(chunk(user()) + "0\r\n" + trailers(98) + "\r\n"), 431, "header_fields_too_large"},
+      {"trailers that make a hundred fields", chunked(test::chunk(user()) + "0\r\n" + trailers(97) + "\r\n"), 201, ""},
+      {"one more", chunked(test::chunk(user()) + "0\r\n" + trailers(98) + "\r\n"), 431, "header_fields_too_large"},
   };
   for (const framing& f : table) {
     CAPTURE(f.what);
@@ -91,7 +89,7 @@ TEST_CASE("a body that is too long is not invited") {
   test::shop s;
   auto client = s.server.client();
   client.connect();
-  client.send_raw("POST /users HTTP/1.1\r\nHost: h\r\nContent-Length: 16385\r\nExpect: 100-continue\r\n\r\n");
+  client.send_raw(test::raw_request("POST /users", {{"Content-Length", "16385"}, {"Expect", "100-continue"}}));
   const auto answer = client.read_response();
   CHECK(answer.status == 413);
   CHECK(answer.code() == "content_too_large");
@@ -121,14 +119,15 @@ TEST_CASE("a client that takes no answers is reset, and others are served meanwh
   ::setsockopt(slow.native(), SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
   std::string requests;
   for (int i = 0; i < 400; ++i) {
-    requests += "GET /openapi.json HTTP/1.1\r\nHost: h\r\n\r\n";
+    requests += test::raw_request("GET /openapi.json");
   }
   slow.send_raw(requests);
   const std::string series = R"(coffer_http_timeouts_total{kind="write"})";
-  const auto end = std::chrono::steady_clock::now() + 10s;
-  while (s.server.metric(series).value_or(0) < 1 && std::chrono::steady_clock::now() < end) {
+  const auto counted = [&] {
     REQUIRE(s.client.get("/livez").status == 200);
-  }
+    return s.server.metric(series).value_or(0) >= 1;
+  };
+  CHECK(test::eventually(10s, counted));
   CHECK(s.server.metric(series) == 1);
 }
 

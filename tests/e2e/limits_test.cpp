@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/parallel.hpp"
+#include "support/raw_request.hpp"
 #include "support/server_process.hpp"
 #include "support/shop.hpp"
 
@@ -138,7 +140,7 @@ TEST_CASE("clients beyond the limit wait in the backlog until one goes") {
   REQUIRE(third.get("/livez").status == 200);
   auto fourth = s.server.client();
   fourth.connect();
-  fourth.send_raw("GET /livez HTTP/1.1\r\nHost: h\r\n\r\n");
+  fourth.send_raw(test::raw_request("GET /livez"));
   fourth.set_timeout(300ms);
   CHECK_THROWS_AS(fourth.read_response(), test::http_failure);
   second.close();
@@ -159,7 +161,7 @@ TEST_CASE("a server with few open files serves as many clients as those leave, a
   for (int i = 0; i < 3; ++i) {
     waiting.push_back(server.client());
     waiting.back().connect();
-    waiting.back().send_raw("GET /livez HTTP/1.1\r\nHost: h\r\n\r\n");
+    waiting.back().send_raw(test::raw_request("GET /livez"));
     waiting.back().set_timeout(300ms);
   }
   // What is left is enough for whatever else the server needs.
@@ -187,7 +189,7 @@ TEST_CASE("the admin listener serves few at once, and those who wait there keep 
   }
   auto waiting = s.server.admin();
   waiting.connect();
-  waiting.send_raw("GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+  waiting.send_raw(test::raw_request("GET /metrics"));
   waiting.set_timeout(300ms);
   CHECK_THROWS_AS(waiting.read_response(), test::http_failure);
   CHECK(s.server.client().get("/livez").status == 200);
@@ -206,10 +208,7 @@ TEST_CASE("a lane's queue is bounded: what does not fit is refused and was not d
   blocker.query("select 1 from users where id = $1 for update", {std::to_string(s.user)});
   std::atomic<int> refused = 0;
   std::jthread release{[&] {
-    const auto end = std::chrono::steady_clock::now() + 800ms;
-    while (refused < 10 && std::chrono::steady_clock::now() < end) {
-      std::this_thread::sleep_for(5ms);
-    }
+    [[maybe_unused]] const bool full = test::eventually(800ms, [&] { return refused >= 10; });
     blocker.query("rollback");
   }};
   const auto codes = test::parallel_map(16, [&](std::size_t) {
@@ -236,7 +235,8 @@ TEST_CASE("many requests on one connection are answered in order, however far th
   std::jthread sender{[&client] {
     std::string requests;
     for (int i = 0; i < 3000; ++i) {
-      requests += fmt::format("GET /users/{} HTTP/1.1\r\nHost: h\r\nX-Request-Id: number-{}\r\n\r\n", i + 1, i);
+      requests +=
+          test::raw_request(fmt::format("GET /users/{}", i + 1), {{"X-Request-Id", fmt::format("number-{}", i)}});
     }
     client.send_raw(requests);
   }};

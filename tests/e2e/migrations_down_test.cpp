@@ -11,8 +11,6 @@ using namespace coffer;
 
 namespace {
 
-bool says(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
 /// Books with every kind of row that a journal has, completed and refused, of a server that has ended.
 struct full_books {
   full_books() {
@@ -106,8 +104,8 @@ TEST_CASE("going down and up again in any number of steps keeps the books, or is
     INFO(down.err);
     if (down.exit_code != 0) {
       ++refused;
-      CHECK(says(down.err, "Nothing was undone"));
-      CHECK(says(down.err, "--delete-data"));
+      CHECK(test::says(down.err, "Nothing was undone"));
+      CHECK(test::says(down.err, "--delete-data"));
       CHECK(migrate(db.url(), {"status", "--exit-code"}).exit_code == 0);
     } else {
       CHECK(migrate(db.url(), {"up"}).exit_code == 0);
@@ -117,10 +115,10 @@ TEST_CASE("going down and up again in any number of steps keeps the books, or is
   }
   CHECK(refused >= 5);
   const auto all = migrate(db.url(), {"down", "--all"});
-  CHECK(says(all.err, "1 server keys (20261123150000_api_keys.sql)"));
-  CHECK(says(all.err, "1 transactions of which it is known who asked (20261129100000_actors.sql)"));
-  CHECK(says(all.err, "5 grants and refunds (20261123120000_grants_and_refunds.sql)"));
-  CHECK(says(all.err, "2 users with their wallets (20261101120000_initial.sql)"));
+  CHECK(test::says(all.err, "1 server keys (20261123150000_api_keys.sql)"));
+  CHECK(test::says(all.err, "1 transactions of which it is known who asked (20261129100000_actors.sql)"));
+  CHECK(test::says(all.err, "5 grants and refunds (20261123120000_grants_and_refunds.sql)"));
+  CHECK(test::says(all.err, "2 users with their wallets (20261101120000_initial.sql)"));
 }
 
 TEST_CASE("what was deleted on purpose does not keep the schema from coming up again") {
@@ -153,8 +151,8 @@ TEST_CASE("on a terminal deleting data asks for the database's name") {
   const std::string before = contents(books.s.db);
   const auto wrong = answer("coffer");
   CHECK(wrong.exit_code == 1);
-  CHECK(says(wrong.out, "Type the database's name (" + books.s.db.name() + ")"));
-  CHECK(says(wrong.out, "2 users with their wallets"));
+  CHECK(test::says(wrong.out, "Type the database's name (" + books.s.db.name() + ")"));
+  CHECK(test::says(wrong.out, "2 users with their wallets"));
   CHECK(contents(books.s.db) == before);
   const auto right = answer(books.s.db.name());
   CHECK(right.exit_code == 0);

@@ -5,6 +5,7 @@
 #include "coffer/app/migrations.hpp"
 #include "support/catch.hpp"
 #include "support/database.hpp"
+#include "support/eventually.hpp"
 #include "support/parallel.hpp"
 #include "support/process.hpp"
 #include "support/server_process.hpp"
@@ -15,17 +16,14 @@ namespace {
 
 /// Asks /readyz until it answers with `status` (a look counts for a second); gives the last answer.
 test::http_response readyz(const test::server_process& server, int status) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{15};
-  for (;;) {
-    test::http_response answer = server.client().get("/readyz");
-    if (answer.status == status || std::chrono::steady_clock::now() >= end) {
-      return answer;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds{50});
-  }
+  test::http_response answer;
+  const auto answers = [&] {
+    answer = server.client().get("/readyz");
+    return answer.status == status;
+  };
+  CHECK(test::eventually(std::chrono::seconds{15}, answers));
+  return answer;
 }
-
-bool says(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 test::outcome healthcheck(const test::server_process& server) {
   const std::string url = "http://127.0.0.1:" + std::to_string(server.port()) + "/readyz";
@@ -51,9 +49,7 @@ TEST_CASE("readers who wait for the database do not make the server look dead") 
     return db.integer(
         "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'");
   };
-  for (int i = 0; i < 1000 && waiting() == 0; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds{5});
-  }
+  REQUIRE(test::eventually(std::chrono::seconds{5}, [&] { return waiting() > 0; }));
   REQUIRE(waiting() == 1);
   CHECK(server.client().get("/readyz").status == 200);
   CHECK(waiting() == 1);
@@ -89,23 +85,23 @@ TEST_CASE("a server whose schema is missing, newer or older is alive, not ready,
   test::server_process server{db};
   auto answer = readyz(server, 503);
   CHECK(answer.status == 503);
-  CHECK(says(answer.body, "no schema yet"));
-  CHECK(says(answer.body, "coffer migrate up"));
+  CHECK(test::says(answer.body, "no schema yet"));
+  CHECK(test::says(answer.body, "coffer migrate up"));
   CHECK(answer.json()["database"] == "up");
   CHECK(answer.json()["schema"] == "missing");
   CHECK(server.client().get("/livez").status == 200);
   CHECK(server.metric("coffer_ready") == 0);
   const auto unhealthy = healthcheck(server);
   CHECK(unhealthy.exit_code == 1);
-  CHECK(
-      says(unhealthy.err, "/readyz: HTTP/1.1 503 Service Unavailable: not ready (database up, schema missing, cache "));
-  CHECK(says(unhealthy.err, "no schema yet: run `coffer migrate up`\n"));
+  CHECK(test::says(unhealthy.err,
+                   "/readyz: HTTP/1.1 503 Service Unavailable: not ready (database up, schema missing, cache "));
+  CHECK(test::says(unhealthy.err, "no schema yet: run `coffer migrate up`\n"));
   const auto line = server.wait_for_event("cannot serve");
   REQUIRE(line.has_value());
   CHECK((*line)["level"] == "error");
   CHECK((*line)["database"] == "up");
   CHECK((*line)["schema"] == "missing");
-  CHECK(says((*line)["message"].text(), "coffer migrate up"));
+  CHECK(test::says((*line)["message"].text(), "coffer migrate up"));
 
   // Nothing was done, and the same may succeed later.
   auto client = server.client();
@@ -123,7 +119,7 @@ TEST_CASE("a server whose schema is missing, newer or older is alive, not ready,
   CHECK(readyz(server, 200).json()["schema"] == "ready");
   const auto healthy = healthcheck(server);
   CHECK(healthy.exit_code == 0);
-  CHECK(says(healthy.out, "/readyz: HTTP/1.1 200 OK: ready (database up, schema ready, cache "));
+  CHECK(test::says(healthy.out, "/readyz: HTTP/1.1 200 OK: ready (database up, schema ready, cache "));
   CHECK(server.wait_for_event("serving").has_value());
   CHECK(server.metric("coffer_ready") == 1);
   CHECK(client.get("/users/1").code() == "user_not_found");
@@ -131,7 +127,7 @@ TEST_CASE("a server whose schema is missing, newer or older is alive, not ready,
   db.query("insert into schema_migrations values ('99990101000000')");
   answer = readyz(server, 503);
   CHECK(answer.status == 503);
-  CHECK(says(answer.body, "99990101000000"));
+  CHECK(test::says(answer.body, "99990101000000"));
   CHECK(answer.json()["schema"] == "newer");
 
   db.query("delete from schema_migrations where version = $1", {app::built_in_migrations().back().version});
@@ -139,7 +135,7 @@ TEST_CASE("a server whose schema is missing, newer or older is alive, not ready,
   std::this_thread::sleep_for(std::chrono::milliseconds{1200});
   answer = readyz(server, 503);
   CHECK(answer.status == 503);
-  CHECK(says(answer.body, "older than this binary"));
+  CHECK(test::says(answer.body, "older than this binary"));
   CHECK(answer.json()["schema"] == "older");
   CHECK(server.stop() == 0);
 }

@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/fault_proxy.hpp"
 #include "support/pg_environment.hpp"
 #include "support/postgres_server.hpp"
@@ -20,12 +21,12 @@ std::string path_of(std::int64_t user, const std::string& key) {
 
 /// What becomes of a key that is in progress at first.
 test::http_response settled(test::http_client& client, std::int64_t user, const std::string& key) {
-  const auto end = std::chrono::steady_clock::now() + 10s;
-  test::http_response answer = client.get(path_of(user, key));
-  while (answer.code() == "idempotency_in_progress" && std::chrono::steady_clock::now() < end) {
-    std::this_thread::sleep_for(20ms);
+  test::http_response answer;
+  const auto is_settled = [&] {
     answer = client.get(path_of(user, key));
-  }
+    return answer.code() != "idempotency_in_progress";
+  };
+  CHECK(test::eventually(10s, is_settled));
   return answer;
 }
 
@@ -75,11 +76,12 @@ TEST_CASE("a key that is being processed is in progress, not absent") {
       auto client = shop.server.client();
       answer = test::buy(client, shop.user, shop.product, 1, "slow");
     }};
-    auto asked = shop.client.get(path_of(shop.user, "slow"));
-    for (int i = 0; i < 200 && asked.code() == "transaction_not_found"; ++i) {
-      std::this_thread::sleep_for(5ms);
+    test::http_response asked;
+    const auto is_known = [&] {
       asked = shop.client.get(path_of(shop.user, "slow"));
-    }
+      return asked.code() != "transaction_not_found";
+    };
+    CHECK(test::eventually(2s, is_known));
     CHECK(asked.status == 409);
     CHECK(asked.code() == "idempotency_in_progress");
     CHECK(shop.client.get(path_of(shop.user, "other")).code() == "transaction_not_found");

@@ -23,7 +23,7 @@ std::string items(const test::http_response& answer) {
   return all;
 }
 
-std::string rule(const test::http_response& answer) {
+std::string broken_rule(const test::http_response& answer) {
   CHECK(answer.status == 400);
   const auto problem = answer.json();
   return problem["code"].text() + " " + problem["errors"][0]["pointer"].text() + " " +
@@ -51,7 +51,7 @@ TEST_CASE("an inventory of the past has what was owned after each version") {
   CHECK(newest.header("Cache-Status") == "coffer; fwd=bypass");
   CHECK(newest.json()["items"] == s.inventory().json()["items"]);
   CHECK_FALSE(newest.json().contains("as_of"));
-  CHECK(rule(past(s, "7")) == "invalid_parameter as_of range");
+  CHECK(broken_rule(past(s, "7")) == "invalid_parameter as_of range");
 }
 
 TEST_CASE("an inventory of a past time is that of the last row by then") {
@@ -70,9 +70,9 @@ TEST_CASE("an inventory of a past time is that of the last row by then") {
 
 TEST_CASE("a past that cannot be is refused with the rule") {
   test::shop s;
-  CHECK(rule(past(s, "yesterday")) == "invalid_parameter as_of format");
-  CHECK(rule(past(s, "-1")) == "invalid_parameter as_of format");
-  CHECK(rule(past(s, "2999-01-01T00:00:00Z")) == "invalid_parameter as_of range");
-  CHECK(rule(s.client.get(fmt::format("/users/{}/inventory?at=1", s.user))).starts_with("invalid_parameter at"));
+  CHECK(broken_rule(past(s, "yesterday")) == "invalid_parameter as_of format");
+  CHECK(broken_rule(past(s, "-1")) == "invalid_parameter as_of format");
+  CHECK(broken_rule(past(s, "2999-01-01T00:00:00Z")) == "invalid_parameter as_of range");
+  CHECK(broken_rule(s.client.get(fmt::format("/users/{}/inventory?at=1", s.user))).starts_with("invalid_parameter at"));
   CHECK(s.client.get("/users/999/inventory?as_of=1").json()["code"] == "user_not_found");
 }

@@ -15,8 +15,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-bool says(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
-
 /// A database, a pooler in front of its server, and the settings of a coffer behind both.
 struct pooled {
   explicit pooled(const std::string& mode, const char* prepared) : pool{mode}, url{pool.url(db.name())} {
@@ -65,11 +63,11 @@ TEST_CASE("with prepared statements behind a pooler in transaction mode a server
   test::server_process server{p.db, p.how};
   const auto answer = server.client().get("/readyz");
   CHECK(answer.status == 503);
-  CHECK(says(answer.body, "--prepared off"));
+  CHECK(test::says(answer.body, "--prepared off"));
   CHECK(p.doctor("pooler") == "failed: one in transaction mode");
   const auto migrated = p.run({"migrate", "up"});
   CHECK(migrated.exit_code == 1);
-  CHECK(says(migrated.err, "name PostgreSQL itself"));
+  CHECK(test::says(migrated.err, "name PostgreSQL itself"));
 }
 
 TEST_CASE("behind a pooler in transaction mode every transaction has its time limits") {
@@ -117,9 +115,9 @@ TEST_CASE("a database URL that libpq cannot use ends the start, and names the pa
       CAPTURE(url, command);
       const auto run = test::run_coffer({command}, {{"DATABASE_URL", url}});
       CHECK(run.exit_code == 2);
-      CHECK(says(run.err, "DATABASE_URL is not valid"));
-      CHECK(says(run.err, part));
-      CHECK(!says(run.out + run.err, "s3cr3t"));
+      CHECK(test::says(run.err, "DATABASE_URL is not valid"));
+      CHECK(test::says(run.err, part));
+      CHECK(!test::says(run.out + run.err, "s3cr3t"));
     }
   }
 }
@@ -137,14 +135,14 @@ TEST_CASE("a database that is not UTF8 is refused by migrate, doctor and readyz"
   {
     const auto migrated = test::run_coffer({"migrate", "up"}, how);
     CHECK(migrated.exit_code == 1);
-    CHECK(says(migrated.err, "has the encoding LATIN1"));
+    CHECK(test::says(migrated.err, "has the encoding LATIN1"));
     const auto examined = test::run_coffer({"doctor"}, how);
     CHECK(examined.exit_code == 1);
-    CHECK(says(examined.out, "failed  encoding     LATIN1"));
+    CHECK(test::says(examined.out, "failed  encoding     LATIN1"));
     test::server_process running{how};
     const auto answer = running.client().get("/readyz");
     CHECK(answer.status == 503);
-    CHECK(says(answer.body, "encoding 'UTF8' template template0"));
+    CHECK(test::says(answer.body, "encoding 'UTF8' template template0"));
   }
   server.query("drop database " + name + " with (force)");
 }

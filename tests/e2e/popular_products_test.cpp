@@ -15,7 +15,7 @@ using namespace coffer;
 
 namespace {
 
-constexpr auto path = "/analytics/popular-products";
+constexpr auto popular_path = "/analytics/popular-products";
 
 /// Sales in the past, as a batch would have counted them.
 void count_sales(test::database& db, std::int64_t product, int purchases, const std::string& age) {
@@ -49,7 +49,7 @@ TEST_CASE("the five products bought most often in seven days are listed, ties by
   count_sales(s.db, products[4], 2, "2 days");
   count_sales(s.db, products[5], 1, "0 hours");
   count_sales(s.db, products[6], 1, "0 hours");
-  CHECK(ids(s.client.get(path).json()) ==
+  CHECK(ids(s.client.get(popular_path).json()) ==
         std::vector<std::int64_t>{products[2], products[0], products[3], products[4], products[5]});
 }
 
@@ -62,7 +62,7 @@ TEST_CASE("purchases count once each with their units and revenue, refused ones 
   REQUIRE(s.buy(5).status == 201);
   REQUIRE(s.buy(1000).status == 402);
   REQUIRE(test::use(s.client, s.user, s.product).status == 201);
-  const auto best = s.client.get(path).json();
+  const auto best = s.client.get(popular_path).json();
   REQUIRE(best["products"].size() == 2);
   CHECK(best["products"][0]["product_id"] == s.product);
   CHECK(best["products"][0]["purchases"] == 2);
@@ -91,7 +91,7 @@ TEST_CASE("what was refunded is no best seller") {
              {std::to_string(kept.json()["version"].integer())});
   s.db.query("update sales_counters set hour = hour - interval '3 hours' where product_id = $1",
              {std::to_string(s.product)});
-  const auto best = s.client.get(path).json()["products"];
+  const auto best = s.client.get(popular_path).json()["products"];
   REQUIRE(best.size() == 1);
   CHECK(best[0]["product_id"] == s.product);
   CHECK(best[0]["purchases"] == 1);
@@ -138,7 +138,7 @@ TEST_CASE("sales are counted in full up to 64 bits, and no sale is refused beyon
     done += now;
   }
   CHECK(test::balance_of(s.client, s.user) == 0);
-  const auto best = s.client.get(path).json()["products"];
+  const auto best = s.client.get(popular_path).json()["products"];
   REQUIRE(best.size() == 1);
   CHECK(best[0]["purchases"] == sales);
   CHECK(best[0]["units"] == sales);
@@ -150,20 +150,20 @@ TEST_CASE("sales are counted in full up to 64 bits, and no sale is refused beyon
 TEST_CASE("the list is computed once an hour, whoever asks") {
   test::shop s;
   REQUIRE(s.buy().status == 201);
-  const auto first = s.client.get(path);
+  const auto first = s.client.get(popular_path);
   REQUIRE(first.json()["products"].size() == 1);
   for (int i = 0; i < 3; ++i) {
     REQUIRE(s.buy().status == 201);
   }
-  CHECK(s.client.get(path).body == first.body);
-  CHECK(s.client.get(path).json()["products"][0]["purchases"] == 1);
+  CHECK(s.client.get(popular_path).body == first.body);
+  CHECK(s.client.get(popular_path).json()["products"][0]["purchases"] == 1);
 }
 
 TEST_CASE("the list is as old as it is allowed to be and no older") {
   test::shop s{{{"COFFER_POPULAR_TTL", "1s"}}};
   REQUIRE(s.buy().status == 201);
-  CHECK(s.client.get(path).json()["products"][0]["purchases"] == 1);
+  CHECK(s.client.get(popular_path).json()["products"][0]["purchases"] == 1);
   REQUIRE(s.buy().status == 201);
   std::this_thread::sleep_for(std::chrono::milliseconds{1100});
-  CHECK(s.client.get(path).json()["products"][0]["purchases"] == 2);
+  CHECK(s.client.get(popular_path).json()["products"][0]["purchases"] == 2);
 }

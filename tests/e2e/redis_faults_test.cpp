@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/fault_proxy.hpp"
 #include "support/pg_environment.hpp"
 #include "support/redis_server.hpp"
@@ -40,18 +41,13 @@ void demand_correct_answers(test::shop& s) {
 /// Reads the inventory until it comes from the cache; it must be the newest version all the time.
 bool hits_come_back(test::shop& s) {
   const auto version = s.inventory().json()["version"].integer();
-  const auto end = std::chrono::steady_clock::now() + 20s;
-  while (std::chrono::steady_clock::now() < end) {
+  bool newest = true;
+  const auto hits_or_is_old = [&] {
     const auto answer = s.inventory();
-    if (answer.status != 200 || !(answer.json()["version"] == version)) {
-      return false;
-    }
-    if (answer.header("Cache-Status") == "coffer; hit") {
-      return true;
-    }
-    std::this_thread::sleep_for(20ms);
-  }
-  return false;
+    newest = answer.status == 200 && answer.json()["version"] == version;
+    return !newest || answer.header("Cache-Status") == "coffer; hit";
+  };
+  return test::eventually(20s, hits_or_is_old, 20ms) && newest;
 }
 
 /// A shop with a Redis of its own and a user whose inventory is cached.
@@ -216,12 +212,9 @@ TEST_CASE("a product whose renaming is committed, and not known to be, is not sh
   s.proxy.inject(test::fault_point::before_completion, "COMMIT", test::fault_action::cut);
   const auto answer = s.client.patch(fmt::format("/products/{}", s.product), R"({"name":"renamed"})");
   CHECK(answer.code() == "outcome_unknown");
-  const auto end = std::chrono::steady_clock::now() + 5s;
-  const auto old = [&] { return s.client.get(s.inventory).body.find("\"renamed\"") == std::string::npos; };
-  while (old() && std::chrono::steady_clock::now() < end) {
-    std::this_thread::sleep_for(10ms);
-  }
-  CHECK(!old());
+  const auto renamed = [&] { return s.client.get(s.inventory).body.find("\"renamed\"") != std::string::npos; };
+  CHECK(test::eventually(5s, renamed));
+  CHECK(renamed());
 }
 
 TEST_CASE("a redis that refuses the login, or is a cluster, is said to be so") {

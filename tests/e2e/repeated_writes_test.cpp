@@ -66,8 +66,6 @@ class fixture {
   test::http_client client;
 };
 
-bool replayed(const test::http_response& answer) { return answer.header("Idempotent-Replayed") == "true"; }
-
 /// The body without what is shown once.
 std::string lasting(const test::http_response& answer) {
   std::string body = answer.body;
@@ -90,10 +88,10 @@ TEST_CASE("every write outside the journal happens once under its key, and is an
     const std::string key = fmt::format("{}-{}", w.method, w.path);
     const auto first = f.ask(w, key);
     REQUIRE(first.status == w.status);
-    CHECK(!replayed(first));
+    CHECK(!test::replayed(first));
     CHECK(f.db.integer(w.effects) == 1);
     const auto again = f.ask(w, "\"" + key + "\"");
-    CHECK(replayed(again));
+    CHECK(test::replayed(again));
     CHECK(again.status == first.status);
     CHECK(again.body == lasting(first));
     CHECK(again.header("Location") == first.header("Location"));
@@ -111,7 +109,7 @@ TEST_CASE("every write outside the journal happens once under its key, and is an
   f.server.restart();
   auto after = f.server.client();
   for (const request& w : writes()) {
-    CHECK(replayed(fixture::ask(after, w, fmt::format("{}-{}", w.method, w.path))));
+    CHECK(test::replayed(fixture::ask(after, w, fmt::format("{}-{}", w.method, w.path))));
     CHECK(f.db.integer(w.effects) == 1);
   }
   // One key in another operation is another request.
@@ -131,7 +129,7 @@ TEST_CASE("a refusal that was decided is replayed, what was not decided leaves t
       f.client.request("PATCH", "/products/2", {{"Content-Type", "application/json"}}, R"({"name":"Other"})");
   REQUIRE(renamed.status == 200);
   const auto again = product("boost", "two");
-  CHECK(replayed(again));
+  CHECK(test::replayed(again));
   CHECK(again.status == 409);
   CHECK(again.body == refused.body);
   CHECK(again.header("Content-Type") == "application/problem+json");
@@ -145,7 +143,7 @@ TEST_CASE("a refusal that was decided is replayed, what was not decided leaves t
   CHECK(change("/products/1", "{").status == 400);
   const auto done = change("/products/1", R"({"price":7})");
   CHECK(done.status == 200);
-  CHECK(!replayed(done));
+  CHECK(!test::replayed(done));
   CHECK(f.client.request("DELETE", "/keys/999", test::key("gone")).status == 404);
   CHECK(f.client.request("DELETE", "/keys/2", test::key("gone")).status == 200);
   const auto user = R"({"username":"ada","email":"ada@example.com"})";
@@ -167,7 +165,7 @@ TEST_CASE("setting a stock again under its key does not restock what was sold me
   REQUIRE(first.status == 200);
   REQUIRE(shop.buy(30).status == 201);
   const auto again = restock();
-  CHECK(replayed(again));
+  CHECK(test::replayed(again));
   CHECK(again.body == first.body);
   CHECK(stock_of(shop.client, shop.product) == 70);
   CHECK(test::audit(shop.db) == "");
@@ -197,7 +195,7 @@ TEST_CASE("twins of a write outside the journal wait for the first, in one proce
   for (const auto& answer : answers) {
     CHECK(answer.status == 201);
     bodies.insert(answer.body);
-    again += replayed(answer) ? 1 : 0;
+    again += test::replayed(answer) ? 1 : 0;
   }
   CHECK(bodies.size() == 1);
   CHECK(again == 7);
@@ -216,10 +214,10 @@ TEST_CASE("a write outside the journal whose commit was lost on the way is looke
                test::fault_action::cut);
   const auto first = fixture::ask(client, writes()[0], "k");
   CHECK(first.status == 201);
-  CHECK(!replayed(first));
+  CHECK(!test::replayed(first));
   CHECK(proxy.wait_injected(1));
   const auto again = fixture::ask(client, writes()[0], "k");
-  CHECK(replayed(again));
+  CHECK(test::replayed(again));
   CHECK(again.body == first.body);
   CHECK(db.integer("select count(*) from users") == 1);
   // Without a key nobody can ask, and nothing is sent twice.

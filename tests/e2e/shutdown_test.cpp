@@ -13,7 +13,9 @@
 
 #include "coffer/http/limits.hpp"
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/parallel.hpp"
+#include "support/raw_request.hpp"
 #include "support/server_process.hpp"
 #include "support/shop.hpp"
 
@@ -78,10 +80,8 @@ class buyer {
   std::string next_purchase() {
     keys_.push_back(fmt::format("{}-{}", name_, ++made_));
     const auto body = fmt::format(R"({{"user_id":{}}})", shop_.user);
-    return fmt::format(
-        "POST /products/{}/purchase HTTP/1.1\r\nHost: h\r\nIdempotency-Key: {}\r\nContent-Type: application/json\r\n"
-        "Content-Length: {}\r\n\r\n{}",
-        shop_.product, keys_.back(), body.size(), body);
+    return test::raw_request(fmt::format("POST /products/{}/purchase", shop_.product),
+                             {{"Idempotency-Key", keys_.back()}, {"Content-Type", "application/json"}}, body);
   }
 
   /// One piece of purchases and their answers. False when the connection is over.
@@ -169,10 +169,7 @@ TEST_CASE("a server that is told to end answers every request it has received, a
   std::atomic<clock_type::time_point> told = clock_type::time_point::max();
   std::atomic<int> bought = 0;
   std::jthread stopper{[&] {
-    const auto end = clock_type::now() + 20s;
-    while (bought < 200 && clock_type::now() < end) {
-      std::this_thread::sleep_for(1ms);
-    }
+    [[maybe_unused]] const bool busy = test::eventually(20s, [&] { return bought >= 200; }, 1ms);
     told = clock_type::now();
     s.server.signal(15);
   }};

@@ -14,6 +14,7 @@
 
 #include "support/catch.hpp"
 #include "support/database.hpp"
+#include "support/eventually.hpp"
 #include "support/http_client.hpp"
 #include "support/process.hpp"
 
@@ -118,9 +119,7 @@ TEST_CASE("a restart under a held socket fails no request") {
     }};
     for (int i = 0; i < 5; ++i) {
       const int before = answered;
-      while (answered < before + 20) {
-        std::this_thread::sleep_for(1ms);
-      }
+      REQUIRE(test::eventually(30s, [&] { return answered >= before + 20; }));
       CHECK(stop(*server) == 0);
       std::this_thread::sleep_for(20ms);
       server = start(environment_of(db), api);

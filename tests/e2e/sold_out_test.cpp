@@ -1,9 +1,9 @@
 // A crowd before an empty shelf: turned away without a lock or a row, until the shelf is filled again.
-#include <thread>
 
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/server_process.hpp"
 #include "support/shop.hpp"
 
@@ -68,13 +68,7 @@ TEST_CASE("a restocked product sells at once, through another process within a s
   CHECK(test::buy(s.client, s.user, product, 5).status == 201);
   REQUIRE(test::buy(s.client, s.user, product).status == 409);
   REQUIRE(restock(elsewhere, product).status == 200);
-  const auto until = std::chrono::steady_clock::now() + 1500ms;
-  int status = 0;
-  while (status != 201 && std::chrono::steady_clock::now() < until) {
-    status = test::buy(s.client, s.user, product).status;
-    std::this_thread::sleep_for(10ms);
-  }
-  CHECK(status == 201);
+  CHECK(test::eventually(1500ms, [&] { return test::buy(s.client, s.user, product).status == 201; }));
   CHECK(test::audit(s.db) == "");
 }
 

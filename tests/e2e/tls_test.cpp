@@ -10,7 +10,9 @@
 #include <sys/socket.h>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/parallel.hpp"
+#include "support/raw_request.hpp"
 #include "support/shop.hpp"
 #include "support/tls_link.hpp"
 
@@ -38,10 +40,7 @@ struct secured {
   /// Whether so many handshakes have ended in that way. A client may know of an end before it is counted.
   bool handshakes(const std::string& outcome, int expected) const {
     const auto counted = [&] { return server.metric("coffer_tls_handshakes_total{outcome=\"" + outcome + "\"}"); };
-    for (int i = 0; i < 200 && counted() < expected; ++i) {
-      std::this_thread::sleep_for(10ms);
-    }
-    return counted() == expected;
+    return test::eventually(2s, [&] { return counted() >= expected; }) && counted() == expected;
   }
 
   test::temporary_folder folder;
@@ -61,13 +60,7 @@ std::string subject_of(const test::server_process& server) {
 }
 
 bool becomes(const test::server_process& server, const std::string& subject) {
-  for (int i = 0; i < 200; ++i) {
-    if (subject_of(server) == subject) {
-      return true;
-    }
-    std::this_thread::sleep_for(25ms);
-  }
-  return false;
+  return test::eventually(5s, [&] { return subject_of(server) == subject; }, 25ms);
 }
 
 std::string why_not(test::http_client client, test::tls_wishes how) {
@@ -110,7 +103,7 @@ TEST_CASE("with a certificate the API is HTTPS, by TLS 1.3 and HTTP/1.1") {
     CHECK(client.read_response().status == 200);
     CHECK(client.read_response().status == 200);
     CHECK(client.read_response().code() == "not_found");
-    for (const char byte : std::string_view{"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n"}) {
+    for (const char byte : test::raw_request("GET /livez")) {
       client.send_raw({&byte, 1});
     }
     CHECK(client.read_response().status == 200);
@@ -127,7 +120,7 @@ TEST_CASE("with a certificate the API is HTTPS, by TLS 1.3 and HTTP/1.1") {
     client.send_raw("GET /livez HTTP/1.1\r\n\r\n");
     CHECK(client.read_response().status == 400);
     auto last = s.server.client();
-    last.send_raw("GET /livez HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    last.send_raw(test::raw_request("GET /livez", {{"Connection", "close"}}));
     // Without a farewell reading would fail: OpenSSL tells a cut from an end.
     CHECK(last.read_to_end().starts_with("HTTP/1.1 200"));
   }
@@ -171,7 +164,7 @@ TEST_CASE("large bodies go through TLS both ways, to a client that takes its tim
   CHECK(std::count(at_once.body.begin(), at_once.body.end(), '\n') == uploads * lines + 1);
   const int small = 65'536;
   ::setsockopt(client.native(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-  client.send_raw("GET " + path + " HTTP/1.1\r\nHost: h\r\nAccept: text/csv\r\n\r\n");
+  client.send_raw(test::raw_request("GET " + path, {{"Accept", "text/csv"}}));
   std::this_thread::sleep_for(500ms);
   CHECK(client.read_response().body == at_once.body);
   CHECK(test::audit(s.db).empty());
@@ -276,7 +269,7 @@ TEST_CASE("a server that is told to end answers over TLS too, and does not wait 
   const auto user = test::make_user(busy, 1000);
   test::http_client silent{s.server.port()};
   silent.connect();
-  busy.send_raw(fmt::format("GET /users/{} HTTP/1.1\r\nHost: h\r\n\r\n", user));
+  busy.send_raw(test::raw_request(fmt::format("GET /users/{}", user)));
   const auto begin = std::chrono::steady_clock::now();
   CHECK(s.server.stop() == 0);
   CHECK(std::chrono::steady_clock::now() - begin < 5s);

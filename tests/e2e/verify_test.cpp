@@ -3,12 +3,12 @@
 #include <chrono>
 #include <fstream>
 #include <iterator>
-#include <thread>
 
 #include <fmt/format.h>
 
 #include "coffer/store/books_store.hpp"
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/parallel.hpp"
 #include "support/postgres_server.hpp"
 #include "support/process.hpp"
@@ -286,12 +286,9 @@ TEST_CASE("a standby's books are read while its primary serves") {
   REQUIRE(test::buy(client, user, product, 3).status == 201);
   const std::string url = standby.url(db.name());
   const std::string position = db.text("select pg_current_wal_lsn()");
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{20};
   test::sql_session there{standby.url()};
-  while (there.text("select coalesce(pg_last_wal_replay_lsn() >= '" + position + "', false)") != "t") {
-    REQUIRE(std::chrono::steady_clock::now() < end);
-    std::this_thread::sleep_for(std::chrono::milliseconds{20});
-  }
+  const std::string replayed = "select coalesce(pg_last_wal_replay_lsn() >= '" + position + "', false)";
+  REQUIRE(test::eventually(std::chrono::seconds{20}, [&] { return there.text(replayed) == "t"; }));
   const auto run = test::run_coffer({"verify", "--format", "json"}, {{"DATABASE_URL", url}});
   CHECK(run.exit_code == 0);
   CHECK(test::json_value::parse(run.out)["transactions"] == 2);

@@ -1,4 +1,4 @@
-"""The suite "faults": every fault under load, and every mutant of the history checker. Called by script/test."""
+"""The suite "faults": every fault under load, and every mutant of the history checker. Called by script/faults."""
 import argparse
 import os
 import random
@@ -34,7 +34,7 @@ def parse():
 
 
 class Suite:
-    """Carries out cases, and tells script/test of them as Catch2 programs do."""
+    """Carries out cases, and tells script/faults of them as Catch2 programs do."""
 
     def __init__(self, options):
         self.options, self.failed = options, 0
@@ -62,7 +62,7 @@ class Suite:
         self.failed += bool(wrong)
         print(f"{'FAILED' if wrong else 'passed'}: {name} ({time.monotonic() - began:.0f} s) {seen}", flush=True)
         if wrong:
-            print(f"{wrong}\nagain: script/test --seed {self.seed} --only {name.partition(':')[0]} faults", flush=True)
+            print(f"{wrong}\nagain: script/faults --seed {self.seed} --only {name.partition(':')[0]}", flush=True)
 
     def hurt(self, fault, place):
         def judge(run):

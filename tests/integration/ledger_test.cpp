@@ -4,6 +4,8 @@
 #include "ledger_session.hpp"
 #include "support/shop.hpp"
 
+namespace ledger_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 using test::books;
@@ -301,3 +303,5 @@ TEST_CASE("a stalled database is given up at the deadline and nothing is doubled
   CHECK(s.db.integer("select balance from users where id = $1", {std::to_string(user.value)}) >= 1000 + completed);
   CHECK(test::audit(s.db) == "");
 }
+
+}  // namespace ledger_test

@@ -1,13 +1,13 @@
 #include <algorithm>
 #include <cstdlib>
 #include <mutex>
-#include <thread>
 
 #include "coffer/app/migrate.hpp"
 #include "coffer/app/one_shot.hpp"
 #include "coffer/app/schema_state.hpp"
 #include "support/catch.hpp"
 #include "support/database.hpp"
+#include "support/eventually.hpp"
 #include "support/parallel.hpp"
 #include "support/pg_environment.hpp"
 #include "support/process.hpp"
@@ -305,10 +305,12 @@ TEST_CASE("a row that comes while its migration is being undone is not lost") {
       return;
     }
     test::sql_session looking{db.url()};
-    while (looking.integer("select count(*) from pg_locks where not granted and relation = 'b'::regclass") == 0) {
-      std::this_thread::sleep_for(std::chrono::milliseconds{5});
-    }
+    const char* const waiting = "select count(*) from pg_locks where not granted and relation = 'b'::regclass";
+    const bool waited = test::eventually(std::chrono::seconds{20}, [&] { return looking.integer(waiting) > 0; });
     db.query("commit");
+    if (!waited) {
+      throw std::runtime_error{"nobody waits for the table"};
+    }
   });
   CHECK(says(text, "1 big rows came while 2_b.sql was being undone"));
   CHECK(db.integer("select x from b") == 99);

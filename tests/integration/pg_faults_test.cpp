@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/fault_proxy.hpp"
 #include "support/pg_environment.hpp"
 #include "support/run_task.hpp"
+
+namespace pg_faults_test {
 
 using namespace coffer;
 using namespace std::chrono_literals;
@@ -63,8 +66,8 @@ void terminate_sleeper(std::int32_t pid) {
   pg_session killer;
   const std::string asleep =
       fmt::format("select (wait_event = 'PgSleep')::text from pg_stat_activity where pid = {}", pid);
-  while (killer.execute(asleep).optional_text(0, 0) != "true") {
-    std::this_thread::sleep_for(5ms);
+  if (!test::eventually(10s, [&] { return killer.execute(asleep).optional_text(0, 0) == "true"; })) {
+    throw std::runtime_error{"the backend does not sleep"};
   }
   killer.execute(fmt::format("select pg_terminate_backend({})", pid));
 }
@@ -243,3 +246,5 @@ TEST_CASE("the proxy cuts and stalls at a byte, refuses, and heals") {
   proxy.heal();
   CHECK(pg_session{how}.ask("select 'healed'") == "healed");
 }
+
+}  // namespace pg_faults_test

@@ -11,6 +11,8 @@
 #include "support/pg_environment.hpp"
 #include "support/run_task.hpp"
 
+namespace pg_pool_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 using pg::params;
@@ -348,3 +350,5 @@ TEST_CASE("many callers share few connections while backends are killed, and the
   CHECK(s.leased + s.connecting + s.waiting == 0);
   CHECK(s.idle <= 4);
 }
+
+}  // namespace pg_pool_test

@@ -6,10 +6,13 @@
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/redis_server.hpp"
 #include "support/run_task.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/tls_link.hpp"
+
+namespace redis_client_test {
 
 using namespace coffer;
 using namespace std::chrono_literals;
@@ -110,11 +113,7 @@ TEST_CASE("a posted command is on its way when the call returns") {
   s.recover();
   s.post({"SET", "k", "v"}, redis::callback{});
   // The event loop of the client does not run any more.
-  const auto end = clock::now() + 10s;
-  while (server.command({"GET", "k"}).text != "v" && clock::now() < end) {
-    std::this_thread::sleep_for(1ms);
-  }
-  CHECK(server.command({"GET", "k"}).text == "v");
+  CHECK(test::eventually(10s, [&] { return server.command({"GET", "k"}).text == "v"; }));
 }
 
 TEST_CASE("large values pass in both directions") {
@@ -417,3 +416,5 @@ TEST_CASE("a client that goes ends what waits for it") {
   CHECK(called == "(unavailable)");
   CHECK(posted == "(unavailable)");
 }
+
+}  // namespace redis_client_test

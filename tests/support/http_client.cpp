@@ -13,7 +13,10 @@
 #include <charconv>
 #include <cstring>
 
+#include <fmt/format.h>
+
 #include "support/exchange_log.hpp"
+#include "support/raw_request.hpp"
 
 namespace coffer::test {
 
@@ -22,10 +25,6 @@ namespace {
 bool equal_names(std::string_view a, std::string_view b) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
-}
-
-bool names(const header_list& headers, std::string_view name) {
-  return std::any_of(headers.begin(), headers.end(), [&](const auto& h) { return equal_names(h.first, name); });
 }
 
 std::size_t number(std::string_view text, int base) {
@@ -37,12 +36,16 @@ std::size_t number(std::string_view text, int base) {
   return value;
 }
 
-[[noreturn]] void fail(const char* what) {
+[[noreturn]] void socket_failed(const char* what) {
   const auto why = errno == ECONNRESET || errno == EPIPE ? http_failure::reason::reset : http_failure::reason::closed;
   throw http_failure{why, std::string{what} + ": " + std::strerror(errno)};
 }
 
 }  // namespace
+
+bool names(const header_list& headers, std::string_view name) {
+  return std::any_of(headers.begin(), headers.end(), [&](const auto& h) { return equal_names(h.first, name); });
+}
 
 std::optional<std::string> http_response::header(std::string_view name) const {
   for (const auto& [key, value] : headers) {
@@ -172,7 +175,7 @@ void http_client::send_raw(std::string_view bytes) {
     if (sent >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(sent));
     } else if (errno != EAGAIN) {
-      fail("send");
+      socket_failed("send");
     } else if (!wait_for(POLLOUT, end)) {
       throw http_failure{http_failure::reason::timeout, "the server does not read"};
     }
@@ -191,7 +194,7 @@ bool http_client::receive(clock::time_point end) {
       return size > 0;
     }
     if (errno != EAGAIN) {
-      fail("receive");
+      socket_failed("receive");
     }
     if (!wait_for(POLLIN, end)) {
       throw http_failure{http_failure::reason::timeout, "no answer in time; so far: " + buffer_.substr(0, 500)};
@@ -316,22 +319,15 @@ http_response http_client::request(std::string_view method, std::string_view tar
   if (connected() && buffer_.empty() && closed_within(std::chrono::milliseconds{0})) {
     close();
   }
-  std::string text;
-  text.append(method).append(" ").append(target).append(" HTTP/1.1\r\n");
-  if (!names(headers, "host")) {
-    text.append("Host: 127.0.0.1\r\n");
-  }
   header_list sent = headers;
   if (body && !names(headers, "content-type")) {
     sent.emplace_back("Content-Type", "application/json");
   }
-  for (const auto& [name, value] : sent) {
-    text.append(name).append(": ").append(value).append("\r\n");
+  header_list fields = sent;
+  if (!names(headers, "host")) {
+    fields.insert(fields.begin(), {"Host", "127.0.0.1"});
   }
-  if (body) {
-    text.append("Content-Length: ").append(std::to_string(body->size())).append("\r\n");
-  }
-  text.append("\r\n").append(body.value_or(""));
+  const std::string text = raw_request(fmt::format("{} {}", method, target), fields, body);
   try {
     send_raw(text);
     http_response answer = receive_response(method == "HEAD");

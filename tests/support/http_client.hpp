@@ -18,6 +18,9 @@ namespace coffer::test {
 /// Names and values in order.
 using header_list = std::vector<std::pair<std::string, std::string>>;
 
+/// Whether one of them has that name, whatever its case.
+bool names(const header_list& headers, std::string_view name);
+
 /// One answer as it came.
 struct http_response {
   int status = 0;

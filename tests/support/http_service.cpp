@@ -6,6 +6,7 @@
 
 #include "coffer/http/body_source.hpp"
 #include "coffer/http/body_stream.hpp"
+#include "support/eventually.hpp"
 #include "support/upload_paths.hpp"
 
 namespace coffer::test {
@@ -150,14 +151,7 @@ bool http_service::stop(std::chrono::milliseconds limit) {
 }
 
 bool http_service::wait_for_connections(std::size_t count, std::chrono::milliseconds limit) const {
-  const auto end = std::chrono::steady_clock::now() + limit;
-  while (connections() != count) {
-    if (std::chrono::steady_clock::now() > end) {
-      return false;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds{2});
-  }
-  return true;
+  return eventually(limit, [&] { return connections() == count; });
 }
 
 }  // namespace coffer::test

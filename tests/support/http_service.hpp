@@ -11,8 +11,12 @@
 
 #include "coffer/http/handler.hpp"
 #include "coffer/http/server.hpp"
+#include "support/raw_request.hpp"
 
 namespace coffer::test {
+
+/// A request that http_service answers at once.
+inline const std::string get_echo = raw_request("GET /echo");
 
 /// Answers by path:
 ///   /echo        200, "METHOD TARGET BODY"

@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
-#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
@@ -17,6 +16,7 @@
 
 #include "support/database.hpp"
 #include "support/pg_environment.hpp"
+#include "support/postgres_server.hpp"
 
 namespace coffer::test {
 
@@ -50,18 +50,8 @@ pooler::pooler(const std::string& mode) {
   }
   std::filesystem::permissions(directory_, std::filesystem::perms{0755});
   process_ = std::make_unique<process>(std::move(command), environment{});
-  const auto end = std::chrono::steady_clock::now() + 20s;
-  for (;;) {
-    try {
-      sql_session{url("postgres")};
-      return;
-    } catch (const sql_failure& e) {
-      if (!process_->running() || std::chrono::steady_clock::now() > end) {
-        throw std::runtime_error{fmt::format("PgBouncer did not start (script/setup --pooler installs it): {}{}",
-                                             e.what(), process_->err())};
-      }
-    }
-    std::this_thread::sleep_for(20ms);
+  if (const std::string why = refusal_of(url("postgres"), *process_, 20s); !why.empty()) {
+    throw std::runtime_error{"PgBouncer did not start (script/setup --pooler installs it): " + why};
   }
 }
 

@@ -9,12 +9,12 @@
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
-#include <thread>
 
 #include <fmt/format.h>
 #include <fmt/ostream.h>
 
 #include "support/database.hpp"
+#include "support/eventually.hpp"
 
 namespace coffer::test {
 
@@ -38,6 +38,21 @@ std::string program_folder() {
 }
 
 }  // namespace
+
+std::string refusal_of(const std::string& url, const process& server, std::chrono::milliseconds limit) {
+  std::string why;
+  const auto serves = [&] {
+    try {
+      sql_session{url};
+      return true;
+    } catch (const sql_failure& e) {
+      why = e.what();
+      return false;
+    }
+  };
+  const bool answered = eventually(limit, [&] { return serves() || !server.running(); }) && serves();
+  return answered ? "" : why + server.err();
+}
 
 postgres_server::postgres_server(const setting_list& settings, std::string owner)
     : owner_{std::move(owner)}, programs_{program_folder()} {
@@ -113,17 +128,8 @@ std::vector<std::string> postgres_server::command(const std::string& program,
 }
 
 void postgres_server::wait_until_ready() {
-  const auto end = std::chrono::steady_clock::now() + 30s;
-  for (;;) {
-    try {
-      sql_session{url()};
-      return;
-    } catch (const sql_failure& e) {
-      if (!process_->running() || std::chrono::steady_clock::now() > end) {
-        throw std::runtime_error{fmt::format("PostgreSQL did not start: {}{}", e.what(), process_->err())};
-      }
-    }
-    std::this_thread::sleep_for(20ms);
+  if (const std::string why = refusal_of(url(), *process_, 30s); !why.empty()) {
+    throw std::runtime_error{"PostgreSQL did not start: " + why};
   }
 }
 
@@ -141,13 +147,10 @@ void postgres_server::set(const std::string& name, const std::string& value) con
 void postgres_server::set_read_only(bool on) const {
   const std::string wanted = on ? "on" : "off";
   set("default_transaction_read_only", wanted);
-  for (int i = 0; i < 1000; ++i) {
-    if (sql_session{url()}.text("show default_transaction_read_only") == wanted) {
-      return;
-    }
-    std::this_thread::sleep_for(10ms);
+  const auto reloaded = [&] { return sql_session{url()}.text("show default_transaction_read_only") == wanted; };
+  if (!eventually(10s, reloaded)) {
+    throw std::runtime_error{"the configuration was not reloaded"};
   }
-  throw std::runtime_error{"the configuration was not reloaded"};
 }
 
 }  // namespace coffer::test

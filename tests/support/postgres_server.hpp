@@ -53,4 +53,8 @@ class postgres_server {
   std::unique_ptr<process> process_;
 };
 
+/// Waits until that server, which has just been started, takes a session at `url`: empty, or why it does not within
+/// `limit` (or has ended).
+std::string refusal_of(const std::string& url, const process& server, std::chrono::milliseconds limit);
+
 }  // namespace coffer::test

@@ -90,6 +90,8 @@ std::string coffer_binary() {
   return guess.string();
 }
 
+std::filesystem::path source_root() { return COFFER_SOURCE_ROOT; }
+
 struct process::state {
   mutable std::mutex mutex;
   std::condition_variable changed;

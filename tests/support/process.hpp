@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,6 +23,9 @@ std::string required_env(const char* name);
 
 /// The built binary, from COFFER_BINARY (set by Meson's test runner), else build/coffer beside the test program.
 std::string coffer_binary();
+
+/// The folder with README.md, script/ and docs/, for tests that hold them against the server.
+std::filesystem::path source_root();
 
 /// A running program. Its stdout and stderr are collected as they come. Killed, with SIGKILL, by the destructor and
 /// when the test program dies. Thread-safe.
@@ -52,6 +56,9 @@ class process {
   struct state;
   std::shared_ptr<state> state_;
 };
+
+/// Whether a text (what a program wrote, a body) has that part.
+inline bool says(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 /// The first credential that a text shows, or "": a whole key, a player's token, a password in a URL. No program may
 /// write one to its log.

@@ -13,9 +13,10 @@
 #include <filesystem>
 #include <random>
 #include <stdexcept>
-#include <thread>
 
 #include <fmt/format.h>
+
+#include "support/eventually.hpp"
 
 namespace coffer::test {
 
@@ -130,21 +131,18 @@ void redis_server::start() {
                                    "--appendonly", "no",     "--dir", directory_};
   command.insert(command.end(), arguments_.begin(), arguments_.end());
   process_ = std::make_unique<process>(std::move(command), environment{});
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{20};
-  for (;;) {
+  const auto answers = [&] {
     try {
       redis_session probe{socket_};
       const redis::reply answer = probe.command({"PING"});
-      if (answer.text == "PONG" || answer.error_code() == "NOAUTH") {
-        return;
-      }
+      return answer.text == "PONG" || answer.error_code() == "NOAUTH";
     } catch (const std::runtime_error&) {
-      // not yet
+      return false;  // not yet
     }
-    if (std::chrono::steady_clock::now() > end || !process_->running()) {
-      throw std::runtime_error{"redis-server did not start:\n" + process_->out() + process_->err()};
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  };
+  const auto limit = std::chrono::seconds{20};
+  if (!eventually(limit, [&] { return answers() || !process_->running(); }) || !process_->running()) {
+    throw std::runtime_error{"redis-server did not start:\n" + process_->out() + process_->err()};
   }
 }
 

@@ -13,7 +13,20 @@
 namespace coffer::test {
 
 /// Runs `context` until `done()` holds; throws std::runtime_error when `limit` passes first.
-void run_until(asio::io_context& context, const std::function<bool()>& done, std::chrono::seconds limit);
+inline void run_until(asio::io_context& context, const std::function<bool()>& done, std::chrono::seconds limit) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  context.restart();
+  while (!done()) {
+    if (std::chrono::steady_clock::now() >= end) {
+      throw std::runtime_error("the coroutine did not finish in time");
+    }
+    if (context.run_one_for(std::chrono::milliseconds{50}) == 0 && context.stopped()) {
+      context.restart();
+    }
+  }
+  context.restart();
+  context.poll();
+}
 
 /// Runs `t` on `context` and gives its result, rethrowing what it throws. Work left on the context (closing
 /// connections) is polled out, not waited for.
@@ -37,6 +50,17 @@ T run_task(asio::io_context& context, net::task<T> t, std::chrono::seconds limit
 }
 
 /// As above, for a coroutine without a result.
-void run_task(asio::io_context& context, net::task<> t, std::chrono::seconds limit = std::chrono::seconds{30});
+inline void run_task(asio::io_context& context, net::task<> t, std::chrono::seconds limit = std::chrono::seconds{30}) {
+  std::exception_ptr failure;
+  bool done = false;
+  asio::co_spawn(context, std::move(t), [&](std::exception_ptr e) {
+    failure = e;
+    done = true;
+  });
+  run_until(context, [&] { return done; }, limit);
+  if (failure) {
+    std::rethrow_exception(failure);
+  }
+}
 
 }  // namespace coffer::test

@@ -71,8 +71,9 @@ void server_process::start() {
   set_recorded(admin_port_, false);
 }
 
-std::optional<json_value> server_process::wait_for_event(const std::string& event, std::chrono::milliseconds limit) {
-  const auto line = process_->wait_for_line({fmt::format("\"event\":\"{}\"", event)}, limit);
+std::optional<json_value> server_process::wait_for_event(const std::string& event, std::chrono::milliseconds limit,
+                                                         const std::string& part) {
+  const auto line = process_->wait_for_line({fmt::format("\"event\":\"{}\"", event), part}, limit);
   return line ? std::optional{json_value::parse(*line)} : std::nullopt;
 }
 

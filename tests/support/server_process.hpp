@@ -64,9 +64,10 @@ class server_process {
 
   /// Log lines (stdout) and stderr since the last start.
   [[nodiscard]] std::string log() const { return process_->out() + process_->err(); }
-  /// The first log line of that event, waiting for it; nullopt when it does not come.
+  /// The first log line of that event (that has `part` in it), waiting for it; nullopt when it does not come.
   std::optional<json_value> wait_for_event(const std::string& event,
-                                           std::chrono::milliseconds limit = std::chrono::seconds{10});
+                                           std::chrono::milliseconds limit = std::chrono::seconds{10},
+                                           const std::string& part = {});
 
  private:
   void start();

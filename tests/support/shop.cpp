@@ -4,9 +4,10 @@
 
 #include <atomic>
 #include <stdexcept>
-#include <thread>
 
 #include <fmt/format.h>
+
+#include "support/eventually.hpp"
 
 namespace coffer::test {
 
@@ -176,16 +177,9 @@ held_row::held_row(const database& db, std::int64_t user) : session_{db.url()} {
 }
 
 bool held_row::is_waited_for(std::chrono::milliseconds limit) {
-  const auto end = std::chrono::steady_clock::now() + limit;
   const char* const waiting =
       "select count(*) from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))";
-  while (session_.integer(waiting) == 0) {
-    if (std::chrono::steady_clock::now() >= end) {
-      return false;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds{5});
-  }
-  return true;
+  return eventually(limit, [&] { return session_.integer(waiting) > 0; });
 }
 
 std::string audit(database& db) {

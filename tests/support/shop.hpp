@@ -31,6 +31,9 @@ http_response buy(http_client& client, std::int64_t user, std::int64_t product, 
 http_response use(http_client& client, std::int64_t user, std::int64_t product, std::int64_t quantity = 1,
                   const std::optional<std::string>& key = std::nullopt);
 
+/// Whether the answer is an earlier one, given again to the same key.
+inline bool replayed(const http_response& answer) { return answer.header("Idempotent-Replayed") == "true"; }
+
 /// The user's balance as GET /users/{id} shows it.
 std::int64_t balance_of(http_client& client, std::int64_t user);
 

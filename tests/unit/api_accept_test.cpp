@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 
+namespace api_accept_test {
+
 using coffer::api::accept_weight;
 
 TEST_CASE("a media range has the weight that the client gives it") {
@@ -35,3 +37,5 @@ TEST_CASE("gzip is for those who ask for it, and no less than for the plain body
     CHECK_FALSE(prefers_gzip(value));
   }
 }
+
+}  // namespace api_accept_test

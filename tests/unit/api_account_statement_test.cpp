@@ -2,6 +2,8 @@
 #include "coffer/api/endpoints/account_statement.hpp"
 #include "support/catch.hpp"
 
+namespace api_statement_test {
+
 using namespace coffer::api;
 
 namespace {
@@ -73,3 +75,5 @@ TEST_CASE("Accept chooses CSV only when it is named and not below JSON") {
   CHECK(accepted_format(" , ;;") == account_statement_format::json);
   CHECK(accepted_format("") == account_statement_format::json);
 }
+
+}  // namespace api_statement_test

@@ -7,6 +7,8 @@
 
 #include "support/catch.hpp"
 
+namespace api_dto_test {
+
 using namespace coffer;
 
 namespace {
@@ -188,3 +190,5 @@ TEST_CASE("a use is of one unit unless asked otherwise, up to 1000") {
   CHECK(violations_of(api::use_schema(), R"({"user_id":7,"quantity":1001})") == "#/quantity less_than_or_equal");
   CHECK(violations_of(api::use_schema(), R"({"quantity":1})") == "#/user_id required");
 }
+
+}  // namespace api_dto_test

@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 
+namespace api_browsers_test {
+
 using namespace coffer;
 
 namespace {
@@ -135,3 +137,5 @@ TEST_CASE("a list of names is checked") {
     CHECK(!api::host_guard::accepts(wrong));
   }
 }
+
+}  // namespace api_browsers_test

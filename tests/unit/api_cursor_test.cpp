@@ -4,6 +4,8 @@
 
 #include "support/catch.hpp"
 
+namespace api_cursor_test {
+
 using namespace coffer;
 
 namespace {
@@ -63,3 +65,5 @@ TEST_CASE("random cursors are refused") {
     REQUIRE(refused(text, "s"));
   }
 }
+
+}  // namespace api_cursor_test

@@ -4,6 +4,8 @@
 #include "coffer/http/request.hpp"
 #include "support/catch.hpp"
 
+namespace api_document_test {
+
 using namespace coffer;
 
 namespace {
@@ -78,3 +80,5 @@ TEST_CASE("several lines of a condition are one list, and If-Match comes first")
   CHECK(ask(long_text(), {{"If-Match", "*"}, {"If-None-Match", tag}}).status == 304);
   CHECK(ask(long_text(), {{"Accept-Encoding", "br"}, {"Accept-Encoding", "gzip"}}).shared->size() < 1000);
 }
+
+}  // namespace api_document_test

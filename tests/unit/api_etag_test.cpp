@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 
+namespace api_etag_test {
+
 using coffer::api::match_hits;
 using coffer::api::none_match_hits;
 
@@ -43,3 +45,5 @@ TEST_CASE("If-Match hits under strong comparison, anywhere in its list") {
     CHECK(!match_hits(value, "\"7\""));
   }
 }
+
+}  // namespace api_etag_test

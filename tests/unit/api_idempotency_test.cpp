@@ -5,6 +5,8 @@
 
 #include "support/catch.hpp"
 
+namespace api_idempotency_test {
+
 using namespace coffer;
 
 namespace {
@@ -94,3 +96,5 @@ TEST_CASE("a fingerprint tells operation, path and body apart") {
   CHECK(prints.size() == 8);
   CHECK(api::fingerprint_of("purchase", 1, {2, 3, -1}) == api::fingerprint_of("purchase", 1, {2, 3, -1}));
 }
+
+}  // namespace api_idempotency_test

@@ -4,6 +4,8 @@
 
 #include "support/catch.hpp"
 
+namespace api_line_reader_test {
+
 using coffer::api::line_reader;
 using status = line_reader::status;
 
@@ -72,3 +74,5 @@ TEST_CASE("a line may have 16 KiB, its end not counted, and no byte more") {
     }
   }
 }
+
+}  // namespace api_line_reader_test

@@ -11,6 +11,8 @@
 #include "support/catch.hpp"
 #include "support/json_value.hpp"
 
+namespace api_list_query_test {
+
 using namespace coffer;
 
 namespace {
@@ -117,3 +119,5 @@ TEST_CASE("unknown parameters cannot make a huge or invalid answer") {
   CHECK(body["errors"][0]["pointer"] == "\uFFFD\"");
   CHECK(body["errors"][1]["pointer"].text().size() == 64);
 }
+
+}  // namespace api_list_query_test

@@ -13,6 +13,8 @@
 #include "support/catch.hpp"
 #include "support/json_value.hpp"
 
+namespace api_openapi_test {
+
 using namespace coffer;
 using coffer::test::json_value;
 
@@ -291,3 +293,5 @@ TEST_CASE("the words of the documents are the domain's") {
     CHECK(to_string(static_cast<domain::product_type>(i + 1)) == api::product_types[i]);
   }
 }
+
+}  // namespace api_openapi_test

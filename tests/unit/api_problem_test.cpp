@@ -5,6 +5,8 @@
 #include "support/catch.hpp"
 #include "support/json_value.hpp"
 
+namespace api_problem_test {
+
 using namespace coffer;
 using coffer::test::json_value;
 
@@ -107,3 +109,5 @@ TEST_CASE("what can be retried says when, and what needs credentials says which"
   CHECK(api::problem(errc::overloaded, "r").headers == headers{{"Retry-After", "1"}});
   CHECK(api::problem(errc::internal, "r").headers.empty());
 }
+
+}  // namespace api_problem_test

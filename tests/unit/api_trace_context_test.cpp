@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 
+namespace api_trace_context_test {
+
 using namespace coffer;
 
 TEST_CASE("a traceparent is read and continued under a new parent id") {
@@ -39,3 +41,5 @@ TEST_CASE("anything else is ignored") {
     CHECK(!api::read_trace_context(wrong).has_value());
   }
 }
+
+}  // namespace api_trace_context_test

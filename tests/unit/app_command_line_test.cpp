@@ -6,6 +6,8 @@
 #include "support/catch.hpp"
 #include "support/temporary_folder.hpp"
 
+namespace app_command_line_test {
+
 using namespace coffer;
 
 namespace {
@@ -325,3 +327,5 @@ TEST_CASE("serve's help names every flag, range, variable and default") {
   CHECK(says(help_of({"seed", "--help"}), "DATABASE_URL"));
   CHECK(says(help_of({"healthcheck", "--help"}), "COFFER_LISTEN"));
 }
+
+}  // namespace app_command_line_test

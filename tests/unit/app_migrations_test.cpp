@@ -7,6 +7,8 @@
 
 #include "support/catch.hpp"
 
+namespace app_migrations_test {
+
 using namespace coffer;
 
 namespace {
@@ -275,3 +277,5 @@ TEST_CASE("no migration reads a large table while nobody else may use it") {
     CHECK(blocking_reads(parsed(std::string{"-- migrate:up\n"} + right + ";\n").up).empty());
   }
 }
+
+}  // namespace app_migrations_test

@@ -6,6 +6,8 @@
 #include "support/catch.hpp"
 #include "support/run_task.hpp"
 
+namespace app_notify_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 
@@ -57,3 +59,5 @@ TEST_CASE("a watchdog is for this process, with a socket and a time") {
   CHECK(!of("/s", "x", nullptr));
   CHECK(!of("/s", "0", nullptr));
 }
+
+}  // namespace app_notify_test

@@ -9,6 +9,8 @@
 #include "support/catch.hpp"
 #include "support/temporary_folder.hpp"
 
+namespace app_settings_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 
@@ -288,3 +290,5 @@ TEST_CASE("a listen address is an IP address with a port and is written back the
     CHECK(!app::parse_listen_address(wrong));
   }
 }
+
+}  // namespace app_settings_test

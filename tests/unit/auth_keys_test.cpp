@@ -6,6 +6,8 @@
 #include "support/catch.hpp"
 #include "support/token_maker.hpp"
 
+namespace auth_keys_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 
@@ -265,3 +267,5 @@ TEST_CASE("base64url has one spelling for any bytes") {
     CHECK(!from_base64url(wrong).has_value());
   }
 }
+
+}  // namespace auth_keys_test

@@ -7,6 +7,8 @@
 #include "support/catch.hpp"
 #include "support/token_maker.hpp"
 
+namespace auth_token_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 
@@ -255,3 +257,5 @@ TEST_CASE("a set of one key needs no kid, and among several a key without one is
   CHECK(set_error(R"({"keys":[)" + nameless(ec, "k") + "," + nameless(rsa, "r") + "]}") ==
         "holds no key of use: key 0: it has no kid, and there are others; key 1: it has no kid, and there are others");
 }
+
+}  // namespace auth_token_test

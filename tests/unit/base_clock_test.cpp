@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 
+namespace base_clock_test {
+
 using namespace coffer;
 
 namespace {
@@ -54,3 +56,5 @@ TEST_CASE("an offset does not lead out of the years that can be written") {
   CHECK(round_trip("9999-12-31T23:59:59.999999Z") == "9999-12-31T23:59:59.999999Z");
   CHECK(round_trip("0000-01-01T00:00:00Z") == "0000-01-01T00:00:00.000000Z");
 }
+
+}  // namespace base_clock_test

@@ -4,6 +4,8 @@
 
 #include "support/catch.hpp"
 
+namespace base_gzip_test {
+
 namespace {
 
 std::string unzip(std::string_view zipped, std::size_t most) {
@@ -33,3 +35,5 @@ TEST_CASE("what is compressed can be read again, and is smaller") {
   CHECK(unzip(coffer::gzip(""), 1).empty());
   CHECK((coffer::gzip(text) == zipped));
 }
+
+}  // namespace base_gzip_test

@@ -8,6 +8,8 @@
 #include "support/catch.hpp"
 #include "support/json_value.hpp"
 
+namespace base_log_test {
+
 using namespace coffer;
 using coffer::test::json_value;
 
@@ -90,3 +92,5 @@ TEST_CASE("a field may be shown in text by its value alone, or not at all") {
                         log::field{"peer", "::1"}.as(log::in_text::absent),
                         {"user_id", 7}}) == "23:13:50.123Z info  GET 1.234ms user_id=7");
 }
+
+}  // namespace base_log_test

@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 
+namespace base_metrics_test {
+
 using namespace coffer;
 
 namespace {
@@ -67,3 +69,5 @@ TEST_CASE("a label's value cannot break the exposition") {
 TEST_CASE("lines that the log has dropped are among the metrics") {
   CHECK(has_line(metrics::render(), "# TYPE coffer_log_lines_dropped_total counter"));
 }
+
+}  // namespace base_metrics_test

@@ -5,6 +5,8 @@
 #include "support/catch.hpp"
 #include "support/json_value.hpp"
 
+namespace base_text_test {
+
 using namespace std::string_view_literals;
 using coffer::truncate;
 using coffer::utf8_sequence;
@@ -99,3 +101,5 @@ TEST_CASE("spaces and zero-width characters are not seen, everything else is") {
     CHECK(coffer::has_visible(text));
   }
 }
+
+}  // namespace base_text_test

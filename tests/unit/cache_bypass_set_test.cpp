@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 
+namespace cache_bypass_set_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 
@@ -88,3 +90,5 @@ TEST_CASE("those who were lost first are named first") {
   CHECK(s.oldest(2) == std::vector<user_id>{b, c});
   CHECK(s.oldest(9) == std::vector<user_id>{b, c, a});
 }
+
+}  // namespace cache_bypass_set_test

@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 
+namespace cache_doubt_list_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 
@@ -68,3 +70,5 @@ TEST_CASE("when there is no room for another doubt, everybody is doubtful for as
   CHECK(!d.everybody(start + 301s));
   CHECK(d.size() == 1);
 }
+
+}  // namespace cache_doubt_list_test

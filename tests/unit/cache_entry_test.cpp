@@ -3,6 +3,8 @@
 #include "coffer/cache/nonce.hpp"
 #include "support/catch.hpp"
 
+namespace cache_entry_test {
+
 using namespace coffer;
 using namespace coffer::cache;
 
@@ -61,3 +63,5 @@ TEST_CASE("nonces never repeat") {
   CHECK(a.next() != a.next());
   CHECK(a.next() != b.next());
 }
+
+}  // namespace cache_entry_test

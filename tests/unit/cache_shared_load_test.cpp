@@ -7,6 +7,8 @@
 #include "coffer/net/oneshot.hpp"
 #include "support/catch.hpp"
 
+namespace cache_shared_load_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 
@@ -142,3 +144,5 @@ TEST_CASE("a shared load may be gone while somebody waits for it") {
   CHECK(second.empty());
   // Destroying the context with both callers in it is the test.
 }
+
+}  // namespace cache_shared_load_test

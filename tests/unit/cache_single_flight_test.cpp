@@ -7,6 +7,8 @@
 #include "coffer/net/oneshot.hpp"
 #include "support/catch.hpp"
 
+namespace cache_single_flight_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 
@@ -180,3 +182,5 @@ TEST_CASE("beyond the limit of keys callers load by themselves") {
   c.finish(0, 1);
   CHECK(two.got == "2");
 }
+
+}  // namespace cache_single_flight_test

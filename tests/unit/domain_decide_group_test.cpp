@@ -3,6 +3,8 @@
 
 #include "support/catch.hpp"
 
+namespace domain_decide_group_test {
+
 using namespace coffer;
 using namespace coffer::domain;
 
@@ -316,3 +318,5 @@ TEST_CASE("a key of another request stops the whole group without a row") {
   CHECK(twice.potions() == 2);
   CHECK(twice.effects.new_rows.empty());
 }
+
+}  // namespace domain_decide_group_test

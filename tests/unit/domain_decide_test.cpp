@@ -5,6 +5,8 @@
 
 #include "support/catch.hpp"
 
+namespace domain_decide_test {
+
 using namespace coffer;
 using namespace coffer::domain;
 
@@ -351,3 +353,5 @@ TEST_CASE("a key of the player and the same key of a server are two, in the jour
     CHECK(verdicts[again]->row.at == verdicts[0]->row.at);
   }
 }
+
+}  // namespace domain_decide_test

@@ -4,6 +4,8 @@
 #include "coffer/domain/decide.hpp"
 #include "support/catch.hpp"
 
+namespace domain_limits_test {
+
 using namespace coffer;
 using namespace coffer::domain;
 
@@ -197,3 +199,5 @@ TEST_CASE("of several reasons for a refusal the first in the documented order is
   m.state.stocks[0].sold = 0;
   CHECK(reason() == errc::insufficient_funds);
 }
+
+}  // namespace domain_limits_test

@@ -7,6 +7,8 @@
 #include "coffer/domain/replay.hpp"
 #include "support/catch.hpp"
 
+namespace domain_operator_test {
+
 using namespace coffer;
 using namespace coffer::domain;
 
@@ -431,3 +433,5 @@ TEST_CASE("a replay knows what a deposit's refund takes, and that only an empty 
   REQUIRE(found.size() == 1);
   CHECK(found[0].rule == rule::missing);
 }
+
+}  // namespace domain_operator_test

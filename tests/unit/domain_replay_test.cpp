@@ -4,6 +4,8 @@
 
 #include "support/catch.hpp"
 
+namespace domain_replay_test {
+
 using namespace coffer;
 using namespace coffer::domain;
 
@@ -238,3 +240,5 @@ TEST_CASE("a sum that leaves 64 bits is a violation, even where the stored numbe
   b.holdings = {{alice, potion, most}};
   CHECK(b.check() == "item_quantity_after_is_running_sum@2/10 a sum of 64 bits->more\n");
 }
+
+}  // namespace domain_replay_test

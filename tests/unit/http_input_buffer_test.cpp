@@ -5,6 +5,8 @@
 
 #include "support/catch.hpp"
 
+namespace http_input_buffer_test {
+
 using namespace coffer;
 
 namespace {
@@ -51,3 +53,5 @@ TEST_CASE("an input buffer shrinks when it is empty") {
   buffer.consume(50'000);
   CHECK(buffer.prepare().size() == http::input_buffer::smallest);
 }
+
+}  // namespace http_input_buffer_test

@@ -6,6 +6,8 @@
 #include "support/catch.hpp"
 #include "support/parsing.hpp"
 
+namespace http_parser_framing_test {
+
 using namespace coffer;
 using test::parse_all_ways;
 using test::parse_in_pieces;
@@ -146,3 +148,5 @@ TEST_CASE("OPTIONS asks for the whole server with an asterisk, and nothing else 
   CHECK(parse_all_ways("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n") == "OPTIONS * [Host: h]\n");
   CHECK(parse_all_ways("GET * HTTP/1.1\r\nHost: h\r\n\r\n" + next) == "400 malformed_request\n");
 }
+
+}  // namespace http_parser_framing_test

@@ -3,6 +3,8 @@
 #include "support/catch.hpp"
 #include "support/parsing.hpp"
 
+namespace http_parser_limits_test {
+
 using namespace coffer;
 using test::parse_in_pieces;
 
@@ -160,3 +162,5 @@ TEST_CASE("trailers count as header block and as header fields") {
   CHECK(outcome(count(98)) == "POST");
   CHECK(outcome(count(99)) == too_many);
 }
+
+}  // namespace http_parser_limits_test

@@ -3,6 +3,8 @@
 #include "coffer/http/parser.hpp"
 #include "support/catch.hpp"
 
+namespace http_parser_stream_test {
+
 using namespace coffer::http;
 using status = parser::status;
 
@@ -102,3 +104,5 @@ TEST_CASE("parser: a chunk pays for its padding with what came before it, howeve
     CHECK(p.refusal().status == 431);
   }
 }
+
+}  // namespace http_parser_stream_test

@@ -4,6 +4,8 @@
 #include "support/catch.hpp"
 #include "support/parsing.hpp"
 
+namespace http_parser_strictness_test {
+
 using namespace coffer;
 using test::parse_all_ways;
 
@@ -171,3 +173,5 @@ TEST_CASE("a trailer changes nothing about the request that it follows or the on
   CHECK(parse_all_ways(chunked("1\r\nx\r\n0\r\nHost: evil\r\nConnection: close\r\n\r\n")) ==
         "POST / [Host: h] [Transfer-Encoding: chunked] body=x\nGET /smuggled [Host: h]\n");
 }
+
+}  // namespace http_parser_strictness_test

@@ -5,6 +5,8 @@
 #include "support/catch.hpp"
 #include "support/parsing.hpp"
 
+namespace http_parser_test {
+
 using namespace coffer;
 using test::parse_all_ways;
 using test::parse_in_pieces;
@@ -105,3 +107,5 @@ TEST_CASE("versions and methods that are not spoken here are told apart from non
   CHECK(parse_all_ways("GET /\r\n") == "400 malformed_request\n");
   CHECK(parse_in_pieces({"\x16\x03\x01\x02"}) == "400 malformed_request\n");
 }
+
+}  // namespace http_parser_test

@@ -8,6 +8,8 @@
 #include "coffer/http/syntax.hpp"
 #include "support/catch.hpp"
 
+namespace http_request_id_test {
+
 using namespace coffer;
 
 namespace {
@@ -38,3 +40,5 @@ TEST_CASE("request ids have 22 characters, are acceptable as a client's, and dif
     REQUIRE(http::acceptable_request_id(id));
   }
 }
+
+}  // namespace http_request_id_test

@@ -5,6 +5,8 @@
 
 #include "support/catch.hpp"
 
+namespace http_router_test {
+
 using namespace coffer::http;
 
 namespace {
@@ -169,3 +171,5 @@ TEST_CASE("OPTIONS of the whole server names every method that a route has") {
   CHECK(lead(method::options, "*") == "204 GET, HEAD, POST, PATCH");
   CHECK(lead(method::get, "*") == "404");
 }
+
+}  // namespace http_router_test

@@ -4,6 +4,8 @@
 
 #include "support/catch.hpp"
 
+namespace http_syntax_test {
+
 using namespace coffer;
 
 namespace {
@@ -116,3 +118,5 @@ TEST_CASE("what cannot become a request line is seen before its end") {
   CHECK_FALSE(http::may_begin_request_line("GET /\x01"));
   CHECK_FALSE(http::may_begin_request_line("GET / HTTP/1.1\rX"));
 }
+
+}  // namespace http_syntax_test

@@ -9,6 +9,8 @@
 #include "support/catch.hpp"
 #include "support/json_value.hpp"
 
+namespace json_reader_test {
+
 using namespace coffer;
 using namespace std::literals;
 
@@ -542,3 +544,5 @@ TEST_CASE("random and mutated documents are judged as an independent reader judg
   CHECK(accepted > 1000);
   CHECK(accepted < 5000);
 }
+
+}  // namespace json_reader_test

@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 
+namespace json_schema_test {
+
 using namespace coffer;
 
 namespace {
@@ -250,3 +252,5 @@ TEST_CASE("a description tells what documentation needs") {
   CHECK(members[2].type == "boolean");
   CHECK(members[3].names == std::vector<std::string_view>{"red", "blue"});
 }
+
+}  // namespace json_schema_test

@@ -5,6 +5,8 @@
 #include "support/catch.hpp"
 #include "support/json_value.hpp"
 
+namespace json_writer_test {
+
 using namespace coffer;
 
 TEST_CASE("commas stand between members and elements, at every depth") {
@@ -62,3 +64,5 @@ TEST_CASE("a string of any bytes is written as valid JSON, in names as well") {
     CHECK(parsed.members().front().second == expected);
   }
 }
+
+}  // namespace json_writer_test

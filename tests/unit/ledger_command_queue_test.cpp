@@ -6,6 +6,8 @@
 
 #include "support/catch.hpp"
 
+namespace ledger_command_queue_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 
@@ -155,3 +157,5 @@ TEST_CASE("groups wait, come in, are taken and are refused whole") {
   CHECK(f.answers.back() == std::pair<std::int64_t, errc>{61, errc::overloaded});
   CHECK(f.take(10) == ids{50, 51, 52});
 }
+
+}  // namespace ledger_command_queue_test

@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 
+namespace ledger_doubt_list_test {
+
 using namespace coffer;
 
 namespace {
@@ -54,3 +56,5 @@ TEST_CASE("a player's key in doubt is not the server key's, and both end with th
   doubts.settle(alice);
   CHECK(doubts.size() == 0);
 }
+
+}  // namespace ledger_doubt_list_test

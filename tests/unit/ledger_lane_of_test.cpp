@@ -4,6 +4,8 @@
 
 #include "support/catch.hpp"
 
+namespace ledger_lane_of_test {
+
 using namespace coffer;
 
 TEST_CASE("every logical lane has a key that hashes into it") {
@@ -21,3 +23,5 @@ TEST_CASE("consecutive users spread evenly over the lanes") {
   CHECK(*least > 850);
   CHECK(*most < 1150);
 }
+
+}  // namespace ledger_lane_of_test

@@ -4,6 +4,8 @@
 
 #include "support/catch.hpp"
 
+namespace limit_limiter_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 using limit::dimension;
@@ -337,3 +339,5 @@ TEST_CASE("of a lease several pass together or none, and the wait is for all of 
   CHECK(l.take(user(1), at(1ms), 100).retry_in == 199ms);  // by its own count
   CHECK(l.take(user(1), at(1ms), 5).allowed);
 }
+
+}  // namespace limit_limiter_test

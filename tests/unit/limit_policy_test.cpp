@@ -6,6 +6,8 @@
 #include "coffer/limit/gcra.hpp"
 #include "support/catch.hpp"
 
+namespace limit_policy_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 using limit::dimension;
@@ -122,3 +124,5 @@ TEST_CASE("addresses are one subject each, IPv6 by its /64, mapped ones as what 
   CHECK(of("0.0.0.4") != of("::4"));
   CHECK(of("x") == of(""));
 }
+
+}  // namespace limit_policy_test

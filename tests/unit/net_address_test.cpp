@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 
+namespace net_address_test {
+
 using coffer::net::address;
 using coffer::net::address_set;
 using coffer::net::client_of;
@@ -116,3 +118,5 @@ TEST_CASE("the client is the last address that a trusted proxy vouches for") {
   CHECK(client_of("192.0.2.1", "203.0.113.9", trusted) == "192.0.2.1");
   CHECK(client_of(proxy, "203.0.113.9", address_set{}) == proxy);
 }
+
+}  // namespace net_address_test

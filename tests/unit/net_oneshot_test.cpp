@@ -5,6 +5,8 @@
 #include "support/catch.hpp"
 #include "support/run_task.hpp"
 
+namespace net_oneshot_test {
+
 using namespace coffer;
 
 namespace {
@@ -26,3 +28,5 @@ TEST_CASE("a oneshot resumes its waiter when another thread sets it") {
   std::jthread setter{[&] { slot.set_from_any_thread(11); }};
   CHECK(test::run_task(context, wait_on(&slot)) == 11);
 }
+
+}  // namespace net_oneshot_test

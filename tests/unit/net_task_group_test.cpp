@@ -7,6 +7,8 @@
 #include "support/catch.hpp"
 #include "support/run_task.hpp"
 
+namespace net_task_group_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 
@@ -61,3 +63,5 @@ TEST_CASE("a task that fails is counted and ends only itself") {
   CHECK(count == 1);
   CHECK(failures.value() == before + 1);
 }
+
+}  // namespace net_task_group_test

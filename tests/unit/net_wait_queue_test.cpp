@@ -5,6 +5,8 @@
 #include "support/catch.hpp"
 #include "support/run_task.hpp"
 
+namespace net_wait_queue_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 using net::wait_result;
@@ -112,3 +114,5 @@ TEST_CASE("a waiter that was woken just before the queue dies is resumed") {
   context.poll();
   CHECK(notes == list{{1, wait_result::woken}, {2, wait_result::closed}});
 }
+
+}  // namespace net_wait_queue_test

@@ -5,6 +5,8 @@
 
 #include "support/catch.hpp"
 
+namespace net_watchdog_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 
@@ -62,3 +64,5 @@ TEST_CASE("a watchdog may be destroyed while armed") {
   context.run();
   CHECK(calls == 0);
 }
+
+}  // namespace net_watchdog_test

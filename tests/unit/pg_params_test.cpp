@@ -3,6 +3,8 @@
 #include "coffer/base/ids.hpp"
 #include "support/catch.hpp"
 
+namespace pg_params_test {
+
 using namespace coffer;
 using namespace std::string_view_literals;
 using pg::oid;
@@ -61,3 +63,5 @@ TEST_CASE("an array with NULLs says so and gives them no bytes") {
   CHECK(p.type(0) == oid::text_array);
   CHECK(p.value(0) == "\0\0\0\1\0\0\0\1\0\0\0\x19\0\0\0\3\0\0\0\1\0\0\0\1\x61\xff\xff\xff\xff\0\0\0\0"sv);
 }
+
+}  // namespace pg_params_test

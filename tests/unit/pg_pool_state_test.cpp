@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 
+namespace pg_pool_state_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 using decision = pg::pool_state::decision;
@@ -234,3 +236,5 @@ TEST_CASE("callers that have their turn get it although the pool is closed, thos
   CHECK(state.take_granted() == slot);
   CHECK(state.give_back(slot, true, start) == fate::closed);
 }
+
+}  // namespace pg_pool_state_test

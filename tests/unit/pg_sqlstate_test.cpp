@@ -6,6 +6,8 @@
 #include "coffer/pg/sqlstate.hpp"
 #include "support/catch.hpp"
 
+namespace pg_sqlstate_test {
+
 using namespace coffer;
 using pg::sqlstate;
 
@@ -173,3 +175,5 @@ TEST_CASE("a pg error says what failed, in words and in numbers") {
   CHECK(e.message() == "deadlock detected");
   CHECK(std::string{pg::to_string(pg::delivery::unknown)} == "unknown");
 }
+
+}  // namespace pg_sqlstate_test

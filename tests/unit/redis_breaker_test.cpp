@@ -5,6 +5,8 @@
 #include "coffer/redis/backoff.hpp"
 #include "support/catch.hpp"
 
+namespace redis_breaker_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 
@@ -76,3 +78,5 @@ TEST_CASE("attempts to connect are spaced wider and wider up to a second") {
     b.reset();
   }
 }
+
+}  // namespace redis_breaker_test

@@ -4,6 +4,8 @@
 
 #include "support/catch.hpp"
 
+namespace redis_line_test {
+
 using namespace coffer;
 using namespace std::chrono_literals;
 
@@ -56,3 +58,5 @@ TEST_CASE("a line that is cleared ends the commands that were not abandoned") {
   l.push("d", start);
   CHECK(l.take() == "d");
 }
+
+}  // namespace redis_line_test

@@ -4,6 +4,8 @@
 #include "coffer/redis/login.hpp"
 #include "support/catch.hpp"
 
+namespace redis_reader_test {
+
 using namespace coffer;
 using redis::read_result;
 
@@ -125,3 +127,5 @@ TEST_CASE("a login knows the server's run, and a refusal from an obstacle") {
   redis::login password_missing{redis::address{}};
   CHECK(password_missing.take(reply_of(kind::error, "NOAUTH Authentication required.")));
 }
+
+}  // namespace redis_reader_test

@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 
+namespace redis_url_test {
+
 using namespace coffer;
 
 namespace {
@@ -118,3 +120,5 @@ TEST_CASE("an address is shown without user and password") {
   CHECK(parsed("redis://[::1]:1").to_string() == "redis://[::1]:1/0");
   CHECK(parsed("unix://hunter2@/s?db=3").to_string() == "unix:///s?db=3");
 }
+
+}  // namespace redis_url_test

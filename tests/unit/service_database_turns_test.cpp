@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 
+namespace service_database_turns_test {
+
 using coffer::service::database_turns;
 using kind = database_turns::kind;
 using namespace std::chrono_literals;
@@ -61,3 +63,5 @@ TEST_CASE("attempts that fail while the database can be looked at are told of tw
   CHECK(outage_ends.failed == 5);
   CHECK(outage_ends.lasted == 2s);
 }
+
+}  // namespace service_database_turns_test

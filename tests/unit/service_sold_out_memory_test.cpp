@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 
+namespace service_sold_out_memory_test {
+
 using namespace coffer;
 using service::sold_out_memory;
 using namespace std::chrono_literals;
@@ -51,3 +53,5 @@ TEST_CASE("a full memory takes no product more until some have expired") {
   m.remember(product_id{most + 1}, m.changes(), later);
   CHECK(m.contains(product_id{most + 1}, later));
 }
+
+}  // namespace service_sold_out_memory_test

@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 
+namespace support_json_value_test {
+
 using coffer::test::json_value;
 
 TEST_CASE("the tests' JSON reader gives members, elements and values") {
@@ -27,3 +29,5 @@ TEST_CASE("the tests' JSON reader refuses what is not JSON") {
     CHECK_THROWS_AS(json_value::parse(text), std::runtime_error);
   }
 }
+
+}  // namespace support_json_value_test
