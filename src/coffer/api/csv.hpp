@@ -70,7 +70,8 @@ inline void csv_writer::text(std::string_view value) {
 
 inline void csv_writer::number(std::int64_t value) {
   separate();
-  fmt::format_to(std::back_inserter(out_), "{}", value);
+  const fmt::format_int digits{value};
+  out_.append(digits.data(), digits.size());
 }
 
 inline void csv_writer::end_record() {

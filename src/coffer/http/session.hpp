@@ -689,8 +689,7 @@ namespace detail {
 
 /// Appends one chunk (RFC 9112 section 7.1); the empty one is the last.
 inline void append_chunk(std::string& out, std::string_view piece) {
-  fmt::format_to(std::back_inserter(out), "{:x}\r\n", piece.size());
-  out.append(piece).append("\r\n");
+  out.append(fmt::format("{:x}\r\n", piece.size())).append(piece).append("\r\n");
 }
 
 }  // namespace detail
