@@ -44,7 +44,7 @@ TEST_CASE("a page of a named origin may ask, send a token and read the answer, e
   for (const char* header : {"Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"}) {
     CHECK(lists(asked, "Access-Control-Allow-Headers", header));
   }
-  const auto key = bearer(make_key(db, "catalog:read"));
+  const auto key = bearer(make_key(db, "catalog:read catalog:write"));
   for (const auto& answer : {client.get("/products", from_page(key)), client.get("/products", from_page()),
                              client.get("/users/1", from_page(key)), client.get("/nowhere", from_page()),
                              client.request("PUT", "/products", from_page()), client.get("/livez", from_page())}) {

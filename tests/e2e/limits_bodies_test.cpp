@@ -89,7 +89,8 @@ TEST_CASE("a body that is too long is not invited") {
   test::shop s;
   auto client = s.server.client();
   client.connect();
-  client.send_raw(test::raw_request("POST /users", {{"Content-Length", "16385"}, {"Expect", "100-continue"}}));
+  client.send_raw(test::raw_request(
+      "POST /users", {{"Content-Type", "application/json"}, {"Content-Length", "16385"}, {"Expect", "100-continue"}}));
   const auto answer = client.read_response();
   CHECK(answer.status == 413);
   CHECK(answer.code() == "content_too_large");

@@ -32,7 +32,7 @@ test::http_response answer_to(const test::shop& s, const std::string& bytes) {
 
 /// A GET whose request line has that many bytes, with its line end.
 std::string with_request_line(std::size_t size) {
-  const std::string begin = "GET /livez?";
+  const std::string begin = "GET /users?username=";
   const std::string end = " HTTP/1.1\r\n";
   return begin + std::string(size - begin.size() - end.size(), 'x') + end + "Host: h\r\n\r\n";
 }

@@ -25,7 +25,7 @@ std::string bytes_of(const head& h, const std::string& framing) {
 
 const std::string json = "Content-Type: application/json\r\n";
 
-/// Heads that are refused, for a server whose key `good` may only purchase, and may do that once more.
+/// Heads that are refused, by a server whose key `good` may only purchase, and has done so as often as it may.
 std::vector<head> refused_heads(const std::string& good) {
   const std::string with_key = "Authorization: Bearer " + good + "\r\n";
   return {{401, "POST /users/1/add-funds", json},
@@ -33,12 +33,14 @@ std::vector<head> refused_heads(const std::string& good) {
           {403, "POST /users/1/add-funds", with_key + json},
           {404, "POST /nowhere", with_key + json},
           {405, "POST /users/1", with_key + json},
-          {415, "POST /products/1/purchase", with_key + "Content-Type: text/plain\r\n"},
+          {415, "POST /batch", with_key + "Content-Type: text/plain\r\n"},
           {429, "POST /products/1/purchase", with_key + json}};
 }
 
 class closed_shop {
  public:
+  closed_shop() { client.post("/products/1/purchase", "{}", test::bearer(good)); }
+
   test::database db;
   test::server_process server{db, test::with_auth({{"COFFER_LIMIT_PURCHASE", "key:1/1h"}})};
   std::string good = test::make_key(db, "purchases:write");
@@ -139,7 +141,8 @@ TEST_CASE("a body that is wanted is refused for its size when the request is let
 TEST_CASE("no route takes a query parameter that it does not know") {
   test::shop s;
   std::size_t seen = 0;
-  for (const auto& [path, item] : s.client.get("/openapi.json").json()["paths"].members()) {
+  const test::json_value document = s.client.get("/openapi.json").json();
+  for (const auto& [path, item] : document["paths"].members()) {
     std::string target = path;
     for (std::size_t open = target.find('{'); open != std::string::npos; open = target.find('{')) {
       target.replace(open, target.find('}') - open + 1, "1");

@@ -5,6 +5,8 @@
 #include "coffer/api/endpoints/use.hpp"
 #include "coffer/api/endpoints/users.hpp"
 
+#include <concepts>
+
 #include "support/catch.hpp"
 
 namespace api_dto_test {
@@ -26,6 +28,10 @@ std::string violations_of(const Schema& schema, std::string body) {
   }
   return list.empty() ? std::string{to_string(read.error().code)} : list;
 }
+
+// A handler that forgets to ask the gate has no user_id to work with.
+static_assert(!std::constructible_from<user_id, api::claimed_user_id>);
+static_assert(!std::constructible_from<std::int64_t, api::claimed_user_id>);
 
 /// Who a body says it is, as the gate reads it.
 user_id user_of(api::claimed_user_id claimed) { return api::gate::admits(auth::anybody, claimed).value(); }

@@ -673,8 +673,14 @@ inline net::task<> session::wait() {
   if (expired_ && !whole && detail::clock::now() >= stop_at_) {
     body_ = body_state::stopped;
   } else if (expired_) {
-    (whole ? http_metrics::get().timeout_body : http_metrics::get().timeout_stream).add();
-    fail_body(rejection{408, errc::request_timeout, "The body of the request did not arrive in time."});
+    const rejection late{408, errc::request_timeout, "The body of the request did not arrive in time."};
+    if (whole) {
+      http_metrics::get().timeout_body.add();
+      refuse_body(late);
+    } else {
+      http_metrics::get().timeout_stream.add();
+      fail_body(late);
+    }
   } else {
     fail_body(detail::gone());
   }
