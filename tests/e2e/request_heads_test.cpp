@@ -153,8 +153,7 @@ TEST_CASE("no route takes a query parameter that it does not know") {
       std::transform(verb.begin(), verb.end(), verb.begin(), [](char c) { return static_cast<char>(c - 32); });
       const bool has_body = what.contains("requestBody");
       const bool lines = has_body && !what["requestBody"]["content"].contains("application/json");
-      test::header_list headers = test::key("k");
-      headers.emplace_back("Content-Type", lines ? "application/x-ndjson" : "application/json");
+      const test::header_list headers = {{"Content-Type", lines ? "application/x-ndjson" : "application/json"}};
       const auto refused = s.client.request(verb, target + "?surprise=1", headers,
                                             has_body ? std::optional<std::string_view>{"{}"} : std::nullopt);
       CHECK(refused.status == 400);
