@@ -90,7 +90,8 @@ enum class body_kind : std::uint8_t {
 
 inline constexpr std::string_view ndjson_type = "application/x-ndjson";
 
-/// An endpoint. Each header of endpoints/ ends in those of its resource; journal_routes.cpp or resource_routes.cpp lists them.
+/// An endpoint. Each header of endpoints/ ends in those of its resource; journal_routes.cpp or resource_routes.cpp
+/// lists them.
 struct endpoint {
   http::method verb = http::method::get;
   std::string_view path;  ///< a pattern, see http::router
