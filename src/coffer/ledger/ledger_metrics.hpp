@@ -22,7 +22,7 @@ struct ledger_metrics {
   metrics::counter replays;
   metrics::counter overloaded;
   metrics::counter expired;
-  metrics::counter held;  ///< commands whose user's row somebody else held
+  metrics::counter held;  ///< commands whose row of a user or stock somebody else held
   metrics::counter isolated;
   metrics::counter unknown_committed;
   metrics::counter unknown_absent;
@@ -60,8 +60,9 @@ inline ledger_metrics make() {
       .overloaded = metrics::make_counter("coffer_lane_overloaded_total", "Commands refused because a lane was full"),
       .expired = metrics::make_counter("coffer_lane_expired_total",
                                        "Commands whose deadline passed before their batch, or would have"),
-      .held = metrics::make_counter("coffer_lane_held_total",
-                                    "Commands refused because somebody else held the row of their user for too long"),
+      .held = metrics::make_counter(
+          "coffer_lane_held_total",
+          "Commands refused because somebody else held the row of their user or stock for too long"),
       .isolated = metrics::make_counter("coffer_lane_isolated_batches_total",
                                         "Batches re-run command by command after a failure"),
       .unknown_committed = metrics::make_counter(unknown_name, unknown_help, {{"settled", "committed"}}),
