@@ -175,7 +175,7 @@ TEST_CASE("a refused group shows what was asked for and what was there for it, a
   group alone;
   alone.buy(potion, 20).decide_all();
   CHECK(alone.shown(0, errc::insufficient_funds) == std::vector<std::int64_t>{2000, 1000});
-  CHECK(!alone.row(0).detail_2);
+  CHECK(!alone.row(0).details.there());
 }
 
 using numbers = std::vector<std::int64_t>;
@@ -190,7 +190,7 @@ TEST_CASE("a refused group shows the items that were asked for and those that it
   group taken;
   taken.take(1).use(1).take(1).decide_all();
   CHECK(taken.shown(2, errc::not_enough_items) == numbers{1, 0});
-  CHECK(taken.row(2).detail_1 == taken_away);
+  CHECK(takes_away(taken.row(2)));
 }
 
 TEST_CASE("a buyer's limit is shown with what a refused group had bought before") {
@@ -233,7 +233,7 @@ TEST_CASE("what could be refunded is shown with what a refused group had used be
   group forced;
   forced.refund(2).refund(4, true).decide_all();
   CHECK(forced.shown(1, errc::not_refundable) == numbers{4, 3});
-  CHECK(forced.row(1).detail_1 == 3);
+  CHECK(forced.row(1).details.refunded() == 3);
 }
 
 TEST_CASE("a full wallet is shown with what a refused group had deposited before") {

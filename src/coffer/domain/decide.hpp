@@ -12,12 +12,6 @@
 
 namespace coffer::domain {
 
-/// What a row's detail_1 and detail_2 will be.
-struct row_details {
-  std::optional<std::int64_t> first = std::nullopt;
-  std::optional<std::int64_t> second = std::nullopt;
-};
-
 /// What a row says besides who, when and why.
 struct row_numbers {
   std::int64_t quantity = 0;
@@ -29,7 +23,7 @@ struct row_numbers {
 /// Why a purchase is refused.
 struct purchase_refusal {
   errc reason;
-  row_details numbers;
+  row_details details;
 };
 
 /// Decides commands one after the other over a state that it changes.
@@ -93,10 +87,6 @@ inline error no_stock() {
   return {errc::unavailable, "The product is limited and has no stock in the database; setting its stock makes one."};
 }
 
-inline std::optional<std::int64_t> microseconds_of(std::optional<timestamp> time) {
-  return time ? std::optional{time->time_since_epoch().count()} : std::nullopt;
-}
-
 }  // namespace detail
 
 inline verdict walk::deposit(const command& c, wallet& purse) {
@@ -127,7 +117,7 @@ inline verdict walk::purchase(const command& c, wallet& purse) {
   row_numbers numbers{.quantity = c.quantity, .amount = total_price(terms->price, c.quantity)};
   if (const auto why = refuse_purchase(c, purse, *terms, owned, stock, numbers.amount)) {
     numbers.owned = owned.quantity;
-    numbers.details = why->numbers;
+    numbers.details = why->details;
     return append(c, purse, why->reason, numbers);
   }
   purse.balance.value -= numbers.amount.value;
@@ -139,7 +129,7 @@ inline verdict walk::purchase(const command& c, wallet& purse) {
   if (stock != nullptr) {
     stock->sold += c.quantity;
     stock->changed = true;
-    numbers.details.first = stock->sold;
+    numbers.details = row_details::of_stock(stock->sold);
   }
   numbers.owned = owned.quantity;
   return append(c, purse, std::nullopt, numbers);
@@ -154,9 +144,7 @@ inline std::optional<purchase_refusal> walk::refuse_purchase(const command& c, c
   }
   if ((terms.sale_starts_at && state_.time < *terms.sale_starts_at) ||
       (terms.sale_ends_at && state_.time >= *terms.sale_ends_at)) {
-    return purchase_refusal{
-        errc::not_on_sale,
-        {detail::microseconds_of(terms.sale_starts_at), detail::microseconds_of(terms.sale_ends_at)}};
+    return purchase_refusal{errc::not_on_sale, row_details::of_sale(terms.sale_starts_at, terms.sale_ends_at)};
   }
   if (c.expected_price && *c.expected_price != terms.price) {
     return purchase_refusal{errc::price_changed, {}};
@@ -165,13 +153,13 @@ inline std::optional<purchase_refusal> walk::refuse_purchase(const command& c, c
     return purchase_refusal{errc::already_owned, {}};
   }
   if (owned.quantity > max_json_integer - c.quantity || owned.bought > max_json_integer - c.quantity) {
-    return purchase_refusal{errc::limit_reached, {max_json_integer, owned.bought}};
+    return purchase_refusal{errc::limit_reached, row_details::of_limit(max_json_integer, owned.bought)};
   }
   if (terms.per_user_limit && owned.bought + c.quantity > *terms.per_user_limit) {
-    return purchase_refusal{errc::limit_reached, {terms.per_user_limit, owned.bought}};
+    return purchase_refusal{errc::limit_reached, row_details::of_limit(*terms.per_user_limit, owned.bought)};
   }
   if (stock != nullptr && stock->remaining() < c.quantity) {
-    return purchase_refusal{errc::sold_out, {stock->remaining(), std::nullopt}};
+    return purchase_refusal{errc::sold_out, row_details::of_sold_out(stock->remaining())};
   }
   if (total > purse.balance) {
     return purchase_refusal{errc::insufficient_funds, {}};
@@ -204,7 +192,7 @@ inline verdict walk::use(const command& c, wallet& purse) {
 inline verdict walk::grant_credits(const command& c, wallet& purse) {
   row_numbers numbers{.amount = {c.amount.value < 0 ? -c.amount.value : c.amount.value}};
   if (c.amount.value < 0) {
-    numbers.details.first = taken_away;
+    numbers.details = row_details::of_taking();
     if (numbers.amount > purse.balance) {
       return append(c, purse, errc::insufficient_funds, numbers);
     }
@@ -230,7 +218,7 @@ inline verdict walk::grant_items(const command& c, wallet& purse) {
   holding& owned = state_.holding_of(c.user, *c.product);
   row_numbers numbers{.quantity = units, .owned = owned.quantity};
   if (c.quantity < 0) {
-    numbers.details.first = taken_away;
+    numbers.details = row_details::of_taking();
     if (owned.quantity < units) {
       return append(c, purse, errc::not_enough_items, numbers);
     }
@@ -239,7 +227,7 @@ inline verdict walk::grant_items(const command& c, wallet& purse) {
       return append(c, purse, errc::already_owned, numbers);
     }
     if (owned.quantity > max_json_integer - units) {
-      numbers.details = {max_json_integer, owned.quantity};
+      numbers.details = row_details::of_limit(max_json_integer, owned.quantity);
       return append(c, purse, errc::limit_reached, numbers);
     }
     owned.purchased_at = state_.time;
@@ -264,9 +252,9 @@ inline verdict walk::refund(const command& c, wallet& purse) {
   if (bought.is_deposit) {
     return take_back(c, purse);
   }
-  row_numbers numbers{.details = {bought.at.value, std::nullopt}};
+  row_numbers numbers{.details = row_details::of_refused_refund(bought.at, std::nullopt)};
   if (bought.quantity == 0) {
-    numbers.details.second = 0;
+    numbers.details = row_details::of_refused_refund(bought.at, 0);
     if (c.product) {
       numbers.quantity = c.quantity != 0 ? c.quantity : bought.units;
       numbers.owned = state_.holding_of(c.user, *c.product).quantity;
@@ -297,18 +285,18 @@ inline verdict walk::refund(const command& c, wallet& purse) {
   // The purchase's amount is its price times its quantity.
   numbers.amount = total_price({bought.amount.value / bought.quantity}, wanted);
   if (left == 0) {
-    numbers.details.second = 0;
+    numbers.details = row_details::of_refused_refund(bought.at, 0);
     return append(c, purse, errc::already_refunded, numbers);
   }
   if (wanted > possible) {
-    numbers.details.second = possible;
+    numbers.details = row_details::of_refused_refund(bought.at, possible);
     return append(c, purse, errc::not_refundable, numbers);
   }
   if (numbers.amount.value > max_credits.value - purse.balance.value) {
     return append(c, purse, errc::balance_limit_exceeded, numbers);
   }
   const std::int64_t taken = std::min(wanted, owned.quantity);
-  numbers.details.second = wanted - taken;
+  numbers.details = row_details::of_refund(bought.at, wanted - taken);
   purse.balance.value += numbers.amount.value;
   owned.quantity -= taken;
   owned.bought -= wanted;
@@ -327,18 +315,18 @@ inline verdict walk::refund(const command& c, wallet& purse) {
 
 inline verdict walk::take_back(const command& c, wallet& purse) {
   const credits deposited = c.purchase.amount;
-  row_numbers numbers{.amount = deposited, .details = {c.purchase.at.value, 0}};
+  row_numbers numbers{.amount = deposited, .details = row_details::of_refused_refund(c.purchase.at, 0)};
   refund_count& before = state_.refund_of(c.user, c.purchase.at);
   if (before.units != 0) {
     return append(c, purse, errc::already_refunded, numbers);
   }
   const credits there = std::min(purse.balance, deposited);
   if (there < deposited && !c.up_to) {
-    numbers.details.second = there.value;
+    numbers.details = row_details::of_refused_refund(c.purchase.at, there.value);
     return append(c, purse, errc::not_refundable, numbers);
   }
   numbers.amount = there;
-  numbers.details.second = deposited.value - there.value;
+  numbers.details = row_details::of_refund(c.purchase.at, deposited.value - there.value);
   purse.balance.value -= there.value;
   before.units = deposited.value;
   before.changed = true;
@@ -456,7 +444,7 @@ inline void walk::tell_of_group(const command& c, transaction& row, batch_state&
       return;  // the row's details are of that moment
   }
   if (there != without_group) {
-    row.detail_2 = there;
+    row.details.set_there(there);
   }
 }
 
@@ -504,8 +492,7 @@ inline verdict walk::append(const command& c, wallet& purse, std::optional<errc>
   row.balance_after = purse.balance;
   row.item_quantity_after = numbers.owned;
   row.reason = reason;
-  row.detail_1 = numbers.details.first;
-  row.detail_2 = numbers.details.second;
+  row.details = numbers.details;
   row.note = c.note;
   row.note_public = c.note_public;
   row.idempotency_key = c.idempotency_key;

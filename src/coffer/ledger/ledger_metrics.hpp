@@ -88,7 +88,7 @@ inline void ledger_metrics::count_credits(const domain::transaction& row) {
   constexpr std::size_t kinds = static_cast<std::size_t>(transaction_kind::grant) + 1;
   thread_local std::array<std::array<std::optional<metrics::counter>, 2>, kinds> known;
   const bool out = row.kind == transaction_kind::purchase || (row.kind == transaction_kind::refund && !row.product) ||
-                   (row.kind == transaction_kind::grant && row.detail_1 == domain::taken_away);
+                   domain::takes_away(row);
   std::optional<metrics::counter>& series = known.at(static_cast<std::size_t>(row.kind)).at(out ? 1 : 0);
   if (!series) {
     series =

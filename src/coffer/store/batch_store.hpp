@@ -536,13 +536,13 @@ struct journal_columns {
                 : std::nullopt);
     request_ids.emplace_back(t.request_id);
     actors.push_back(t.by.stored());
-    first_details.push_back(t.detail_1);
-    second_details.push_back(t.detail_2);
+    first_details.push_back(t.details.first_column());
+    second_details.push_back(t.details.second_column());
     notes.push_back(t.note.empty() ? std::nullopt : optional_text{t.note});
     public_notes.push_back(t.note_public ? 1 : 0);
     noted = noted || !t.note.empty();
     attributed = attributed || t.by.is_known();
-    detailed = detailed || noted || t.detail_1 || t.detail_2;
+    detailed = detailed || noted || !t.details.empty();
   }
 
   pg::params to_params(timestamp time) const {
