@@ -27,43 +27,43 @@ struct purchase_refusal {
 };
 
 /// Decides commands one after the other over a state that it changes.
-class walk {
+class decision_maker {
  public:
-  walk(batch_state& state, std::size_t commands) : state_{state} { effects_.verdicts.reserve(commands); }
+  decision_maker(batch_state& state, std::size_t commands) : state_{state} { effects_.verdicts.reserve(commands); }
 
-  void step(const command& c) { effects_.verdicts.push_back(decide_one(c)); }
+  void decide_next(const command& c) { effects_.verdicts.push_back(decide_one(c)); }
 
   /// All of `group` happens or, but for the row of what was refused, nothing.
-  void step_together(std::span<const command* const> group);
+  void decide_together(std::span<const command* const> group);
 
   batch_effects finish() && { return std::move(effects_); }
 
  private:
-  // decide.cpp: keys, groups and rows.
+  // Keys, groups and rows.
   std::size_t refused_before(std::span<const command* const> group) const;
   void record_refusal(const command& c, transaction& row, std::size_t place, batch_state& inside);
   void tell_of_group(const command& c, transaction& row, batch_state& inside);
   const transaction* find_earlier(const command& c) const;
   verdict decide_one(const command& c);
-  verdict append(const command& c, wallet& purse, std::optional<errc> reason, const row_numbers& numbers);
+  verdict append(const command& c, wallet& user_wallet, std::optional<errc> reason, const row_numbers& numbers);
 
-  // rules.cpp: what each kind of command does and what refuses it.
-  verdict deposit(const command& c, wallet& purse);
-  verdict purchase(const command& c, wallet& purse);
-  std::optional<purchase_refusal> refuse_purchase(const command& c, const wallet& purse, const product_terms& terms,
-                                                  const holding& owned, const product_stock* stock,
-                                                  credits total) const;
-  verdict use(const command& c, wallet& purse);
-  verdict grant_credits(const command& c, wallet& purse);
-  verdict grant_items(const command& c, wallet& purse);
-  verdict refund(const command& c, wallet& purse);
-  verdict take_back(const command& c, wallet& purse);
+  // What each kind of command does and what refuses it.
+  verdict deposit(const command& c, wallet& user_wallet);
+  verdict purchase(const command& c, wallet& user_wallet);
+  std::optional<purchase_refusal> refuse_purchase(const command& c, const wallet& user_wallet,
+                                                  const product_terms& terms, const holding& owned,
+                                                  const product_stock* stock, credits total) const;
+  verdict use(const command& c, wallet& user_wallet);
+  verdict grant_credits(const command& c, wallet& user_wallet);
+  verdict grant_items(const command& c, wallet& user_wallet);
+  verdict refund(const command& c, wallet& user_wallet);
+  verdict take_back(const command& c, wallet& user_wallet);
   void count_sale(product_id product, std::int64_t units, credits total);
   void count_refunded_sale(product_id product, timestamp bought_at, bool all_of_it, std::int64_t units, credits total);
 
   batch_state& state_;
   batch_effects effects_;
-  /// Keys first seen in this batch; the views point into the commands, which outlive the walk.
+  /// Keys first seen in this batch; the views point into the commands, which outlive this.
   std::map<key_place, std::size_t> keyed_now_;
 };
 
@@ -89,16 +89,16 @@ inline error no_stock() {
 
 }  // namespace detail
 
-inline verdict walk::deposit(const command& c, wallet& purse) {
+inline verdict decision_maker::deposit(const command& c, wallet& user_wallet) {
   const row_numbers numbers{.amount = c.amount};
-  if (c.amount.value > max_credits.value - purse.balance.value) {
-    return append(c, purse, errc::balance_limit_exceeded, numbers);
+  if (c.amount.value > max_credits.value - user_wallet.balance.value) {
+    return append(c, user_wallet, errc::balance_limit_exceeded, numbers);
   }
-  purse.balance.value += c.amount.value;
-  return append(c, purse, std::nullopt, numbers);
+  user_wallet.balance.value += c.amount.value;
+  return append(c, user_wallet, std::nullopt, numbers);
 }
 
-inline verdict walk::purchase(const command& c, wallet& purse) {
+inline verdict decision_maker::purchase(const command& c, wallet& user_wallet) {
   const product_terms* terms = state_.find_product(*c.product);
   if (terms == nullptr) {
     return std::unexpected(errc::product_not_found);
@@ -115,12 +115,12 @@ inline verdict walk::purchase(const command& c, wallet& purse) {
   }
   holding& owned = state_.holding_of(c.user, *c.product);
   row_numbers numbers{.quantity = c.quantity, .amount = total_price(terms->price, c.quantity)};
-  if (const auto why = refuse_purchase(c, purse, *terms, owned, stock, numbers.amount)) {
+  if (const auto why = refuse_purchase(c, user_wallet, *terms, owned, stock, numbers.amount)) {
     numbers.owned = owned.quantity;
     numbers.details = why->details;
-    return append(c, purse, why->reason, numbers);
+    return append(c, user_wallet, why->reason, numbers);
   }
-  purse.balance.value -= numbers.amount.value;
+  user_wallet.balance.value -= numbers.amount.value;
   owned.quantity += c.quantity;
   owned.bought += c.quantity;
   owned.purchased_at = state_.time;
@@ -132,13 +132,14 @@ inline verdict walk::purchase(const command& c, wallet& purse) {
     numbers.details = row_details::of_stock(stock->sold);
   }
   numbers.owned = owned.quantity;
-  return append(c, purse, std::nullopt, numbers);
+  return append(c, user_wallet, std::nullopt, numbers);
 }
 
 /// The first rule that the purchase breaks, in the order that decide.hpp documents.
-inline std::optional<purchase_refusal> walk::refuse_purchase(const command& c, const wallet& purse,
-                                                             const product_terms& terms, const holding& owned,
-                                                             const product_stock* stock, credits total) const {
+inline std::optional<purchase_refusal> decision_maker::refuse_purchase(const command& c, const wallet& user_wallet,
+                                                                       const product_terms& terms, const holding& owned,
+                                                                       const product_stock* stock,
+                                                                       credits total) const {
   if (!terms.is_active) {
     return purchase_refusal{errc::product_inactive, {}};
   }
@@ -161,13 +162,13 @@ inline std::optional<purchase_refusal> walk::refuse_purchase(const command& c, c
   if (stock != nullptr && stock->remaining() < c.quantity) {
     return purchase_refusal{errc::sold_out, row_details::of_sold_out(stock->remaining())};
   }
-  if (total > purse.balance) {
+  if (total > user_wallet.balance) {
     return purchase_refusal{errc::insufficient_funds, {}};
   }
   return std::nullopt;
 }
 
-inline verdict walk::use(const command& c, wallet& purse) {
+inline verdict decision_maker::use(const command& c, wallet& user_wallet) {
   const product_terms* terms = state_.find_product(*c.product);
   if (terms == nullptr) {
     return std::unexpected(errc::product_not_found);
@@ -178,32 +179,32 @@ inline verdict walk::use(const command& c, wallet& purse) {
   holding& owned = state_.holding_of(c.user, *c.product);
   row_numbers numbers{.quantity = c.quantity, .owned = owned.quantity};
   if (terms->type == product_type::permanent) {
-    return append(c, purse, errc::not_consumable, numbers);
+    return append(c, user_wallet, errc::not_consumable, numbers);
   }
   if (owned.quantity < c.quantity) {
-    return append(c, purse, errc::not_enough_items, numbers);
+    return append(c, user_wallet, errc::not_enough_items, numbers);
   }
   owned.quantity -= c.quantity;
   owned.changed = true;
   numbers.owned = owned.quantity;
-  return append(c, purse, std::nullopt, numbers);
+  return append(c, user_wallet, std::nullopt, numbers);
 }
 
-inline verdict walk::grant_credits(const command& c, wallet& purse) {
+inline verdict decision_maker::grant_credits(const command& c, wallet& user_wallet) {
   row_numbers numbers{.amount = {c.amount.value < 0 ? -c.amount.value : c.amount.value}};
   if (c.amount.value < 0) {
     numbers.details = row_details::of_taking();
-    if (numbers.amount > purse.balance) {
-      return append(c, purse, errc::insufficient_funds, numbers);
+    if (numbers.amount > user_wallet.balance) {
+      return append(c, user_wallet, errc::insufficient_funds, numbers);
     }
-  } else if (c.amount.value > max_credits.value - purse.balance.value) {
-    return append(c, purse, errc::balance_limit_exceeded, numbers);
+  } else if (c.amount.value > max_credits.value - user_wallet.balance.value) {
+    return append(c, user_wallet, errc::balance_limit_exceeded, numbers);
   }
-  purse.balance.value += c.amount.value;
-  return append(c, purse, std::nullopt, numbers);
+  user_wallet.balance.value += c.amount.value;
+  return append(c, user_wallet, std::nullopt, numbers);
 }
 
-inline verdict walk::grant_items(const command& c, wallet& purse) {
+inline verdict decision_maker::grant_items(const command& c, wallet& user_wallet) {
   const product_terms* terms = state_.find_product(*c.product);
   if (terms == nullptr) {
     return std::unexpected(errc::product_not_found);
@@ -220,22 +221,22 @@ inline verdict walk::grant_items(const command& c, wallet& purse) {
   if (c.quantity < 0) {
     numbers.details = row_details::of_taking();
     if (owned.quantity < units) {
-      return append(c, purse, errc::not_enough_items, numbers);
+      return append(c, user_wallet, errc::not_enough_items, numbers);
     }
   } else {
     if (terms->type == product_type::permanent && owned.quantity > 0) {
-      return append(c, purse, errc::already_owned, numbers);
+      return append(c, user_wallet, errc::already_owned, numbers);
     }
     if (owned.quantity > max_json_integer - units) {
       numbers.details = row_details::of_limit(max_json_integer, owned.quantity);
-      return append(c, purse, errc::limit_reached, numbers);
+      return append(c, user_wallet, errc::limit_reached, numbers);
     }
     owned.purchased_at = state_.time;
   }
   owned.quantity += c.quantity;
   owned.changed = true;
   numbers.owned = owned.quantity;
-  return append(c, purse, std::nullopt, numbers);
+  return append(c, user_wallet, std::nullopt, numbers);
 }
 
 /// Units that a refund could give back in `state`; 0 when it is about no completed purchase.
@@ -247,10 +248,10 @@ inline std::int64_t refundable_units(batch_state& state, const command& refund) 
   return refund.force ? left : std::min(left, state.holding_of(refund.user, *refund.product).quantity);
 }
 
-inline verdict walk::refund(const command& c, wallet& purse) {
+inline verdict decision_maker::refund(const command& c, wallet& user_wallet) {
   const purchase_to_refund& bought = c.purchase;
   if (bought.is_deposit) {
-    return take_back(c, purse);
+    return take_back(c, user_wallet);
   }
   row_numbers numbers{.details = row_details::of_refused_refund(bought.at, std::nullopt)};
   if (bought.quantity == 0) {
@@ -261,7 +262,7 @@ inline verdict walk::refund(const command& c, wallet& purse) {
     } else {
       numbers.amount = bought.amount;
     }
-    return append(c, purse, errc::not_refundable, numbers);
+    return append(c, user_wallet, errc::not_refundable, numbers);
   }
   const product_terms* terms = state_.find_product(*c.product);
   if (terms == nullptr) {
@@ -286,18 +287,18 @@ inline verdict walk::refund(const command& c, wallet& purse) {
   numbers.amount = total_price({bought.amount.value / bought.quantity}, wanted);
   if (left == 0) {
     numbers.details = row_details::of_refused_refund(bought.at, 0);
-    return append(c, purse, errc::already_refunded, numbers);
+    return append(c, user_wallet, errc::already_refunded, numbers);
   }
   if (wanted > possible) {
     numbers.details = row_details::of_refused_refund(bought.at, possible);
-    return append(c, purse, errc::not_refundable, numbers);
+    return append(c, user_wallet, errc::not_refundable, numbers);
   }
-  if (numbers.amount.value > max_credits.value - purse.balance.value) {
-    return append(c, purse, errc::balance_limit_exceeded, numbers);
+  if (numbers.amount.value > max_credits.value - user_wallet.balance.value) {
+    return append(c, user_wallet, errc::balance_limit_exceeded, numbers);
   }
   const std::int64_t taken = std::min(wanted, owned.quantity);
   numbers.details = row_details::of_refund(bought.at, wanted - taken);
-  purse.balance.value += numbers.amount.value;
+  user_wallet.balance.value += numbers.amount.value;
   owned.quantity -= taken;
   owned.bought -= wanted;
   owned.changed = true;
@@ -310,30 +311,30 @@ inline verdict walk::refund(const command& c, wallet& purse) {
     stock->changed = true;
   }
   numbers.owned = owned.quantity;
-  return append(c, purse, std::nullopt, numbers);
+  return append(c, user_wallet, std::nullopt, numbers);
 }
 
-inline verdict walk::take_back(const command& c, wallet& purse) {
+inline verdict decision_maker::take_back(const command& c, wallet& user_wallet) {
   const credits deposited = c.purchase.amount;
   row_numbers numbers{.amount = deposited, .details = row_details::of_refused_refund(c.purchase.at, 0)};
   refund_count& before = state_.refund_of(c.user, c.purchase.at);
   if (before.units != 0) {
-    return append(c, purse, errc::already_refunded, numbers);
+    return append(c, user_wallet, errc::already_refunded, numbers);
   }
-  const credits there = std::min(purse.balance, deposited);
+  const credits there = std::min(user_wallet.balance, deposited);
   if (there < deposited && !c.up_to) {
     numbers.details = row_details::of_refused_refund(c.purchase.at, there.value);
-    return append(c, purse, errc::not_refundable, numbers);
+    return append(c, user_wallet, errc::not_refundable, numbers);
   }
   numbers.amount = there;
   numbers.details = row_details::of_refund(c.purchase.at, deposited.value - there.value);
-  purse.balance.value -= there.value;
+  user_wallet.balance.value -= there.value;
   before.units = deposited.value;
   before.changed = true;
-  return append(c, purse, std::nullopt, numbers);
+  return append(c, user_wallet, std::nullopt, numbers);
 }
 
-inline void walk::count_sale(product_id product, std::int64_t units, credits total) {
+inline void decision_maker::count_sale(product_id product, std::int64_t units, credits total) {
   auto at = std::lower_bound(effects_.sales.begin(), effects_.sales.end(), product,
                              [](const sale& s, product_id p) { return s.product < p; });
   if (at == effects_.sales.end() || at->product != product) {
@@ -344,8 +345,8 @@ inline void walk::count_sale(product_id product, std::int64_t units, credits tot
   at->revenue = saturating_add(at->revenue, total.value);
 }
 
-inline void walk::count_refunded_sale(product_id product, timestamp bought_at, bool all_of_it, std::int64_t units,
-                                      credits total) {
+inline void decision_maker::count_refunded_sale(product_id product, timestamp bought_at, bool all_of_it,
+                                                std::int64_t units, credits total) {
   const std::pair key{std::chrono::floor<std::chrono::hours>(bought_at), product};
   const auto before = [](const refunded_sale& s, const auto& k) { return std::pair{s.hour, s.product} < k; };
   auto& all = effects_.refunded_sales;
@@ -364,7 +365,7 @@ inline bool is_refusal(const verdict& v) { return !v || v->row.status == transac
 
 }  // namespace detail
 
-inline void walk::step_together(std::span<const command* const> group) {
+inline void decision_maker::decide_together(std::span<const command* const> group) {
   const std::size_t first = effects_.verdicts.size();
   std::size_t refused = refused_before(group);
   verdict why = std::unexpected(errc::not_executed);
@@ -375,7 +376,7 @@ inline void walk::step_together(std::span<const command* const> group) {
     batch_effects effects_before = effects_;
     auto keyed_before = keyed_now_;
     for (refused = 0; refused < group.size(); ++refused) {
-      step(*group[refused]);
+      decide_next(*group[refused]);
       if (detail::is_refusal(effects_.verdicts.back())) {
         break;
       }
@@ -397,7 +398,7 @@ inline void walk::step_together(std::span<const command* const> group) {
 
 /// The first command of a group whose key already stands for a refusal or for another request; the size of the group
 /// when there is none.
-inline std::size_t walk::refused_before(std::span<const command* const> group) const {
+inline std::size_t decision_maker::refused_before(std::span<const command* const> group) const {
   for (std::size_t i = 0; i < group.size(); ++i) {
     const command& c = *group[i];
     const transaction* earlier = c.idempotency_key.empty() ? nullptr : find_earlier(c);
@@ -409,13 +410,13 @@ inline std::size_t walk::refused_before(std::span<const command* const> group) c
 }
 
 /// Makes the row of a refused group one of the state that the group leaves behind; `inside`: the state that refused it.
-inline void walk::record_refusal(const command& c, transaction& row, std::size_t place, batch_state& inside) {
-  wallet& purse = *state_.find_wallet(c.user);
+inline void decision_maker::record_refusal(const command& c, transaction& row, std::size_t place, batch_state& inside) {
+  wallet& user_wallet = *state_.find_wallet(c.user);
   tell_of_group(c, row, inside);
-  purse.at.value += 1;
-  purse.changed = true;
-  row.at = purse.at;
-  row.balance_after = purse.balance;
+  user_wallet.at.value += 1;
+  user_wallet.changed = true;
+  row.at = user_wallet.at;
+  row.balance_after = user_wallet.balance;
   if (row.item_quantity_after && row.product) {
     row.item_quantity_after = state_.holding_of(c.user, *row.product).quantity;
   }
@@ -427,7 +428,7 @@ inline void walk::record_refusal(const command& c, transaction& row, std::size_t
 
 /// What was there when the group was refused becomes a number of the row, where the wallet without the group has
 /// another.
-inline void walk::tell_of_group(const command& c, transaction& row, batch_state& inside) {
+inline void decision_maker::tell_of_group(const command& c, transaction& row, batch_state& inside) {
   std::int64_t there = 0;
   std::int64_t without_group = 0;
   switch (*row.reason) {
@@ -448,9 +449,9 @@ inline void walk::tell_of_group(const command& c, transaction& row, batch_state&
   }
 }
 
-inline verdict walk::decide_one(const command& c) {
-  wallet* purse = state_.find_wallet(c.user);
-  if (purse == nullptr) {
+inline verdict decision_maker::decide_one(const command& c) {
+  wallet* user_wallet = state_.find_wallet(c.user);
+  if (user_wallet == nullptr) {
     return std::unexpected(errc::user_not_found);
   }
   if (!c.idempotency_key.empty()) {
@@ -463,33 +464,34 @@ inline verdict walk::decide_one(const command& c) {
   }
   switch (c.kind) {
     case transaction_kind::deposit:
-      return deposit(c, *purse);
+      return deposit(c, *user_wallet);
     case transaction_kind::purchase:
-      return purchase(c, *purse);
+      return purchase(c, *user_wallet);
     case transaction_kind::use:
-      return use(c, *purse);
+      return use(c, *user_wallet);
     case transaction_kind::refund:
-      return refund(c, *purse);
+      return refund(c, *user_wallet);
     case transaction_kind::grant:
-      return c.product ? grant_items(c, *purse) : grant_credits(c, *purse);
+      return c.product ? grant_items(c, *user_wallet) : grant_credits(c, *user_wallet);
   }
   assertion_failed("a command of this kind has no rule");
 }
 
 /// A journal row of what the state is now: completed, or failed for a reason.
-inline verdict walk::append(const command& c, wallet& purse, std::optional<errc> reason, const row_numbers& numbers) {
-  purse.at.value += 1;
-  purse.changed = true;
+inline verdict decision_maker::append(const command& c, wallet& user_wallet, std::optional<errc> reason,
+                                      const row_numbers& numbers) {
+  user_wallet.at.value += 1;
+  user_wallet.changed = true;
   decision made;
   transaction& row = made.row;
   row.user = c.user;
-  row.at = purse.at;
+  row.at = user_wallet.at;
   row.kind = c.kind;
   row.status = reason ? transaction_status::failed : transaction_status::completed;
   row.product = c.product;
   row.quantity = numbers.quantity;
   row.amount = numbers.amount;
-  row.balance_after = purse.balance;
+  row.balance_after = user_wallet.balance;
   row.item_quantity_after = numbers.owned;
   row.reason = reason;
   row.details = numbers.details;
@@ -507,7 +509,7 @@ inline verdict walk::append(const command& c, wallet& purse, std::optional<errc>
   return made;
 }
 
-inline const transaction* walk::find_earlier(const command& c) const {
+inline const transaction* decision_maker::find_earlier(const command& c) const {
   if (const transaction* in_journal = state_.find_keyed(place_of(c))) {
     return in_journal;
   }
@@ -515,7 +517,7 @@ inline const transaction* walk::find_earlier(const command& c) const {
   return in_batch == keyed_now_.end() ? nullptr : &effects_.verdicts[in_batch->second]->row;
 }
 
-/// Walks `commands` in order over `state`, which it changes, and says what became of each.
+/// Decides `commands` in order over `state`, which it changes, and says what became of each.
 /// - A key that is already in the journal (or earlier in the batch) replays that row, or is refused with
 ///   idempotency_key_reused when the fingerprint differs. Keys of players and of servers do not meet (key_place).
 /// - A business refusal (402, 409) is a journal row with status failed: it takes a version and changes nothing else.
@@ -539,17 +541,17 @@ inline const transaction* walk::find_earlier(const command& c) const {
 ///   (asserted).
 /// Afterwards the wallets, holdings, stocks and refunds marked `changed` are what must be written.
 inline batch_effects decide(std::span<const command* const> commands, batch_state& state) {
-  walk w{state, commands.size()};
+  decision_maker maker{state, commands.size()};
   for (std::size_t i = 0; i < commands.size(); i += commands[i]->together) {
     const std::size_t count = commands[i]->together;
     COFFER_ASSERT(count >= 1 && count <= commands.size() - i);
     if (count == 1) {
-      w.step(*commands[i]);
+      maker.decide_next(*commands[i]);
     } else {
-      w.step_together(commands.subspan(i, count));
+      maker.decide_together(commands.subspan(i, count));
     }
   }
-  return std::move(w).finish();
+  return std::move(maker).finish();
 }
 
 }  // namespace coffer::domain
