@@ -2,10 +2,13 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <optional>
 #include <span>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "coffer/base/assert.hpp"
 #include "coffer/domain/batch_state.hpp"
@@ -26,6 +29,54 @@ struct purchase_refusal {
   row_details details;
 };
 
+namespace detail {
+
+inline auto sale_hour(timestamp bought_at, product_id product) {
+  return std::tuple{std::chrono::floor<std::chrono::hours>(bought_at), product};
+}
+
+/// Rows of a sorted vector as they were, or that they were not there.
+template <typename Row, typename Key>
+class saved_rows {
+ public:
+  void save(std::vector<Row>& rows, const Key& key) {
+    const auto at = find_sorted(rows, key);
+    const bool is_there = at != rows.end() && order(*at) == key;
+    saved_.emplace_back(key, is_there ? std::optional{*at} : std::nullopt);
+  }
+
+  void restore(std::vector<Row>& rows) const {
+    for (const auto& [key, row] : saved_) {
+      const auto at = find_sorted(rows, key);
+      const bool is_there = at != rows.end() && order(*at) == key;
+      if (is_there && row) {
+        *at = *row;
+      } else if (is_there) {
+        rows.erase(at);
+      }
+    }
+  }
+
+ private:
+  std::vector<std::pair<Key, std::optional<Row>>> saved_;
+};
+
+template <typename Row>
+using saved = saved_rows<Row, decltype(order(std::declval<const Row&>()))>;
+
+}  // namespace detail
+
+/// What a group may change, as it was before.
+struct touched_rows {
+  detail::saved<wallet> wallets;
+  detail::saved<holding> holdings;
+  detail::saved<product_stock> stocks;
+  detail::saved<refund_count> refunds;
+  detail::saved<sale> sales;
+  detail::saved<refunded_sale> refunded_sales;
+  std::size_t new_rows = 0;
+};
+
 /// Decides commands one after the other over a state that it changes.
 class decision_maker {
  public:
@@ -41,8 +92,10 @@ class decision_maker {
  private:
   // Keys, groups and rows.
   std::size_t refused_before(std::span<const command* const> group) const;
-  void record_refusal(const command& c, transaction& row, std::size_t place, batch_state& inside);
-  void tell_of_group(const command& c, transaction& row, batch_state& inside);
+  touched_rows before(std::span<const command* const> group);
+  void undo(std::span<const command* const> group, const touched_rows& before, std::size_t first);
+  std::optional<std::int64_t> what_was_there(const command& c, const transaction& row);
+  void record_refusal(const command& c, transaction& row, std::size_t place, std::optional<std::int64_t> there);
   const transaction* find_earlier(const command& c) const;
   verdict decide_one(const command& c);
   verdict append(const command& c, wallet& user_wallet, std::optional<errc> reason, const row_numbers& numbers);
@@ -335,8 +388,7 @@ inline verdict decision_maker::take_back(const command& c, wallet& user_wallet) 
 }
 
 inline void decision_maker::count_sale(product_id product, std::int64_t units, credits total) {
-  auto at = std::lower_bound(effects_.sales.begin(), effects_.sales.end(), product,
-                             [](const sale& s, product_id p) { return s.product < p; });
+  auto at = detail::find_sorted(effects_.sales, product);
   if (at == effects_.sales.end() || at->product != product) {
     at = effects_.sales.insert(at, sale{.product = product});
   }
@@ -347,12 +399,11 @@ inline void decision_maker::count_sale(product_id product, std::int64_t units, c
 
 inline void decision_maker::count_refunded_sale(product_id product, timestamp bought_at, bool all_of_it,
                                                 std::int64_t units, credits total) {
-  const std::pair key{std::chrono::floor<std::chrono::hours>(bought_at), product};
-  const auto before = [](const refunded_sale& s, const auto& k) { return std::pair{s.hour, s.product} < k; };
+  const auto key = detail::sale_hour(bought_at, product);
   auto& all = effects_.refunded_sales;
-  auto at = std::lower_bound(all.begin(), all.end(), key, before);
-  if (at == all.end() || std::pair{at->hour, at->product} != key) {
-    at = all.insert(at, refunded_sale{.hour = key.first, .product = product});
+  auto at = detail::find_sorted(all, key);
+  if (at == all.end() || detail::order(*at) != key) {
+    at = all.insert(at, refunded_sale{.hour = std::get<0>(key), .product = product});
   }
   at->purchases += all_of_it ? 1 : 0;
   at->units += units;
@@ -372,9 +423,7 @@ inline void decision_maker::decide_together(std::span<const command* const> grou
   if (refused < group.size()) {
     why = decide_one(*group[refused]);
   } else {
-    batch_state state_before = state_;
-    batch_effects effects_before = effects_;
-    auto keyed_before = keyed_now_;
+    const touched_rows rows_before = before(group);
     for (refused = 0; refused < group.size(); ++refused) {
       decide_next(*group[refused]);
       if (detail::is_refusal(effects_.verdicts.back())) {
@@ -385,11 +434,11 @@ inline void decision_maker::decide_together(std::span<const command* const> grou
       return;
     }
     why = std::move(effects_.verdicts.back());
-    batch_state inside = std::exchange(state_, std::move(state_before));
-    effects_ = std::move(effects_before);
-    keyed_now_ = std::move(keyed_before);
-    if (why && !why->replayed) {
-      record_refusal(*group[refused], why->row, first + refused, inside);
+    const bool records = why && !why->replayed;
+    const auto there = records ? what_was_there(*group[refused], why->row) : std::nullopt;
+    undo(group, rows_before, first);
+    if (records) {
+      record_refusal(*group[refused], why->row, first + refused, there);
     }
   }
   effects_.verdicts.resize(first + group.size(), std::unexpected(errc::not_executed));
@@ -409,10 +458,67 @@ inline std::size_t decision_maker::refused_before(std::span<const command* const
   return group.size();
 }
 
-/// Makes the row of a refused group one of the state that the group leaves behind; `inside`: the state that refused it.
-inline void decision_maker::record_refusal(const command& c, transaction& row, std::size_t place, batch_state& inside) {
+/// The rows that the group may change, as they are now. It is one user's.
+inline touched_rows decision_maker::before(std::span<const command* const> group) {
+  touched_rows rows;
+  rows.new_rows = effects_.new_rows.size();
+  rows.wallets.save(state_.wallets, group.front()->user);
+  for (const command* c : group) {
+    if (c->product) {
+      rows.holdings.save(state_.holdings, std::tuple{c->user, *c->product});
+      rows.stocks.save(state_.stocks, *c->product);
+      rows.sales.save(effects_.sales, *c->product);
+    }
+    if (c->kind == transaction_kind::refund) {
+      rows.refunds.save(state_.refunds, std::tuple{c->user, c->purchase.at});
+      if (c->product) {
+        rows.refunded_sales.save(effects_.refunded_sales, detail::sale_hour(c->purchase.bought_at, *c->product));
+      }
+    }
+  }
+  return rows;
+}
+
+/// As if no command of the group had been decided; `first`: the verdict of its first one.
+inline void decision_maker::undo(std::span<const command* const> group, const touched_rows& before, std::size_t first) {
+  before.wallets.restore(state_.wallets);
+  before.holdings.restore(state_.holdings);
+  before.stocks.restore(state_.stocks);
+  before.refunds.restore(state_.refunds);
+  before.sales.restore(effects_.sales);
+  before.refunded_sales.restore(effects_.refunded_sales);
+  effects_.new_rows.resize(before.new_rows);
+  effects_.verdicts.resize(first, std::unexpected(errc::not_executed));
+  for (const command* c : group) {
+    const auto known = c->idempotency_key.empty() ? keyed_now_.end() : keyed_now_.find(place_of(*c));
+    if (known != keyed_now_.end() && known->second >= first) {
+      keyed_now_.erase(known);
+    }
+  }
+}
+
+/// The number that refused `c`, of those that the wallet without its group may have otherwise; nullopt when the row's
+/// details have it.
+inline std::optional<std::int64_t> decision_maker::what_was_there(const command& c, const transaction& row) {
+  switch (*row.reason) {
+    case errc::insufficient_funds:
+    case errc::balance_limit_exceeded:
+      return state_.find_wallet(c.user)->balance.value;
+    case errc::not_enough_items:
+      return state_.holding_of(c.user, *c.product).quantity;
+    default:
+      return std::nullopt;
+  }
+}
+
+/// Makes the row of a refused group one of the state that the group leaves behind; `there`: what_was_there() for it
+/// inside the group.
+inline void decision_maker::record_refusal(const command& c, transaction& row, std::size_t place,
+                                           std::optional<std::int64_t> there) {
   wallet& user_wallet = *state_.find_wallet(c.user);
-  tell_of_group(c, row, inside);
+  if (there && there != what_was_there(c, row)) {
+    row.details.set_there(*there);
+  }
   user_wallet.at.value += 1;
   user_wallet.changed = true;
   row.at = user_wallet.at;
@@ -424,29 +530,6 @@ inline void decision_maker::record_refusal(const command& c, transaction& row, s
     keyed_now_.emplace(place_of(c), place);
   }
   effects_.new_rows.push_back(place);
-}
-
-/// What was there when the group was refused becomes a number of the row, where the wallet without the group has
-/// another.
-inline void decision_maker::tell_of_group(const command& c, transaction& row, batch_state& inside) {
-  std::int64_t there = 0;
-  std::int64_t without_group = 0;
-  switch (*row.reason) {
-    case errc::insufficient_funds:
-    case errc::balance_limit_exceeded:
-      there = inside.find_wallet(c.user)->balance.value;
-      without_group = state_.find_wallet(c.user)->balance.value;
-      break;
-    case errc::not_enough_items:
-      there = inside.holding_of(c.user, *c.product).quantity;
-      without_group = state_.holding_of(c.user, *c.product).quantity;
-      break;
-    default:
-      return;  // the row's details are of that moment
-  }
-  if (there != without_group) {
-    row.details.set_there(there);
-  }
 }
 
 inline verdict decision_maker::decide_one(const command& c) {
