@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "coffer/base/log.hpp"
@@ -45,6 +46,22 @@ inline void demand_commit(const pg::rows& ended) {
   throw pg::error{pg::failure::statement, "COMMIT rolled the transaction back", std::move(d)};
 }
 
+/// Nothing of the batch can be in the database: its rows are loaded, or it waits for another attempt.
+struct loading {};
+
+/// The statements that end in COMMIT were handed to the connection.
+struct committing {
+  std::size_t commit_index;  ///< of COMMIT among them
+};
+
+/// The connection was lost around the commit, or the server does not know what became of it: it may have happened. The
+/// row is looked for before anything else.
+struct unresolved {
+  proof row;
+};
+
+using batch_stage = std::variant<loading, committing, unresolved>;
+
 /// The commands of one transaction and what is known about it.
 struct lane::batch {
   using clock = std::chrono::steady_clock;
@@ -54,11 +71,11 @@ struct lane::batch {
   domain::held_rows held;  ///< missing in `state` because somebody else holds them
   domain::batch_effects effects;
   int attempts = 0;
-  clock::time_point attempted;      ///< when the last attempt began
-  bool committing = false;          ///< the statements that end in COMMIT were handed to the connection
-  std::size_t commit_index = 0;     ///< of COMMIT among them
-  std::optional<proof> unresolved;  ///< the connection was lost around a commit: look for this row first
+  clock::time_point attempted;  ///< when the last attempt began
+  batch_stage stage = loading{};
   clock::time_point started = clock::now();
+
+  [[nodiscard]] bool is_unresolved() const { return std::holds_alternative<unresolved>(stage); }
 
   std::vector<const domain::command*> list() const {
     std::vector<const domain::command*> out;
@@ -118,8 +135,8 @@ inline clock::duration backoff(int attempt) {
 /// How many limited products a lane remembers; the rest costs a second loading of a batch, nothing else.
 inline constexpr std::size_t limited_hint = 4096;
 
-/// How many keys in doubt a lane remembers: those of four batches, which have their requests' time each.
-inline constexpr std::size_t most_doubts = 1024;
+/// How many unresolved keys a lane remembers: those of four batches, which have their requests' time each.
+inline constexpr std::size_t most_unresolved = 1024;
 
 /// How long other processes' batches hold their rows, and some.
 inline constexpr clock::duration moment = 50ms;
@@ -159,7 +176,7 @@ lane::lane(net::executor ex, lane_options options, commit_listener on_commit)
       options_{std::move(options)},
       on_commit_{std::move(on_commit)},
       queue_{executor_, options_.queue_limit, options_.patience},
-      doubts_{detail::most_doubts} {
+      unresolved_{detail::most_unresolved} {
   store::add_batch_settings(options_.database);
 }
 
@@ -194,7 +211,7 @@ key_state lane::state_of(const domain::key_place& place) const {
   if (here) {
     return key_state::in_progress;
   }
-  return doubts_.holds(place) ? key_state::in_doubt : key_state::decided;
+  return unresolved_.holds(place) ? key_state::unresolved : key_state::decided;
 }
 
 void lane::stop() {
@@ -265,7 +282,6 @@ net::task<> lane::carry_out(batch& b) {
 }
 
 net::task<lane::next_step> lane::attempt(batch& b) {
-  b.committing = false;
   b.attempted = detail::clock::now();
   ++b.attempts;
   std::optional<pg::error> failure;
@@ -273,7 +289,7 @@ net::task<lane::next_step> lane::attempt(batch& b) {
     if (!connection_) {
       connection_ = co_await pg::connection::open(executor_, options_.database, b.latest_deadline());
     }
-    if (b.unresolved && co_await was_committed(b)) {
+    if (b.is_unresolved() && co_await was_committed(b)) {
       publish(b);
       co_return next_step::done;
     }
@@ -282,7 +298,7 @@ net::task<lane::next_step> lane::attempt(batch& b) {
       co_await roll_back();
       co_return next_step::done;
     }
-    forget_troubles(b);
+    forget_settled(b);
     b.effects = domain::decide(b.list(), b.state);
     if (b.witness() == nullptr) {
       publish(b);
@@ -291,10 +307,9 @@ net::task<lane::next_step> lane::attempt(batch& b) {
     }
     // Also when nothing is new: what is replayed may be committed on this server alone, as was_committed() knows.
     pg::pipeline apply = store::apply_batch(b.state, b.effects, options_.lane_key);
-    b.commit_index = apply.size() - 1;
-    b.committing = true;
+    b.stage = committing{apply.size() - 1};
     const std::vector<pg::rows> applied = co_await connection_->run(std::move(apply), next_deadline(b));
-    b.committing = false;
+    b.stage = loading{};
     demand_commit(applied.back());
     slow_until_ = {};
     publish(b);
@@ -476,12 +491,12 @@ inline bool leaves_open(pg::sqlstate state) {
 /// the whole batch is one fate: it is kept together until the last deadline, then answered outcome_unknown.
 void lane::drop_expired(batch& b) {
   const auto now = detail::clock::now();
-  if (b.unresolved) {
+  if (b.is_unresolved()) {
     if (now >= b.latest_deadline()) {
       // It may have been committed, so nothing older than it may be served from the cache any more.
       announce(b, false);
       ledger_metrics::get().unknown_answered.add();
-      remember_doubts(b);
+      remember_unresolved(b);
       refuse_all(b, errc::outcome_unknown);
     }
     return;
@@ -498,7 +513,7 @@ void lane::drop_expired(batch& b) {
 }
 
 /// The rows of a batch are locked: whatever held them, or may have written for its users, has ended.
-void lane::forget_troubles(const batch& b) {
+void lane::forget_settled(const batch& b) {
   if (!held_.empty()) {
     for (const pending* p : b.commands) {
       held_.users.erase(p->command.user);
@@ -507,31 +522,31 @@ void lane::forget_troubles(const batch& b) {
       }
     }
   }
-  if (doubts_.size() == 0) {
+  const std::size_t before = unresolved_.size();
+  if (before == 0) {
     return;
   }
-  const std::size_t doubts = doubts_.size();
   for (const domain::wallet& w : b.state.wallets) {
-    doubts_.settle(w.user);
+    unresolved_.settle(w.user);
   }
-  ledger_metrics::get().doubts.add(-static_cast<double>(doubts - doubts_.size()));
+  ledger_metrics::get().unresolved_keys.add(-static_cast<double>(before - unresolved_.size()));
 }
 
-void lane::remember_doubts(const batch& b) {
-  const std::size_t doubts = doubts_.size();
+void lane::remember_unresolved(const batch& b) {
+  const std::size_t before = unresolved_.size();
   for (const pending* p : b.commands) {
-    if (!p->command.idempotency_key.empty() && !doubts_.add(domain::place_of(p->command))) {
-      ledger_metrics::get().doubts_forgotten.add();
+    if (!p->command.idempotency_key.empty() && !unresolved_.add(domain::place_of(p->command))) {
+      ledger_metrics::get().unresolved_keys_forgotten.add();
     }
   }
-  ledger_metrics::get().doubts.add(static_cast<double>(doubts_.size() - doubts));
+  ledger_metrics::get().unresolved_keys.add(static_cast<double>(unresolved_.size() - before));
 }
 
 /// Settles an unresolved commit: true when it happened. Locking its users waits until the old transaction has ended,
 /// so that afterwards the journal holds either this batch's rows or none of them.
 net::task<bool> lane::was_committed(batch& b) {
   const std::vector<std::int64_t> users = b.users();
-  const proof wanted = *b.unresolved;
+  const proof wanted = std::get<unresolved>(b.stage).row;
   pg::pipeline question = store::find_committed(users, wanted.user, wanted.at);
   const std::vector<pg::rows> results = co_await connection_->run(std::move(question), next_deadline(b));
   const pg::rows& row = results.at(2);
@@ -545,26 +560,29 @@ net::task<bool> lane::was_committed(batch& b) {
     co_await roll_back();
   }
   (found ? ledger_metrics::get().unknown_committed : ledger_metrics::get().unknown_absent).add();
-  log::warn("unknown commit outcome settled", {{"committed", found}, {"commands", b.commands.size()}});
-  b.unresolved.reset();
+  log::warn("unresolved commit settled", {{"committed", found}, {"commands", b.commands.size()}});
+  b.stage = loading{};
   co_return found;
 }
 
 net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
   const bool answered = failure.delivered() == pg::delivery::answered;
   const std::string sqlstate = pg::to_string(failure.state());
+  const auto* sent = std::get_if<committing>(&b.stage);
   log::debug("batch attempt failed", {{"sqlstate", sqlstate},
                                       {"message", failure.what()},
                                       {"attempt", b.attempts},
                                       {"commands", b.commands.size()},
-                                      {"committing", b.committing}});
+                                      {"committing", sent != nullptr}});
   pg::failed_attempts::get().note(failure);
-  // A commit is in doubt whose answer never came, or leaves it open; any other error that the server reported ended the
-  // transaction.
-  if (b.committing && (failure.delivered() == pg::delivery::unknown ||
-                       (detail::leaves_open(failure.state()) && failure.statement_index() >= b.commit_index))) {
+  // A commit is unresolved whose answer never came, or leaves it open; any other error that the server reported ended
+  // the transaction.
+  if (sent != nullptr) {
+    const bool open = failure.delivered() == pg::delivery::unknown ||
+                      (detail::leaves_open(failure.state()) && failure.statement_index() >= sent->commit_index);
     const domain::transaction& first = *b.witness();
-    b.unresolved = proof{first.user, first.at, first.request_id, first.created_at};
+    b.stage = open ? batch_stage{unresolved{{first.user, first.at, first.request_id, first.created_at}}}
+                   : batch_stage{loading{}};
   }
   // A server that cannot work, or that has become read-only, is left: another host of the URL may have taken over.
   if (connection_ && failure.connection_usable() && !pg::is_server_unavailable(failure.state())) {
@@ -572,7 +590,7 @@ net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
   } else {
     connection_.reset();
   }
-  if (b.unresolved) {
+  if (b.is_unresolved()) {
     ledger_metrics::count_retry(sqlstate);
     co_return next_step::retry;  // until it is settled or the last deadline has passed
   }

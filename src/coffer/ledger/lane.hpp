@@ -15,7 +15,7 @@
 #include "coffer/domain/held_rows.hpp"
 #include "coffer/domain/product.hpp"
 #include "coffer/ledger/command_queue.hpp"
-#include "coffer/ledger/doubt_list.hpp"
+#include "coffer/ledger/unresolved_keys.hpp"
 #include "coffer/net/task.hpp"
 #include "coffer/pg/connection.hpp"
 #include "coffer/pg/error.hpp"
@@ -47,7 +47,7 @@ struct lane_options {
 enum class key_state : std::uint8_t {
   decided,      ///< all that was asked for under it has been, here: the journal tells
   in_progress,  ///< a command with it is queued or in a batch
-  in_doubt,     ///< one was answered outcome_unknown, and its user has not been locked since: it may yet be committed
+  unresolved,   ///< one was answered outcome_unknown, and its user has not been locked since: it may yet be committed
 };
 
 /// Batches commands naturally: an idle lane commits what is there, a busy one collects until its connection is free.
@@ -99,8 +99,8 @@ class lane {
   void remember_held(const domain::held_rows& rows);
   [[nodiscard]] net::deadline next_deadline(const batch& b) const;
   void drop_expired(batch& b);
-  void forget_troubles(const batch& b);
-  void remember_doubts(const batch& b);
+  void forget_settled(const batch& b);
+  void remember_unresolved(const batch& b);
   void publish(batch& b);
   void announce(const batch& b, bool certain);
   void refuse_all(batch& b, errc code);
@@ -119,7 +119,7 @@ class lane {
   std::set<product_id> limited_;
   /// Rows that somebody else was found to hold, until they can be locked. A hint, bounded.
   domain::held_rows held_;
-  doubt_list doubts_;
+  unresolved_keys unresolved_;
   /// How long the last attempt took that ran into a limit of time, and until when that is expected of the next one.
   std::chrono::steady_clock::duration slow_{};
   std::chrono::steady_clock::time_point slow_until_;

@@ -27,8 +27,8 @@ struct ledger_metrics {
   metrics::counter unknown_committed;
   metrics::counter unknown_absent;
   metrics::counter unknown_answered;
-  metrics::gauge doubts;
-  metrics::counter doubts_forgotten;
+  metrics::gauge unresolved_keys;
+  metrics::counter unresolved_keys_forgotten;
 
   static const ledger_metrics& get();
 
@@ -68,10 +68,10 @@ inline ledger_metrics make() {
       .unknown_committed = metrics::make_counter(unknown_name, unknown_help, {{"settled", "committed"}}),
       .unknown_absent = metrics::make_counter(unknown_name, unknown_help, {{"settled", "not_committed"}}),
       .unknown_answered = metrics::make_counter(unknown_name, unknown_help, {{"settled", "deadline_passed"}}),
-      .doubts = metrics::make_gauge("coffer_lane_doubts",
-                                    "Keys answered outcome_unknown whose users no batch has locked since"),
-      .doubts_forgotten = metrics::make_counter("coffer_lane_doubts_forgotten_total",
-                                                "Keys in doubt that were forgotten because there were too many"),
+      .unresolved_keys = metrics::make_gauge("coffer_lane_doubts",
+                                             "Keys answered outcome_unknown whose users no batch has locked since"),
+      .unresolved_keys_forgotten = metrics::make_counter(
+          "coffer_lane_doubts_forgotten_total", "Unresolved keys that were forgotten because there were too many"),
   };
 }
 
