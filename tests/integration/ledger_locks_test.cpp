@@ -15,16 +15,20 @@ namespace {
 
 using clock_type = std::chrono::steady_clock;
 
-/// A session of somebody else that holds a user's row.
+/// A session of somebody else that holds the row of a user or a stock.
 class holder {
  public:
-  holder(const session& s, user_id user) : sql_{s.db.url()} {
-    sql_.query("begin");
-    sql_.query("select from users where id = $1 for update", {std::to_string(user.value)});
-  }
+  holder(const session& s, user_id user) : holder{s, "select from users where id = $1 for update", user.value} {}
+  holder(const session& s, product_id product)
+      : holder{s, "select from product_stock where product_id = $1 for update", product.value} {}
   void let_go() { sql_.query("rollback"); }
 
  private:
+  holder(const session& s, const std::string& lock, std::int64_t id) : sql_{s.db.url()} {
+    sql_.query("begin");
+    sql_.query(lock, {std::to_string(id)});
+  }
+
   test::sql_session sql_;
 };
 
@@ -86,6 +90,20 @@ void send_group(session& s, books& to, std::vector<domain::command> commands) {
     s.answered += all.size();
   };
   asio::co_spawn(s.context, to.ledger->submit_all(std::move(commands), true, net::deadline_in(5s)), std::move(store));
+}
+
+/// Makes a product that sells from a stock.
+product_id make_limited(session& s, std::int64_t supply = 1000) {
+  const product_id made = s.product(domain::product_type::consumable, 1);
+  s.db.query("update products set is_limited = true where id = $1", {std::to_string(made.value)});
+  s.db.query("insert into product_stock (product_id, supply, sold) values ($1, $2, 0)",
+             {std::to_string(made.value), std::to_string(supply)});
+  return made;
+}
+
+domain::command keyed(domain::command c, const std::string& key) {
+  c.idempotency_key = key;
+  return c;
 }
 
 }  // namespace
@@ -176,6 +194,90 @@ TEST_CASE("a command alone waits on for its row, until others wait for it") {
     CHECK(l.outcome(alone) == "completed");
   }
   CHECK(test::audit(l.s.db) == "");
+}
+
+TEST_CASE("purchases of a product whose stock somebody holds are refused alone, whoever buys it") {
+  lane_of_three l;
+  const product_id scarce = make_limited(l.s);
+  const product_id plenty = make_limited(l.s);
+  l.s.send(l.b, keyed(purchase(l.a, scarce), "bought before"));
+  l.s.send(l.b, purchase(l.other, plenty));
+  l.run();
+  const double held = ledger::ledger_metrics::get().held.value();
+
+  holder other_session{l.s, scarce};
+  const std::size_t refused = l.s.send(l.b, purchase(l.a, scarce));
+  const std::size_t also_refused = l.s.send(l.b, purchase(l.third, scarce));
+  const std::size_t same_user = l.s.send(l.b, purchase(l.a, l.potion));
+  const std::size_t replayed = l.s.send(l.b, keyed(purchase(l.a, scarce), "bought before"));
+  send_group(l.s, l.b, {deposit(l.other, 5), purchase(l.other, scarce)});
+  for (int i = 0; i < 25; ++i) {
+    l.s.send(l.b, purchase(i % 2 == 0 ? l.other : l.third, l.potion));
+    l.s.send(l.b, purchase(i % 2 == 0 ? l.other : l.third, plenty));
+  }
+  CHECK(l.run() < 2s);
+  CHECK(l.outcome(refused) == "unavailable");
+  CHECK(l.outcome(also_refused) == "unavailable");
+  CHECK(l.outcome(same_user) == "completed");
+  CHECK(l.outcome(replayed) == "replayed");
+  CHECK(l.s.outcomes() == outcomes{{"completed", 55}, {"replayed", 1}, {"unavailable", 4}});
+  CHECK(ledger::ledger_metrics::get().held.value() == held + 4);
+
+  const std::size_t again = l.s.send(l.b, purchase(l.a, scarce));
+  l.s.send(l.b, purchase(l.other, l.potion));
+  CHECK(l.run() < 900ms);
+  CHECK(l.outcome(again) == "unavailable");
+
+  other_session.let_go();
+  const std::size_t free = l.s.send(l.b, purchase(l.a, scarce));
+  l.s.send(l.b, purchase(l.other, scarce));
+  l.run();
+  CHECK(l.outcome(free) == "completed");
+  CHECK(l.s.outcomes() == outcomes{{"completed", 58}, {"replayed", 1}, {"unavailable", 5}});
+  CHECK(l.s.db.integer("select sold from product_stock where product_id = $1", {std::to_string(scarce.value)}) == 3);
+  CHECK(test::audit(l.s.db) == "");
+}
+
+TEST_CASE("a purchase alone waits on for its product's stock") {
+  lane_of_three l;
+  const product_id scarce = make_limited(l.s);
+  l.s.send(l.b, purchase(l.a, scarce));
+  l.run();
+  holder other_session{l.s, scarce};
+  const std::size_t patient = l.s.send(l.b, purchase(l.a, scarce));
+  l.run_until_free(other_session, 1300ms);
+  CHECK(l.outcome(patient) == "completed");
+}
+
+TEST_CASE("lanes of two processes sell a product at once again when a stock that was held is free") {
+  session s;
+  books& first = s.open(2);
+  books& second = s.open(2);
+  const product_id scarce = make_limited(s, 1'000'000);
+  std::vector<user_id> users;
+  for (int i = 0; i < 20; ++i) {
+    users.push_back(s.user(1000));
+  }
+  const auto everybody_buys = [&] {
+    for (std::size_t i = 0; i < users.size(); ++i) {
+      s.send(i % 2 == 0 ? first : second, purchase(users[i], scarce));
+    }
+  };
+  everybody_buys();
+  s.run();
+  CHECK(s.outcomes() == outcomes{{"completed", 20}});
+  holder other_session{s, scarce};
+  everybody_buys();
+  s.run();
+  CHECK(s.outcomes() == outcomes{{"completed", 20}, {"unavailable", 20}});
+  other_session.let_go();
+  for (int i = 0; i < 5; ++i) {
+    everybody_buys();
+  }
+  s.run();
+  CHECK(s.outcomes()["completed"] == 120);
+  CHECK(s.outcomes() == outcomes{{"completed", 120}, {"unavailable", 20}});
+  CHECK(test::audit(s.db) == "");
 }
 
 TEST_CASE("a batch whose commit is in doubt stays whole while somebody holds a row of it") {

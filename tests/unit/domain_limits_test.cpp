@@ -77,12 +77,12 @@ TEST_CASE("a stock is sold to the last piece and not further, whoever asks") {
   m.buy(bob);
   m.buy(alice);
   const auto& verdicts = m.decide_all();
-  CHECK(verdicts[0]->row.detail_1 == 7);
+  CHECK(verdicts[0]->row.details.units_sold() == 7);
   CHECK(verdicts[1]->row.reason == errc::sold_out);
   const error refusal = refusal_of(verdicts[1]->row);
   CHECK(number(refusal, "requested") == 2);
   CHECK(number(refusal, "available") == 1);
-  CHECK(verdicts[2]->row.detail_1 == 8);
+  CHECK(verdicts[2]->row.details.units_sold() == 8);
   CHECK(number(refusal_of(verdicts[3]->row), "available") == 0);
   CHECK(m.state.stocks[0].sold == 8);
   CHECK(m.state.stocks[0].changed);
@@ -107,7 +107,7 @@ TEST_CASE("a group that is refused gives back what it had taken from the stock")
   const auto& verdicts = m.decide_all();
   CHECK(verdicts[0].error().code == errc::not_executed);
   CHECK(verdicts[1]->row.reason == errc::limit_reached);
-  CHECK(verdicts[2]->row.detail_1 == 8);
+  CHECK(verdicts[2]->row.details.units_sold() == 8);
   CHECK(m.state.stocks[0].sold == 8);
   CHECK(m.state.holding_of(alice, sword).bought == 0);
 }
@@ -119,7 +119,7 @@ TEST_CASE("a product without a stock is sold without one") {
   m.buy(alice, 50);
   const transaction& row = m.only_row();
   CHECK(row.status == transaction_status::completed);
-  CHECK_FALSE(row.detail_1);
+  CHECK_FALSE(row.details.units_sold());
 }
 
 TEST_CASE("a user buys up to the limit, and what was used up counts") {

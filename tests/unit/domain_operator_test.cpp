@@ -91,12 +91,6 @@ std::int64_t number(const error& e, std::string_view name) {
   return -1;
 }
 
-/// detail_1 and detail_2 of a row.
-struct row_extra {
-  std::optional<std::int64_t> first;
-  std::optional<std::int64_t> second;
-};
-
 }  // namespace
 
 TEST_CASE("a grant of credits gives or takes them") {
@@ -104,12 +98,12 @@ TEST_CASE("a grant of credits gives or takes them") {
   const transaction given = c.row(c.grant(30));
   CHECK(given.amount.value == 30);
   CHECK(given.balance_after.value == 1030);
-  CHECK_FALSE(given.detail_1);
+  CHECK_FALSE(takes_away(given));
   CHECK(given.note == "why");
   const transaction taken = c.row(c.grant(-1030));
   CHECK(taken.amount.value == 1030);
   CHECK(taken.balance_after.value == 0);
-  CHECK(taken.detail_1 == taken_away);
+  CHECK(takes_away(taken));
 }
 
 TEST_CASE("a grant takes no more credits than there are and fills no wallet beyond its limit") {
@@ -118,7 +112,7 @@ TEST_CASE("a grant takes no more credits than there are and fills no wallet beyo
   CHECK(taken.reason == errc::insufficient_funds);
   CHECK(number(refusal_of(taken), "required") == 1001);
   CHECK(number(refusal_of(taken), "available") == 1000);
-  CHECK(taken.detail_1 == taken_away);
+  CHECK(takes_away(taken));
   const transaction given = c.row(c.grant(max_credits.value - 999));
   CHECK(given.reason == errc::balance_limit_exceeded);
   CHECK(c.row(c.grant(max_credits.value - 1000)).balance_after == max_credits);
@@ -155,8 +149,8 @@ TEST_CASE("a refund gives back the price that was paid, unit by unit and once") 
   CHECK(first.amount.value == 7);
   CHECK(first.balance_after.value == 1007);
   CHECK(first.item_quantity_after == 1);
-  CHECK(first.detail_1 == 4);
-  CHECK(first.detail_2 == 0);
+  CHECK(first.details.refunded() == 4);
+  CHECK(first.details.missing() == 0);
   CHECK(c.state.holding_of(alice, potion).bought == 2);
   const transaction rest = c.row(c.refund());
   CHECK(rest.quantity == 1);
@@ -166,7 +160,7 @@ TEST_CASE("a refund gives back the price that was paid, unit by unit and once") 
   CHECK(number(refusal_of(used), "refundable") == 0);
   const transaction forced = c.row(c.refund(0, true));
   CHECK(forced.status == transaction_status::completed);
-  CHECK(forced.detail_2 == 1);
+  CHECK(forced.details.missing() == 1);
   CHECK(forced.item_quantity_after == 0);
   CHECK(c.balance() == 1021);
   CHECK(c.row(c.refund(0, true)).reason == errc::already_refunded);
@@ -202,7 +196,7 @@ TEST_CASE("more units than a purchase had are never refunded") {
   CHECK(many.reason == errc::not_refundable);
   CHECK(number(refusal_of(many), "refundable") == 3);
   const transaction forced = c.row(c.refund(3, true));
-  CHECK(forced.detail_2 == 1);
+  CHECK(forced.details.missing() == 1);
   CHECK(forced.amount.value == 21);
 }
 
@@ -252,7 +246,7 @@ TEST_CASE("a deposit is taken back as a whole and once") {
   CHECK(row.amount.value == 400);
   CHECK(row.quantity == 0);
   CHECK(row.balance_after.value == 600);
-  CHECK(row.detail_1 == 1);
+  CHECK(row.details.refunded() == 1);
   CHECK(missing_of(row) == 0);
   CHECK_FALSE(row.product);
   CHECK(c.state.refund_of(alice, version{1}).units == 400);
@@ -307,12 +301,12 @@ TEST_CASE("whatever is deposited, spent and taken back, no credit is lost, doubl
       const bool done = row.status == transaction_status::completed;
       if (done && row.kind == transaction_kind::refund) {
         const std::int64_t missing = missing_of(row).value();
-        const transaction& deposit = rows.at(static_cast<std::size_t>(*row.detail_1 - 1));
+        const transaction& deposit = rows.at(static_cast<std::size_t>(*row.details.refunded() - 1));
         CHECK(deposit.kind == transaction_kind::deposit);
         CHECK(row.amount.value + missing == deposit.amount.value);
         CHECK(row.amount.value == std::min(balance, deposit.amount.value));
         CHECK((missing == 0 || wish.up_to));
-        CHECK(taken.emplace(*row.detail_1, row.amount.value).second);
+        CHECK(taken.emplace(*row.details.refunded(), row.amount.value).second);
       }
       const bool adds = row.kind == transaction_kind::deposit;
       balance += done ? (adds ? row.amount.value : -row.amount.value) : 0;
@@ -334,8 +328,7 @@ TEST_CASE("whatever is deposited, spent and taken back, no credit is lost, doubl
       entry.amount = row.amount.value;
       entry.balance_after = row.balance_after.value;
       entry.has_reason = row.reason.has_value();
-      entry.detail_1 = row.detail_1;
-      entry.detail_2 = row.detail_2;
+      entry.details = row.details;
       books.entry(entry);
     }
     books.end();
@@ -373,7 +366,7 @@ TEST_CASE("a replay follows grants and refunds in both directions") {
   std::vector<book_violation> found;
   replay books{products, [&found](book_violation v) { found.push_back(std::move(v)); }};
   const auto entry = [&books](std::int64_t at, transaction_kind kind, bool item, std::int64_t quantity,
-                              std::int64_t amount, std::int64_t balance, std::int64_t owned, row_extra extra = {}) {
+                              std::int64_t amount, std::int64_t balance, std::int64_t owned, row_details details = {}) {
     journal_entry row;
     row.user = alice;
     row.at = at;
@@ -385,18 +378,17 @@ TEST_CASE("a replay follows grants and refunds in both directions") {
       row.product = potion;
       row.item_quantity_after = owned;
     }
-    row.detail_1 = extra.first;
-    row.detail_2 = extra.second;
+    row.details = details;
     books.entry(row);
   };
   using enum transaction_kind;
   books.begin(alice, stored_wallet{.user = alice, .balance = 70, .at = 6});
   entry(1, grant, false, 0, 100, 100, 0);
-  entry(2, grant, false, 0, 30, 70, 0, {taken_away, {}});
+  entry(2, grant, false, 0, 30, 70, 0, row_details::of_taking());
   entry(3, purchase, true, 3, 21, 49, 3);
   entry(4, grant, true, 2, 0, 49, 5);
-  entry(5, grant, true, 4, 0, 49, 1, {taken_away, {}});
-  entry(6, refund, true, 3, 21, 70, 0, {3, 2});
+  entry(5, grant, true, 4, 0, 49, 1, row_details::of_taking());
+  entry(6, refund, true, 3, 21, 70, 0, row_details::of_refund(version{3}, 2));
   books.holding({.user = alice, .product = potion, .quantity = 0});
   books.end();
   CHECK(found.empty());
@@ -407,28 +399,27 @@ TEST_CASE("a replay knows what a deposit's refund takes, and that only an empty 
   std::vector<book_violation> found;
   replay books{products, [&found](book_violation v) { found.push_back(std::move(v)); }};
   const auto entry = [&books](std::int64_t at, transaction_kind kind, std::int64_t amount, std::int64_t balance,
-                              row_extra extra = {}) {
+                              row_details details = {}) {
     journal_entry row;
     row.user = alice;
     row.at = at;
     row.kind = kind;
     row.amount = amount;
     row.balance_after = balance;
-    row.detail_1 = extra.first;
-    row.detail_2 = extra.second;
+    row.details = details;
     books.entry(row);
   };
   using enum transaction_kind;
   books.begin(alice, stored_wallet{.user = alice, .balance = 0, .at = 4});
   entry(1, deposit, 100, 100);
   entry(2, deposit, 50, 150);
-  entry(3, refund, 100, 50, {1, 0});
-  entry(4, refund, 50, 0, {2, 0});
+  entry(3, refund, 100, 50, row_details::of_refund(version{1}, 0));
+  entry(4, refund, 50, 0, row_details::of_refund(version{2}, 0));
   books.end();
   CHECK(found.empty());
   books.begin(alice, stored_wallet{.user = alice, .balance = 10, .at = 2});
   entry(1, deposit, 100, 100);
-  entry(2, refund, 90, 10, {1, 10});
+  entry(2, refund, 90, 10, row_details::of_refund(version{1}, 10));
   books.end();
   REQUIRE(found.size() == 1);
   CHECK(found[0].rule == rule::missing);

@@ -202,19 +202,17 @@ TEST_CASE("what no rule of the shop allows is found even where all sums agree") 
   }
   SECTION("a refund that leaves units with the user") {
     b.journal[4] = books::row(5, transaction_kind::refund, 2, 20, 50, potion, 0);
-    b.journal[4].detail_1 = 2;
-    b.journal[4].detail_2 = 1;
+    b.journal[4].details = row_details::of_refund(version{2}, 1);
     b.wallet = stored_wallet{alice, 50, 5};
     b.holdings[0].quantity = 0;
     CHECK(b.check() == "");
-    b.journal[4].detail_2 = 2;
+    b.journal[4].details = row_details::of_refund(version{2}, 2);
     b.journal[4].item_quantity_after = b.holdings[0].quantity = 1;
     CHECK(b.check() == "refund_misses_what_was_used_up@5/10 1->2\n");
   }
   SECTION("a refund that takes more than it says") {
     b.journal[2] = books::row(3, transaction_kind::refund, 1, 10, 90, potion, 0);
-    b.journal[2].detail_1 = 2;
-    b.journal[2].detail_2 = -1;
+    b.journal[2].details = row_details::of_refund(version{2}, -1);
     b.journal[3].balance_after = b.journal[4].balance_after = 40;
     b.journal[4].item_quantity_after = b.holdings[0].quantity = 0;
     b.wallet->balance = 40;

@@ -32,9 +32,8 @@ inline constexpr std::int64_t longest_query = 8 * 1024;
 
 /// The direction of a grant; nullopt for what is none.
 inline std::optional<std::string_view> grant_direction(const domain::transaction& row) noexcept {
-  return row.kind == domain::transaction_kind::grant
-             ? std::optional{grant_directions[row.detail_1 == domain::taken_away ? 1 : 0]}
-             : std::nullopt;
+  return row.kind == domain::transaction_kind::grant ? std::optional{grant_directions[domain::takes_away(row) ? 1 : 0]}
+                                                     : std::nullopt;
 }
 
 }  // namespace coffer::api

@@ -98,6 +98,8 @@ inline auto order(const product_stock& s) { return s.product; }
 inline auto order(const holding& h) { return std::tuple{h.user, h.product}; }
 inline auto order(const refund_count& r) { return std::tuple{r.user, r.purchase}; }
 inline auto order(const transaction& t) { return place_of(t); }
+inline auto order(const sale& s) { return s.product; }
+inline auto order(const refunded_sale& s) { return std::tuple{s.hour, s.product}; }
 
 template <typename Row, typename Key>
 auto find_sorted(std::vector<Row>& rows, const Key& key) {

@@ -28,7 +28,7 @@ inline purchase_to_refund to_refund(const transaction& row) {
   return {.at = row.at,
           .quantity = bought ? row.quantity : 0,
           .amount = row.amount,
-          .from_stock = bought && row.detail_1,
+          .from_stock = bought && row.details.units_sold(),
           .bought_at = row.created_at,
           .is_deposit = completed && row.kind == transaction_kind::deposit,
           .units = row.quantity};

@@ -2,21 +2,18 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <optional>
 #include <span>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "coffer/base/assert.hpp"
 #include "coffer/domain/batch_state.hpp"
 
 namespace coffer::domain {
-
-/// What a row's detail_1 and detail_2 will be.
-struct row_details {
-  std::optional<std::int64_t> first = std::nullopt;
-  std::optional<std::int64_t> second = std::nullopt;
-};
 
 /// What a row says besides who, when and why.
 struct row_numbers {
@@ -29,47 +26,97 @@ struct row_numbers {
 /// Why a purchase is refused.
 struct purchase_refusal {
   errc reason;
-  row_details numbers;
+  row_details details;
+};
+
+namespace detail {
+
+inline auto sale_hour(timestamp bought_at, product_id product) {
+  return std::tuple{std::chrono::floor<std::chrono::hours>(bought_at), product};
+}
+
+/// Rows of a sorted vector as they were, or that they were not there.
+template <typename Row, typename Key>
+class saved_rows {
+ public:
+  void save(std::vector<Row>& rows, const Key& key) {
+    const auto at = find_sorted(rows, key);
+    const bool is_there = at != rows.end() && order(*at) == key;
+    saved_.emplace_back(key, is_there ? std::optional{*at} : std::nullopt);
+  }
+
+  void restore(std::vector<Row>& rows) const {
+    for (const auto& [key, row] : saved_) {
+      const auto at = find_sorted(rows, key);
+      const bool is_there = at != rows.end() && order(*at) == key;
+      if (is_there && row) {
+        *at = *row;
+      } else if (is_there) {
+        rows.erase(at);
+      }
+    }
+  }
+
+ private:
+  std::vector<std::pair<Key, std::optional<Row>>> saved_;
+};
+
+template <typename Row>
+using saved = saved_rows<Row, decltype(order(std::declval<const Row&>()))>;
+
+}  // namespace detail
+
+/// What a group may change, as it was before.
+struct touched_rows {
+  detail::saved<wallet> wallets;
+  detail::saved<holding> holdings;
+  detail::saved<product_stock> stocks;
+  detail::saved<refund_count> refunds;
+  detail::saved<sale> sales;
+  detail::saved<refunded_sale> refunded_sales;
+  std::size_t new_rows = 0;
 };
 
 /// Decides commands one after the other over a state that it changes.
-class walk {
+class decision_maker {
  public:
-  walk(batch_state& state, std::size_t commands) : state_{state} { effects_.verdicts.reserve(commands); }
+  decision_maker(batch_state& state, std::size_t commands) : state_{state} { effects_.verdicts.reserve(commands); }
 
-  void step(const command& c) { effects_.verdicts.push_back(decide_one(c)); }
+  void decide_next(const command& c) { effects_.verdicts.push_back(decide_one(c)); }
 
   /// All of `group` happens or, but for the row of what was refused, nothing.
-  void step_together(std::span<const command* const> group);
+  void decide_together(std::span<const command* const> group);
 
   batch_effects finish() && { return std::move(effects_); }
 
  private:
-  // decide.cpp: keys, groups and rows.
+  // Keys, groups and rows.
   std::size_t refused_before(std::span<const command* const> group) const;
-  void record_refusal(const command& c, transaction& row, std::size_t place, batch_state& inside);
-  void tell_of_group(const command& c, transaction& row, batch_state& inside);
+  touched_rows before(std::span<const command* const> group);
+  void undo(std::span<const command* const> group, const touched_rows& before, std::size_t first);
+  std::optional<std::int64_t> what_was_there(const command& c, const transaction& row);
+  void record_refusal(const command& c, transaction& row, std::size_t place, std::optional<std::int64_t> there);
   const transaction* find_earlier(const command& c) const;
   verdict decide_one(const command& c);
-  verdict append(const command& c, wallet& purse, std::optional<errc> reason, const row_numbers& numbers);
+  verdict append(const command& c, wallet& user_wallet, std::optional<errc> reason, const row_numbers& numbers);
 
-  // rules.cpp: what each kind of command does and what refuses it.
-  verdict deposit(const command& c, wallet& purse);
-  verdict purchase(const command& c, wallet& purse);
-  std::optional<purchase_refusal> refuse_purchase(const command& c, const wallet& purse, const product_terms& terms,
-                                                  const holding& owned, const product_stock* stock,
-                                                  credits total) const;
-  verdict use(const command& c, wallet& purse);
-  verdict grant_credits(const command& c, wallet& purse);
-  verdict grant_items(const command& c, wallet& purse);
-  verdict refund(const command& c, wallet& purse);
-  verdict take_back(const command& c, wallet& purse);
+  // What each kind of command does and what refuses it.
+  verdict deposit(const command& c, wallet& user_wallet);
+  verdict purchase(const command& c, wallet& user_wallet);
+  std::optional<purchase_refusal> refuse_purchase(const command& c, const wallet& user_wallet,
+                                                  const product_terms& terms, const holding& owned,
+                                                  const product_stock* stock, credits total) const;
+  verdict use(const command& c, wallet& user_wallet);
+  verdict grant_credits(const command& c, wallet& user_wallet);
+  verdict grant_items(const command& c, wallet& user_wallet);
+  verdict refund(const command& c, wallet& user_wallet);
+  verdict take_back(const command& c, wallet& user_wallet);
   void count_sale(product_id product, std::int64_t units, credits total);
   void count_refunded_sale(product_id product, timestamp bought_at, bool all_of_it, std::int64_t units, credits total);
 
   batch_state& state_;
   batch_effects effects_;
-  /// Keys first seen in this batch; the views point into the commands, which outlive the walk.
+  /// Keys first seen in this batch; the views point into the commands, which outlive this.
   std::map<key_place, std::size_t> keyed_now_;
 };
 
@@ -93,22 +140,18 @@ inline error no_stock() {
   return {errc::unavailable, "The product is limited and has no stock in the database; setting its stock makes one."};
 }
 
-inline std::optional<std::int64_t> microseconds_of(std::optional<timestamp> time) {
-  return time ? std::optional{time->time_since_epoch().count()} : std::nullopt;
-}
-
 }  // namespace detail
 
-inline verdict walk::deposit(const command& c, wallet& purse) {
+inline verdict decision_maker::deposit(const command& c, wallet& user_wallet) {
   const row_numbers numbers{.amount = c.amount};
-  if (c.amount.value > max_credits.value - purse.balance.value) {
-    return append(c, purse, errc::balance_limit_exceeded, numbers);
+  if (c.amount.value > max_credits.value - user_wallet.balance.value) {
+    return append(c, user_wallet, errc::balance_limit_exceeded, numbers);
   }
-  purse.balance.value += c.amount.value;
-  return append(c, purse, std::nullopt, numbers);
+  user_wallet.balance.value += c.amount.value;
+  return append(c, user_wallet, std::nullopt, numbers);
 }
 
-inline verdict walk::purchase(const command& c, wallet& purse) {
+inline verdict decision_maker::purchase(const command& c, wallet& user_wallet) {
   const product_terms* terms = state_.find_product(*c.product);
   if (terms == nullptr) {
     return std::unexpected(errc::product_not_found);
@@ -125,12 +168,12 @@ inline verdict walk::purchase(const command& c, wallet& purse) {
   }
   holding& owned = state_.holding_of(c.user, *c.product);
   row_numbers numbers{.quantity = c.quantity, .amount = total_price(terms->price, c.quantity)};
-  if (const auto why = refuse_purchase(c, purse, *terms, owned, stock, numbers.amount)) {
+  if (const auto why = refuse_purchase(c, user_wallet, *terms, owned, stock, numbers.amount)) {
     numbers.owned = owned.quantity;
-    numbers.details = why->numbers;
-    return append(c, purse, why->reason, numbers);
+    numbers.details = why->details;
+    return append(c, user_wallet, why->reason, numbers);
   }
-  purse.balance.value -= numbers.amount.value;
+  user_wallet.balance.value -= numbers.amount.value;
   owned.quantity += c.quantity;
   owned.bought += c.quantity;
   owned.purchased_at = state_.time;
@@ -139,24 +182,23 @@ inline verdict walk::purchase(const command& c, wallet& purse) {
   if (stock != nullptr) {
     stock->sold += c.quantity;
     stock->changed = true;
-    numbers.details.first = stock->sold;
+    numbers.details = row_details::of_stock(stock->sold);
   }
   numbers.owned = owned.quantity;
-  return append(c, purse, std::nullopt, numbers);
+  return append(c, user_wallet, std::nullopt, numbers);
 }
 
 /// The first rule that the purchase breaks, in the order that decide.hpp documents.
-inline std::optional<purchase_refusal> walk::refuse_purchase(const command& c, const wallet& purse,
-                                                             const product_terms& terms, const holding& owned,
-                                                             const product_stock* stock, credits total) const {
+inline std::optional<purchase_refusal> decision_maker::refuse_purchase(const command& c, const wallet& user_wallet,
+                                                                       const product_terms& terms, const holding& owned,
+                                                                       const product_stock* stock,
+                                                                       credits total) const {
   if (!terms.is_active) {
     return purchase_refusal{errc::product_inactive, {}};
   }
   if ((terms.sale_starts_at && state_.time < *terms.sale_starts_at) ||
       (terms.sale_ends_at && state_.time >= *terms.sale_ends_at)) {
-    return purchase_refusal{
-        errc::not_on_sale,
-        {detail::microseconds_of(terms.sale_starts_at), detail::microseconds_of(terms.sale_ends_at)}};
+    return purchase_refusal{errc::not_on_sale, row_details::of_sale(terms.sale_starts_at, terms.sale_ends_at)};
   }
   if (c.expected_price && *c.expected_price != terms.price) {
     return purchase_refusal{errc::price_changed, {}};
@@ -165,21 +207,21 @@ inline std::optional<purchase_refusal> walk::refuse_purchase(const command& c, c
     return purchase_refusal{errc::already_owned, {}};
   }
   if (owned.quantity > max_json_integer - c.quantity || owned.bought > max_json_integer - c.quantity) {
-    return purchase_refusal{errc::limit_reached, {max_json_integer, owned.bought}};
+    return purchase_refusal{errc::limit_reached, row_details::of_limit(max_json_integer, owned.bought)};
   }
   if (terms.per_user_limit && owned.bought + c.quantity > *terms.per_user_limit) {
-    return purchase_refusal{errc::limit_reached, {terms.per_user_limit, owned.bought}};
+    return purchase_refusal{errc::limit_reached, row_details::of_limit(*terms.per_user_limit, owned.bought)};
   }
   if (stock != nullptr && stock->remaining() < c.quantity) {
-    return purchase_refusal{errc::sold_out, {stock->remaining(), std::nullopt}};
+    return purchase_refusal{errc::sold_out, row_details::of_sold_out(stock->remaining())};
   }
-  if (total > purse.balance) {
+  if (total > user_wallet.balance) {
     return purchase_refusal{errc::insufficient_funds, {}};
   }
   return std::nullopt;
 }
 
-inline verdict walk::use(const command& c, wallet& purse) {
+inline verdict decision_maker::use(const command& c, wallet& user_wallet) {
   const product_terms* terms = state_.find_product(*c.product);
   if (terms == nullptr) {
     return std::unexpected(errc::product_not_found);
@@ -190,32 +232,32 @@ inline verdict walk::use(const command& c, wallet& purse) {
   holding& owned = state_.holding_of(c.user, *c.product);
   row_numbers numbers{.quantity = c.quantity, .owned = owned.quantity};
   if (terms->type == product_type::permanent) {
-    return append(c, purse, errc::not_consumable, numbers);
+    return append(c, user_wallet, errc::not_consumable, numbers);
   }
   if (owned.quantity < c.quantity) {
-    return append(c, purse, errc::not_enough_items, numbers);
+    return append(c, user_wallet, errc::not_enough_items, numbers);
   }
   owned.quantity -= c.quantity;
   owned.changed = true;
   numbers.owned = owned.quantity;
-  return append(c, purse, std::nullopt, numbers);
+  return append(c, user_wallet, std::nullopt, numbers);
 }
 
-inline verdict walk::grant_credits(const command& c, wallet& purse) {
+inline verdict decision_maker::grant_credits(const command& c, wallet& user_wallet) {
   row_numbers numbers{.amount = {c.amount.value < 0 ? -c.amount.value : c.amount.value}};
   if (c.amount.value < 0) {
-    numbers.details.first = taken_away;
-    if (numbers.amount > purse.balance) {
-      return append(c, purse, errc::insufficient_funds, numbers);
+    numbers.details = row_details::of_taking();
+    if (numbers.amount > user_wallet.balance) {
+      return append(c, user_wallet, errc::insufficient_funds, numbers);
     }
-  } else if (c.amount.value > max_credits.value - purse.balance.value) {
-    return append(c, purse, errc::balance_limit_exceeded, numbers);
+  } else if (c.amount.value > max_credits.value - user_wallet.balance.value) {
+    return append(c, user_wallet, errc::balance_limit_exceeded, numbers);
   }
-  purse.balance.value += c.amount.value;
-  return append(c, purse, std::nullopt, numbers);
+  user_wallet.balance.value += c.amount.value;
+  return append(c, user_wallet, std::nullopt, numbers);
 }
 
-inline verdict walk::grant_items(const command& c, wallet& purse) {
+inline verdict decision_maker::grant_items(const command& c, wallet& user_wallet) {
   const product_terms* terms = state_.find_product(*c.product);
   if (terms == nullptr) {
     return std::unexpected(errc::product_not_found);
@@ -230,24 +272,24 @@ inline verdict walk::grant_items(const command& c, wallet& purse) {
   holding& owned = state_.holding_of(c.user, *c.product);
   row_numbers numbers{.quantity = units, .owned = owned.quantity};
   if (c.quantity < 0) {
-    numbers.details.first = taken_away;
+    numbers.details = row_details::of_taking();
     if (owned.quantity < units) {
-      return append(c, purse, errc::not_enough_items, numbers);
+      return append(c, user_wallet, errc::not_enough_items, numbers);
     }
   } else {
     if (terms->type == product_type::permanent && owned.quantity > 0) {
-      return append(c, purse, errc::already_owned, numbers);
+      return append(c, user_wallet, errc::already_owned, numbers);
     }
     if (owned.quantity > max_json_integer - units) {
-      numbers.details = {max_json_integer, owned.quantity};
-      return append(c, purse, errc::limit_reached, numbers);
+      numbers.details = row_details::of_limit(max_json_integer, owned.quantity);
+      return append(c, user_wallet, errc::limit_reached, numbers);
     }
     owned.purchased_at = state_.time;
   }
   owned.quantity += c.quantity;
   owned.changed = true;
   numbers.owned = owned.quantity;
-  return append(c, purse, std::nullopt, numbers);
+  return append(c, user_wallet, std::nullopt, numbers);
 }
 
 /// Units that a refund could give back in `state`; 0 when it is about no completed purchase.
@@ -259,21 +301,21 @@ inline std::int64_t refundable_units(batch_state& state, const command& refund) 
   return refund.force ? left : std::min(left, state.holding_of(refund.user, *refund.product).quantity);
 }
 
-inline verdict walk::refund(const command& c, wallet& purse) {
+inline verdict decision_maker::refund(const command& c, wallet& user_wallet) {
   const purchase_to_refund& bought = c.purchase;
   if (bought.is_deposit) {
-    return take_back(c, purse);
+    return take_back(c, user_wallet);
   }
-  row_numbers numbers{.details = {bought.at.value, std::nullopt}};
+  row_numbers numbers{.details = row_details::of_refused_refund(bought.at, std::nullopt)};
   if (bought.quantity == 0) {
-    numbers.details.second = 0;
+    numbers.details = row_details::of_refused_refund(bought.at, 0);
     if (c.product) {
       numbers.quantity = c.quantity != 0 ? c.quantity : bought.units;
       numbers.owned = state_.holding_of(c.user, *c.product).quantity;
     } else {
       numbers.amount = bought.amount;
     }
-    return append(c, purse, errc::not_refundable, numbers);
+    return append(c, user_wallet, errc::not_refundable, numbers);
   }
   const product_terms* terms = state_.find_product(*c.product);
   if (terms == nullptr) {
@@ -297,19 +339,19 @@ inline verdict walk::refund(const command& c, wallet& purse) {
   // The purchase's amount is its price times its quantity.
   numbers.amount = total_price({bought.amount.value / bought.quantity}, wanted);
   if (left == 0) {
-    numbers.details.second = 0;
-    return append(c, purse, errc::already_refunded, numbers);
+    numbers.details = row_details::of_refused_refund(bought.at, 0);
+    return append(c, user_wallet, errc::already_refunded, numbers);
   }
   if (wanted > possible) {
-    numbers.details.second = possible;
-    return append(c, purse, errc::not_refundable, numbers);
+    numbers.details = row_details::of_refused_refund(bought.at, possible);
+    return append(c, user_wallet, errc::not_refundable, numbers);
   }
-  if (numbers.amount.value > max_credits.value - purse.balance.value) {
-    return append(c, purse, errc::balance_limit_exceeded, numbers);
+  if (numbers.amount.value > max_credits.value - user_wallet.balance.value) {
+    return append(c, user_wallet, errc::balance_limit_exceeded, numbers);
   }
   const std::int64_t taken = std::min(wanted, owned.quantity);
-  numbers.details.second = wanted - taken;
-  purse.balance.value += numbers.amount.value;
+  numbers.details = row_details::of_refund(bought.at, wanted - taken);
+  user_wallet.balance.value += numbers.amount.value;
   owned.quantity -= taken;
   owned.bought -= wanted;
   owned.changed = true;
@@ -322,32 +364,31 @@ inline verdict walk::refund(const command& c, wallet& purse) {
     stock->changed = true;
   }
   numbers.owned = owned.quantity;
-  return append(c, purse, std::nullopt, numbers);
+  return append(c, user_wallet, std::nullopt, numbers);
 }
 
-inline verdict walk::take_back(const command& c, wallet& purse) {
+inline verdict decision_maker::take_back(const command& c, wallet& user_wallet) {
   const credits deposited = c.purchase.amount;
-  row_numbers numbers{.amount = deposited, .details = {c.purchase.at.value, 0}};
+  row_numbers numbers{.amount = deposited, .details = row_details::of_refused_refund(c.purchase.at, 0)};
   refund_count& before = state_.refund_of(c.user, c.purchase.at);
   if (before.units != 0) {
-    return append(c, purse, errc::already_refunded, numbers);
+    return append(c, user_wallet, errc::already_refunded, numbers);
   }
-  const credits there = std::min(purse.balance, deposited);
+  const credits there = std::min(user_wallet.balance, deposited);
   if (there < deposited && !c.up_to) {
-    numbers.details.second = there.value;
-    return append(c, purse, errc::not_refundable, numbers);
+    numbers.details = row_details::of_refused_refund(c.purchase.at, there.value);
+    return append(c, user_wallet, errc::not_refundable, numbers);
   }
   numbers.amount = there;
-  numbers.details.second = deposited.value - there.value;
-  purse.balance.value -= there.value;
+  numbers.details = row_details::of_refund(c.purchase.at, deposited.value - there.value);
+  user_wallet.balance.value -= there.value;
   before.units = deposited.value;
   before.changed = true;
-  return append(c, purse, std::nullopt, numbers);
+  return append(c, user_wallet, std::nullopt, numbers);
 }
 
-inline void walk::count_sale(product_id product, std::int64_t units, credits total) {
-  auto at = std::lower_bound(effects_.sales.begin(), effects_.sales.end(), product,
-                             [](const sale& s, product_id p) { return s.product < p; });
+inline void decision_maker::count_sale(product_id product, std::int64_t units, credits total) {
+  auto at = detail::find_sorted(effects_.sales, product);
   if (at == effects_.sales.end() || at->product != product) {
     at = effects_.sales.insert(at, sale{.product = product});
   }
@@ -356,14 +397,13 @@ inline void walk::count_sale(product_id product, std::int64_t units, credits tot
   at->revenue = saturating_add(at->revenue, total.value);
 }
 
-inline void walk::count_refunded_sale(product_id product, timestamp bought_at, bool all_of_it, std::int64_t units,
-                                      credits total) {
-  const std::pair key{std::chrono::floor<std::chrono::hours>(bought_at), product};
-  const auto before = [](const refunded_sale& s, const auto& k) { return std::pair{s.hour, s.product} < k; };
+inline void decision_maker::count_refunded_sale(product_id product, timestamp bought_at, bool all_of_it,
+                                                std::int64_t units, credits total) {
+  const auto key = detail::sale_hour(bought_at, product);
   auto& all = effects_.refunded_sales;
-  auto at = std::lower_bound(all.begin(), all.end(), key, before);
-  if (at == all.end() || std::pair{at->hour, at->product} != key) {
-    at = all.insert(at, refunded_sale{.hour = key.first, .product = product});
+  auto at = detail::find_sorted(all, key);
+  if (at == all.end() || detail::order(*at) != key) {
+    at = all.insert(at, refunded_sale{.hour = std::get<0>(key), .product = product});
   }
   at->purchases += all_of_it ? 1 : 0;
   at->units += units;
@@ -376,18 +416,16 @@ inline bool is_refusal(const verdict& v) { return !v || v->row.status == transac
 
 }  // namespace detail
 
-inline void walk::step_together(std::span<const command* const> group) {
+inline void decision_maker::decide_together(std::span<const command* const> group) {
   const std::size_t first = effects_.verdicts.size();
   std::size_t refused = refused_before(group);
   verdict why = std::unexpected(errc::not_executed);
   if (refused < group.size()) {
     why = decide_one(*group[refused]);
   } else {
-    batch_state state_before = state_;
-    batch_effects effects_before = effects_;
-    auto keyed_before = keyed_now_;
+    const touched_rows rows_before = before(group);
     for (refused = 0; refused < group.size(); ++refused) {
-      step(*group[refused]);
+      decide_next(*group[refused]);
       if (detail::is_refusal(effects_.verdicts.back())) {
         break;
       }
@@ -396,11 +434,11 @@ inline void walk::step_together(std::span<const command* const> group) {
       return;
     }
     why = std::move(effects_.verdicts.back());
-    batch_state inside = std::exchange(state_, std::move(state_before));
-    effects_ = std::move(effects_before);
-    keyed_now_ = std::move(keyed_before);
-    if (why && !why->replayed) {
-      record_refusal(*group[refused], why->row, first + refused, inside);
+    const bool records = why && !why->replayed;
+    const auto there = records ? what_was_there(*group[refused], why->row) : std::nullopt;
+    undo(group, rows_before, first);
+    if (records) {
+      record_refusal(*group[refused], why->row, first + refused, there);
     }
   }
   effects_.verdicts.resize(first + group.size(), std::unexpected(errc::not_executed));
@@ -409,7 +447,7 @@ inline void walk::step_together(std::span<const command* const> group) {
 
 /// The first command of a group whose key already stands for a refusal or for another request; the size of the group
 /// when there is none.
-inline std::size_t walk::refused_before(std::span<const command* const> group) const {
+inline std::size_t decision_maker::refused_before(std::span<const command* const> group) const {
   for (std::size_t i = 0; i < group.size(); ++i) {
     const command& c = *group[i];
     const transaction* earlier = c.idempotency_key.empty() ? nullptr : find_earlier(c);
@@ -420,14 +458,71 @@ inline std::size_t walk::refused_before(std::span<const command* const> group) c
   return group.size();
 }
 
-/// Makes the row of a refused group one of the state that the group leaves behind; `inside`: the state that refused it.
-inline void walk::record_refusal(const command& c, transaction& row, std::size_t place, batch_state& inside) {
-  wallet& purse = *state_.find_wallet(c.user);
-  tell_of_group(c, row, inside);
-  purse.at.value += 1;
-  purse.changed = true;
-  row.at = purse.at;
-  row.balance_after = purse.balance;
+/// The rows that the group may change, as they are now. It is one user's.
+inline touched_rows decision_maker::before(std::span<const command* const> group) {
+  touched_rows rows;
+  rows.new_rows = effects_.new_rows.size();
+  rows.wallets.save(state_.wallets, group.front()->user);
+  for (const command* c : group) {
+    if (c->product) {
+      rows.holdings.save(state_.holdings, std::tuple{c->user, *c->product});
+      rows.stocks.save(state_.stocks, *c->product);
+      rows.sales.save(effects_.sales, *c->product);
+    }
+    if (c->kind == transaction_kind::refund) {
+      rows.refunds.save(state_.refunds, std::tuple{c->user, c->purchase.at});
+      if (c->product) {
+        rows.refunded_sales.save(effects_.refunded_sales, detail::sale_hour(c->purchase.bought_at, *c->product));
+      }
+    }
+  }
+  return rows;
+}
+
+/// As if no command of the group had been decided; `first`: the verdict of its first one.
+inline void decision_maker::undo(std::span<const command* const> group, const touched_rows& before, std::size_t first) {
+  before.wallets.restore(state_.wallets);
+  before.holdings.restore(state_.holdings);
+  before.stocks.restore(state_.stocks);
+  before.refunds.restore(state_.refunds);
+  before.sales.restore(effects_.sales);
+  before.refunded_sales.restore(effects_.refunded_sales);
+  effects_.new_rows.resize(before.new_rows);
+  effects_.verdicts.resize(first, std::unexpected(errc::not_executed));
+  for (const command* c : group) {
+    const auto known = c->idempotency_key.empty() ? keyed_now_.end() : keyed_now_.find(place_of(*c));
+    if (known != keyed_now_.end() && known->second >= first) {
+      keyed_now_.erase(known);
+    }
+  }
+}
+
+/// The number that refused `c`, of those that the wallet without its group may have otherwise; nullopt when the row's
+/// details have it.
+inline std::optional<std::int64_t> decision_maker::what_was_there(const command& c, const transaction& row) {
+  switch (*row.reason) {
+    case errc::insufficient_funds:
+    case errc::balance_limit_exceeded:
+      return state_.find_wallet(c.user)->balance.value;
+    case errc::not_enough_items:
+      return state_.holding_of(c.user, *c.product).quantity;
+    default:
+      return std::nullopt;
+  }
+}
+
+/// Makes the row of a refused group one of the state that the group leaves behind; `there`: what_was_there() for it
+/// inside the group.
+inline void decision_maker::record_refusal(const command& c, transaction& row, std::size_t place,
+                                           std::optional<std::int64_t> there) {
+  wallet& user_wallet = *state_.find_wallet(c.user);
+  if (there && there != what_was_there(c, row)) {
+    row.details.set_there(*there);
+  }
+  user_wallet.at.value += 1;
+  user_wallet.changed = true;
+  row.at = user_wallet.at;
+  row.balance_after = user_wallet.balance;
   if (row.item_quantity_after && row.product) {
     row.item_quantity_after = state_.holding_of(c.user, *row.product).quantity;
   }
@@ -437,32 +532,9 @@ inline void walk::record_refusal(const command& c, transaction& row, std::size_t
   effects_.new_rows.push_back(place);
 }
 
-/// What was there when the group was refused becomes a number of the row, where the wallet without the group has
-/// another.
-inline void walk::tell_of_group(const command& c, transaction& row, batch_state& inside) {
-  std::int64_t there = 0;
-  std::int64_t without_group = 0;
-  switch (*row.reason) {
-    case errc::insufficient_funds:
-    case errc::balance_limit_exceeded:
-      there = inside.find_wallet(c.user)->balance.value;
-      without_group = state_.find_wallet(c.user)->balance.value;
-      break;
-    case errc::not_enough_items:
-      there = inside.holding_of(c.user, *c.product).quantity;
-      without_group = state_.holding_of(c.user, *c.product).quantity;
-      break;
-    default:
-      return;  // the row's details are of that moment
-  }
-  if (there != without_group) {
-    row.detail_2 = there;
-  }
-}
-
-inline verdict walk::decide_one(const command& c) {
-  wallet* purse = state_.find_wallet(c.user);
-  if (purse == nullptr) {
+inline verdict decision_maker::decide_one(const command& c) {
+  wallet* user_wallet = state_.find_wallet(c.user);
+  if (user_wallet == nullptr) {
     return std::unexpected(errc::user_not_found);
   }
   if (!c.idempotency_key.empty()) {
@@ -475,37 +547,37 @@ inline verdict walk::decide_one(const command& c) {
   }
   switch (c.kind) {
     case transaction_kind::deposit:
-      return deposit(c, *purse);
+      return deposit(c, *user_wallet);
     case transaction_kind::purchase:
-      return purchase(c, *purse);
+      return purchase(c, *user_wallet);
     case transaction_kind::use:
-      return use(c, *purse);
+      return use(c, *user_wallet);
     case transaction_kind::refund:
-      return refund(c, *purse);
+      return refund(c, *user_wallet);
     case transaction_kind::grant:
-      return c.product ? grant_items(c, *purse) : grant_credits(c, *purse);
+      return c.product ? grant_items(c, *user_wallet) : grant_credits(c, *user_wallet);
   }
   assertion_failed("a command of this kind has no rule");
 }
 
 /// A journal row of what the state is now: completed, or failed for a reason.
-inline verdict walk::append(const command& c, wallet& purse, std::optional<errc> reason, const row_numbers& numbers) {
-  purse.at.value += 1;
-  purse.changed = true;
+inline verdict decision_maker::append(const command& c, wallet& user_wallet, std::optional<errc> reason,
+                                      const row_numbers& numbers) {
+  user_wallet.at.value += 1;
+  user_wallet.changed = true;
   decision made;
   transaction& row = made.row;
   row.user = c.user;
-  row.at = purse.at;
+  row.at = user_wallet.at;
   row.kind = c.kind;
   row.status = reason ? transaction_status::failed : transaction_status::completed;
   row.product = c.product;
   row.quantity = numbers.quantity;
   row.amount = numbers.amount;
-  row.balance_after = purse.balance;
+  row.balance_after = user_wallet.balance;
   row.item_quantity_after = numbers.owned;
   row.reason = reason;
-  row.detail_1 = numbers.details.first;
-  row.detail_2 = numbers.details.second;
+  row.details = numbers.details;
   row.note = c.note;
   row.note_public = c.note_public;
   row.idempotency_key = c.idempotency_key;
@@ -520,7 +592,7 @@ inline verdict walk::append(const command& c, wallet& purse, std::optional<errc>
   return made;
 }
 
-inline const transaction* walk::find_earlier(const command& c) const {
+inline const transaction* decision_maker::find_earlier(const command& c) const {
   if (const transaction* in_journal = state_.find_keyed(place_of(c))) {
     return in_journal;
   }
@@ -528,7 +600,7 @@ inline const transaction* walk::find_earlier(const command& c) const {
   return in_batch == keyed_now_.end() ? nullptr : &effects_.verdicts[in_batch->second]->row;
 }
 
-/// Walks `commands` in order over `state`, which it changes, and says what became of each.
+/// Decides `commands` in order over `state`, which it changes, and says what became of each.
 /// - A key that is already in the journal (or earlier in the batch) replays that row, or is refused with
 ///   idempotency_key_reused when the fingerprint differs. Keys of players and of servers do not meet (key_place).
 /// - A business refusal (402, 409) is a journal row with status failed: it takes a version and changes nothing else.
@@ -552,17 +624,17 @@ inline const transaction* walk::find_earlier(const command& c) const {
 ///   (asserted).
 /// Afterwards the wallets, holdings, stocks and refunds marked `changed` are what must be written.
 inline batch_effects decide(std::span<const command* const> commands, batch_state& state) {
-  walk w{state, commands.size()};
+  decision_maker maker{state, commands.size()};
   for (std::size_t i = 0; i < commands.size(); i += commands[i]->together) {
     const std::size_t count = commands[i]->together;
     COFFER_ASSERT(count >= 1 && count <= commands.size() - i);
     if (count == 1) {
-      w.step(*commands[i]);
+      maker.decide_next(*commands[i]);
     } else {
-      w.step_together(commands.subspan(i, count));
+      maker.decide_together(commands.subspan(i, count));
     }
   }
-  return std::move(w).finish();
+  return std::move(maker).finish();
 }
 
 }  // namespace coffer::domain

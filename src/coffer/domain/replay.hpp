@@ -69,8 +69,7 @@ struct journal_entry {
   bool has_reason = false;
   bool knows_reason = true;  ///< it is one of ours
   timestamp created_at{};
-  std::optional<std::int64_t> detail_1;  ///< see transaction
-  std::optional<std::int64_t> detail_2;
+  row_details details;
 };
 
 /// A line of the inventory as stored.
@@ -142,7 +141,7 @@ struct direction {
 
 /// nullopt: a kind that this program does not know.
 inline std::optional<direction> direction_of(const journal_entry& row) noexcept {
-  const int sign = row.detail_1 == taken_away ? -1 : 1;
+  const int sign = row.details.takes() ? -1 : 1;
   switch (row.kind) {
     case transaction_kind::deposit:
       return direction{1, 0};
@@ -236,9 +235,10 @@ inline void replay::apply(const journal_entry& row) {
   if (!row.product) {
     if (row.kind == transaction_kind::refund) {
       // What a deposit's refund takes is all that there is, or nothing is missing.
-      const std::int64_t missing = row.detail_2.value_or(-1);
+      const std::int64_t missing = row.details.missing().value_or(-1);
       if (missing < 0 || (missing > 0 && balance_ != 0)) {
-        violated(rule::missing, at, std::nullopt, "0, or more of an empty wallet", detail::spell(row.detail_2));
+        violated(rule::missing, at, std::nullopt, "0, or more of an empty wallet",
+                 detail::spell(row.details.missing()));
       }
     }
     return;
@@ -253,7 +253,7 @@ inline void replay::apply(const journal_entry& row) {
   if (row.kind == transaction_kind::refund) {
     known.bought = saturating_add(known.bought, -row.quantity);
     // A refund takes back what is owned; only what had been used up before can be missing.
-    missing = row.detail_2.value_or(0);
+    missing = row.details.missing().value_or(0);
     const std::int64_t takeable = std::min(row.quantity, std::max(owned, std::int64_t{0}));
     compare(rule::missing, at, row.product, row.quantity - takeable, missing);
   }

@@ -16,6 +16,7 @@
 #include "coffer/domain/actor.hpp"
 #include "coffer/domain/credits.hpp"
 #include "coffer/domain/key_place.hpp"
+#include "coffer/domain/row_details.hpp"
 
 namespace coffer::domain {
 
@@ -31,9 +32,6 @@ std::string_view to_string(transaction_status status) noexcept;
 /// Digest of operation, path and canonical body: tells a retry from another request under the same key.
 using fingerprint = std::array<std::byte, 16>;
 
-/// transaction::detail_1 of a grant that takes.
-inline constexpr std::int64_t taken_away = -1;
-
 /// A row of the journal. Holds everything a receipt or a refusal shows, so that a replay is rebuilt from it alone. A
 /// refusal in an atomic group has quantity and amount as they were asked for, and the balance and the items of the
 /// wallet without the group.
@@ -48,19 +46,11 @@ struct transaction {
   credits balance_after;
   std::optional<std::int64_t> item_quantity_after;  ///< units of the product owned afterwards; null without product
   std::optional<errc> reason;                       ///< why it failed
-  std::string newer_reason;  ///< why it failed, as a newer version wrote it and this one does not know; else empty
-  /// Numbers that only some rows have. Of a completed purchase that took from a stock: the units sold of it, these
-  /// included. Of a refusal: sold_out: the units left; limit_reached: the limit, the units bought before;
-  /// not_on_sale: start and end of the sale, microseconds since the Unix epoch. Of a grant: `taken_away`, null when it
-  /// gives. Of a refund: the version of the purchase or deposit, and the units that had been used up, or the credits
-  /// that had been spent, and were not taken back (of a refusal: that could have been refunded). Of a refusal in an
-  /// atomic group, where balance_after or item_quantity_after differs from it: detail_2 is what was there behind the
-  /// group's commands before it (insufficient_funds, balance_limit_exceeded, not_enough_items).
-  std::optional<std::int64_t> detail_1;
-  std::optional<std::int64_t> detail_2;
-  std::string note;                  ///< what the operator gave as the reason of a grant or refund; else empty
-  bool note_public = false;          ///< players see the note
-  std::string idempotency_key;       ///< empty: none
+  std::string newer_reason;     ///< why it failed, as a newer version wrote it and this one does not know; else empty
+  row_details details;          ///< numbers that only some rows have
+  std::string note;             ///< what the operator gave as the reason of a grant or refund; else empty
+  bool note_public = false;     ///< players see the note
+  std::string idempotency_key;  ///< empty: none
   std::optional<fingerprint> print;  ///< present exactly when there is a key
   std::string request_id;
   timestamp created_at;
@@ -121,16 +111,21 @@ inline error sold_out(std::int64_t requested, std::int64_t available) {
   return error{errc::sold_out}.with("requested", requested).with("available", available);
 }
 
+/// Whether the row is a grant that takes.
+inline bool takes_away(const transaction& row) noexcept {
+  return row.kind == transaction_kind::grant && row.details.takes();
+}
+
 /// Of a refund: the version of the purchase or deposit.
 inline std::optional<std::int64_t> refunded_version(const transaction& row) noexcept {
-  return row.kind == transaction_kind::refund ? row.detail_1 : std::nullopt;
+  return row.kind == transaction_kind::refund ? row.details.refunded() : std::nullopt;
 }
 
 /// Of a completed refund: the units that had been used up, of a deposit the credits that had been spent, and were not
 /// taken back.
 inline std::optional<std::int64_t> missing_of(const transaction& row) noexcept {
   const bool done = row.kind == transaction_kind::refund && row.status == transaction_status::completed;
-  return done ? row.detail_2 : std::nullopt;
+  return done ? row.details.missing() : std::nullopt;
 }
 
 /// The refusal a failed row stands for, with the numbers a client needs. A pure function of the row: a replay is
@@ -146,32 +141,34 @@ inline error refusal_of(const transaction& row) {
     case errc::insufficient_funds:
       return std::move(refusal)
           .with("required", on_the_wire(row.amount))
-          .with("available", row.detail_2.value_or(row.balance_after.value));
+          .with("available", row.details.there().value_or(row.balance_after.value));
     case errc::not_enough_items:
       return std::move(refusal)
           .with("required", row.quantity)
-          .with("available", row.detail_2.value_or(row.item_quantity_after.value_or(0)));
+          .with("available", row.details.there().value_or(row.item_quantity_after.value_or(0)));
     case errc::price_changed:
       return std::move(refusal).with("current_price", row.amount.value / std::max<std::int64_t>(row.quantity, 1));
     case errc::sold_out:
-      return sold_out(row.quantity, row.detail_1.value_or(0));
+      return sold_out(row.quantity, row.details.units_left().value_or(0));
     case errc::not_refundable:
       return std::move(refusal)
           .with("requested", row.product ? row.quantity : on_the_wire(row.amount))
-          .with("refundable", row.detail_2.value_or(0));
+          .with("refundable", row.details.refundable().value_or(0));
     case errc::limit_reached:
       return std::move(refusal)
-          .with("limit", row.detail_1.value_or(max_json_integer))
-          .with("bought", row.detail_2.value_or(row.item_quantity_after.value_or(0)))
+          .with("limit", row.details.limit().value_or(max_json_integer))
+          .with("bought", row.details.bought().value_or(row.item_quantity_after.value_or(0)))
           .with("requested", row.quantity);
     case errc::not_on_sale:
-      refusal.detail = row.detail_1 && detail::microseconds_of(row.created_at) < *row.detail_1
+      refusal.detail = row.details.sale_starts() && detail::microseconds_of(row.created_at) < *row.details.sale_starts()
                            ? "The sale of this product has not started."
                            : "The sale of this product is over.";
-      return std::move(refusal).with_time("sale_starts_at", row.detail_1).with_time("sale_ends_at", row.detail_2);
+      return std::move(refusal)
+          .with_time("sale_starts_at", row.details.sale_starts())
+          .with_time("sale_ends_at", row.details.sale_ends());
     case errc::balance_limit_exceeded:
       return std::move(refusal)
-          .with("balance", row.detail_2.value_or(row.balance_after.value))
+          .with("balance", row.details.there().value_or(row.balance_after.value))
           .with("limit", max_credits.value);
     default:
       return refusal;

@@ -5,11 +5,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "coffer/base/log.hpp"
@@ -45,19 +46,36 @@ inline void demand_commit(const pg::rows& ended) {
   throw pg::error{pg::failure::statement, "COMMIT rolled the transaction back", std::move(d)};
 }
 
+/// Nothing of the batch can be in the database: its rows are loaded, or it waits for another attempt.
+struct loading {};
+
+/// The statements that end in COMMIT were handed to the connection.
+struct committing {
+  std::size_t commit_index;  ///< of COMMIT among them
+};
+
+/// The connection was lost around the commit, or the server does not know what became of it: it may have happened. The
+/// row is looked for before anything else.
+struct unresolved {
+  proof row;
+};
+
+using batch_stage = std::variant<loading, committing, unresolved>;
+
 /// The commands of one transaction and what is known about it.
 struct lane::batch {
   using clock = std::chrono::steady_clock;
 
   std::vector<pending*> commands;
   domain::batch_state state;
+  domain::held_rows held;  ///< missing in `state` because somebody else holds them
   domain::batch_effects effects;
   int attempts = 0;
-  clock::time_point attempted;      ///< when the last attempt began
-  bool committing = false;          ///< the statements that end in COMMIT were handed to the connection
-  std::size_t commit_index = 0;     ///< of COMMIT among them
-  std::optional<proof> unresolved;  ///< the connection was lost around a commit: look for this row first
+  clock::time_point attempted;  ///< when the last attempt began
+  batch_stage stage = loading{};
   clock::time_point started = clock::now();
+
+  [[nodiscard]] bool is_unresolved() const { return std::holds_alternative<unresolved>(stage); }
 
   std::vector<const domain::command*> list() const {
     std::vector<const domain::command*> out;
@@ -117,8 +135,20 @@ inline clock::duration backoff(int attempt) {
 /// How many limited products a lane remembers; the rest costs a second loading of a batch, nothing else.
 inline constexpr std::size_t limited_hint = 4096;
 
-/// How many keys in doubt a lane remembers: those of four batches, which have their requests' time each.
-inline constexpr std::size_t most_doubts = 1024;
+/// How many unresolved keys a lane remembers: those of four batches, which have their requests' time each.
+inline constexpr std::size_t most_unresolved = 1024;
+
+/// How long other processes' batches hold their rows, and some.
+inline constexpr clock::duration moment = 50ms;
+
+/// How many held rows of each kind a lane remembers; one that is forgotten costs a batch the time for a lock once more.
+inline constexpr std::size_t most_held = 256;
+
+/// Whether `c` cannot be decided in `state`, for want of rows that are held. What the journal answers needs no stock.
+inline bool is_held(const domain::held_rows& held, const domain::batch_state& state, const domain::command& c) {
+  const bool replayed = !c.idempotency_key.empty() && state.find_keyed(domain::place_of(c)) != nullptr;
+  return held.users.contains(c.user) || (held.concern(c) && !replayed);
+}
 
 /// Whether a purchase or refund needs a stock that was not locked.
 inline bool misses_stock(std::span<const domain::command* const> commands, domain::batch_state& state,
@@ -146,7 +176,7 @@ lane::lane(net::executor ex, lane_options options, commit_listener on_commit)
       options_{std::move(options)},
       on_commit_{std::move(on_commit)},
       queue_{executor_, options_.queue_limit, options_.patience},
-      doubts_{detail::most_doubts} {
+      unresolved_{detail::most_unresolved} {
   store::add_batch_settings(options_.database);
 }
 
@@ -181,7 +211,7 @@ key_state lane::state_of(const domain::key_place& place) const {
   if (here) {
     return key_state::in_progress;
   }
-  return doubts_.holds(place) ? key_state::in_doubt : key_state::decided;
+  return unresolved_.holds(place) ? key_state::unresolved : key_state::decided;
 }
 
 void lane::stop() {
@@ -252,7 +282,6 @@ net::task<> lane::carry_out(batch& b) {
 }
 
 net::task<lane::next_step> lane::attempt(batch& b) {
-  b.committing = false;
   b.attempted = detail::clock::now();
   ++b.attempts;
   std::optional<pg::error> failure;
@@ -260,22 +289,16 @@ net::task<lane::next_step> lane::attempt(batch& b) {
     if (!connection_) {
       connection_ = co_await pg::connection::open(executor_, options_.database, b.latest_deadline());
     }
-    if (b.unresolved && co_await was_committed(b)) {
+    if (b.is_unresolved() && co_await was_committed(b)) {
       publish(b);
       co_return next_step::done;
     }
-    if (b.attempts == 1 && !stuck_.empty()) {
-      co_await try_stuck(b);
-      if (b.commands.empty()) {
-        co_return next_step::done;
-      }
-    }
-    if (!connection_) {
-      // Lost while a look-up was rolled back.
-      connection_ = co_await pg::connection::open(executor_, options_.database, b.latest_deadline());
-    }
     co_await load(b);
-    forget_troubles(b);
+    if (b.commands.empty()) {
+      co_await roll_back();
+      co_return next_step::done;
+    }
+    forget_settled(b);
     b.effects = domain::decide(b.list(), b.state);
     if (b.witness() == nullptr) {
       publish(b);
@@ -284,10 +307,9 @@ net::task<lane::next_step> lane::attempt(batch& b) {
     }
     // Also when nothing is new: what is replayed may be committed on this server alone, as was_committed() knows.
     pg::pipeline apply = store::apply_batch(b.state, b.effects, options_.lane_key);
-    b.commit_index = apply.size() - 1;
-    b.committing = true;
+    b.stage = committing{apply.size() - 1};
     const std::vector<pg::rows> applied = co_await connection_->run(std::move(apply), next_deadline(b));
-    b.committing = false;
+    b.stage = loading{};
     demand_commit(applied.back());
     slow_until_ = {};
     publish(b);
@@ -298,19 +320,89 @@ net::task<lane::next_step> lane::attempt(batch& b) {
   co_return co_await recover(b, *std::move(failure));
 }
 
-/// Reads and locks what the batch needs. A product that turns out to be limited without its stock being locked is
-/// remembered and everything is locked anew, because stocks come in the order of their ids.
+/// Reads and locks what the batch needs. Commands that cannot be decided, because somebody else holds a row of theirs
+/// for long, are answered and leave the batch; the others go on in the same transaction.
 net::task<> lane::load(batch& b) {
-  const auto commands = b.list();
-  for (;;) {
-    pg::pipeline statements = store::load_batch(commands, limited_);
-    const std::vector<pg::rows> loaded = co_await connection_->run(std::move(statements), next_deadline(b));
-    b.state = store::read_batch(commands, limited_, loaded);
-    if (!detail::misses_stock(commands, b.state, limited_)) {
-      remember_limited(b.state.products);
+  const bool expects_held =
+      std::ranges::any_of(b.commands, [this](const pending* p) { return held_.concern(p->command); });
+  // What was held and is merely busy now, with batches of other lanes or processes, gets its turn when it waits in
+  // line.
+  const bool loaded = co_await load_in_time(b, expects_held ? store::locking::wait_briefly : store::locking::wait);
+  if (!loaded && !b.commands.empty()) {
+    co_await load_what_is_free(b);
+  }
+}
+
+/// False when the time for a lock was up, or another limit of the server: nothing is locked then, and commands whose
+/// deadline has passed meanwhile are answered.
+net::task<bool> lane::load_in_time(batch& b, store::locking form) {
+  std::optional<pg::error> late;
+  try {
+    co_await lock_and_read(b, form);
+    co_return true;
+  } catch (const pg::error& e) {
+    if (!pg::is_timeout(e.state()) || !e.connection_usable()) {
+      throw;
+    }
+    late.emplace(e);
+  }
+  if (form == store::locking::wait) {
+    pg::failed_attempts::get().note(*late);
+    ledger_metrics::count_retry(pg::to_string(late->state()));
+    ++b.attempts;
+  }
+  co_await roll_back();
+  drop_expired(b);
+  b.attempted = detail::clock::now();
+  co_return false;
+}
+
+/// Loads without what one transaction of somebody else holds for more than a moment. A row that was written meanwhile
+/// is not held but busy, with batches of other lanes or processes: who waits in line for it gets it. A batch that
+/// nobody waits for waits in any case.
+net::task<> lane::load_what_is_free(batch& b) {
+  co_await lock_and_read(b, store::locking::skip);
+  domain::held_rows held = b.held.unchanged_since(held_);
+  if (held != b.held) {
+    const domain::held_rows seen = b.held;
+    co_await roll_back();
+    co_await net::sleep_for(detail::moment);
+    co_await lock_and_read(b, store::locking::skip);
+    held = b.held.unchanged_since(seen);
+  }
+  if (b.held.empty()) {
+    co_return;
+  }
+  remember_held(held);
+  const bool is_busy = held != b.held;
+  if (!is_alone(b)) {
+    refuse_held(b, held);
+    if (!is_busy || b.commands.empty()) {
       co_return;
     }
+  }
+  co_await roll_back();
+  co_await lock_and_read(b, store::locking::wait);
+}
+
+/// A product that turns out to be limited without its stock being locked is remembered and everything is locked anew,
+/// because stocks come in the order of their ids.
+net::task<> lane::lock_and_read(batch& b, store::locking form) {
+  const auto commands = b.list();
+  for (;;) {
+    if (!connection_) {
+      connection_ = co_await pg::connection::open(executor_, options_.database, b.latest_deadline());
+    }
+    pg::pipeline statements = store::load_batch(commands, limited_, form, options_.database.lock_timeout);
+    const std::vector<pg::rows> results = co_await connection_->run(std::move(statements), next_deadline(b));
+    store::loaded_batch loaded = store::read_batch(commands, limited_, form, results);
+    b.state = std::move(loaded.state);
+    b.held = std::move(loaded.held);
+    const bool complete = !detail::misses_stock(commands, b.state, limited_);
     remember_limited(b.state.products);
+    if (complete) {
+      co_return;
+    }
     co_await connection_->execute("rollback", next_deadline(b));
   }
 }
@@ -379,12 +471,6 @@ using clock = std::chrono::steady_clock;
 /// How long a rollback may take before the connection is dropped instead.
 inline constexpr clock::duration rollback_budget = 1s;
 
-/// How long other processes' batches hold their users' rows, and some.
-inline constexpr clock::duration moment = 50ms;
-
-/// How many users with held rows a lane remembers; one that is forgotten costs a batch the time for a lock once more.
-inline constexpr std::size_t most_stuck = 256;
-
 /// Whether the same batch may succeed if it is run again as it is.
 inline bool is_transient(pg::sqlstate state) {
   return pg::is_conflict(state) || pg::is_timeout(state) || pg::is_server_unavailable(state);
@@ -405,12 +491,12 @@ inline bool leaves_open(pg::sqlstate state) {
 /// the whole batch is one fate: it is kept together until the last deadline, then answered outcome_unknown.
 void lane::drop_expired(batch& b) {
   const auto now = detail::clock::now();
-  if (b.unresolved) {
+  if (b.is_unresolved()) {
     if (now >= b.latest_deadline()) {
       // It may have been committed, so nothing older than it may be served from the cache any more.
       announce(b, false);
       ledger_metrics::get().unknown_answered.add();
-      remember_doubts(b);
+      remember_unresolved(b);
       refuse_all(b, errc::outcome_unknown);
     }
     return;
@@ -426,34 +512,41 @@ void lane::drop_expired(batch& b) {
   refuse_from(b, expired, errc::unavailable);
 }
 
-/// The users of a batch are locked: whatever held their rows, or may have written for them, has ended.
-void lane::forget_troubles(const batch& b) {
-  if (doubts_.size() == 0 && stuck_.empty()) {
-    return;
-  }
-  const std::size_t doubts = doubts_.size();
-  for (const domain::wallet& w : b.state.wallets) {
-    doubts_.settle(w.user);
-    stuck_.erase(w.user);
-  }
-  ledger_metrics::get().doubts.add(-static_cast<double>(doubts - doubts_.size()));
-}
-
-void lane::remember_doubts(const batch& b) {
-  const std::size_t doubts = doubts_.size();
-  for (const pending* p : b.commands) {
-    if (!p->command.idempotency_key.empty() && !doubts_.add(domain::place_of(p->command))) {
-      ledger_metrics::get().doubts_forgotten.add();
+/// The rows of a batch are locked: whatever held them, or may have written for its users, has ended.
+void lane::forget_settled(const batch& b) {
+  if (!held_.empty()) {
+    for (const pending* p : b.commands) {
+      held_.users.erase(p->command.user);
+      if (domain::needs_stock(p->command) && !b.held.stocks.contains(*p->command.product)) {
+        held_.stocks.erase(*p->command.product);
+      }
     }
   }
-  ledger_metrics::get().doubts.add(static_cast<double>(doubts_.size() - doubts));
+  const std::size_t before = unresolved_.size();
+  if (before == 0) {
+    return;
+  }
+  for (const domain::wallet& w : b.state.wallets) {
+    unresolved_.settle(w.user);
+  }
+  ledger_metrics::get().unresolved_keys.add(-static_cast<double>(before - unresolved_.size()));
+}
+
+void lane::remember_unresolved(const batch& b) {
+  const std::size_t before = unresolved_.size();
+  for (const pending* p : b.commands) {
+    if (!p->command.idempotency_key.empty() && !unresolved_.add(domain::place_of(p->command))) {
+      ledger_metrics::get().unresolved_keys_forgotten.add();
+    }
+  }
+  ledger_metrics::get().unresolved_keys.add(static_cast<double>(unresolved_.size() - before));
 }
 
 /// Settles an unresolved commit: true when it happened. Locking its users waits until the old transaction has ended,
 /// so that afterwards the journal holds either this batch's rows or none of them.
 net::task<bool> lane::was_committed(batch& b) {
   const std::vector<std::int64_t> users = b.users();
-  const proof wanted = *b.unresolved;
+  const proof wanted = std::get<unresolved>(b.stage).row;
   pg::pipeline question = store::find_committed(users, wanted.user, wanted.at);
   const std::vector<pg::rows> results = co_await connection_->run(std::move(question), next_deadline(b));
   const pg::rows& row = results.at(2);
@@ -467,26 +560,29 @@ net::task<bool> lane::was_committed(batch& b) {
     co_await roll_back();
   }
   (found ? ledger_metrics::get().unknown_committed : ledger_metrics::get().unknown_absent).add();
-  log::warn("unknown commit outcome settled", {{"committed", found}, {"commands", b.commands.size()}});
-  b.unresolved.reset();
+  log::warn("unresolved commit settled", {{"committed", found}, {"commands", b.commands.size()}});
+  b.stage = loading{};
   co_return found;
 }
 
 net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
   const bool answered = failure.delivered() == pg::delivery::answered;
   const std::string sqlstate = pg::to_string(failure.state());
+  const auto* sent = std::get_if<committing>(&b.stage);
   log::debug("batch attempt failed", {{"sqlstate", sqlstate},
                                       {"message", failure.what()},
                                       {"attempt", b.attempts},
                                       {"commands", b.commands.size()},
-                                      {"committing", b.committing}});
+                                      {"committing", sent != nullptr}});
   pg::failed_attempts::get().note(failure);
-  // A commit is in doubt whose answer never came, or leaves it open; any other error that the server reported ended the
-  // transaction.
-  if (b.committing && (failure.delivered() == pg::delivery::unknown ||
-                       (detail::leaves_open(failure.state()) && failure.statement_index() >= b.commit_index))) {
+  // A commit is unresolved whose answer never came, or leaves it open; any other error that the server reported ended
+  // the transaction.
+  if (sent != nullptr) {
+    const bool open = failure.delivered() == pg::delivery::unknown ||
+                      (detail::leaves_open(failure.state()) && failure.statement_index() >= sent->commit_index);
     const domain::transaction& first = *b.witness();
-    b.unresolved = proof{first.user, first.at, first.request_id, first.created_at};
+    b.stage = open ? batch_stage{unresolved{{first.user, first.at, first.request_id, first.created_at}}}
+                   : batch_stage{loading{}};
   }
   // A server that cannot work, or that has become read-only, is left: another host of the URL may have taken over.
   if (connection_ && failure.connection_usable() && !pg::is_server_unavailable(failure.state())) {
@@ -494,21 +590,9 @@ net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
   } else {
     connection_.reset();
   }
-  if (b.unresolved) {
+  if (b.is_unresolved()) {
     ledger_metrics::count_retry(sqlstate);
     co_return next_step::retry;  // until it is settled or the last deadline has passed
-  }
-  if (answered && !b.committing && pg::is_timeout(failure.state()) &&
-      failure.statement_index() == store::lock_users_index) {
-    const bool refused = co_await give_up_held(b);
-    if (refused && b.commands.empty()) {
-      co_return next_step::done;
-    }
-    if (refused) {
-      ledger_metrics::count_retry(sqlstate);
-      --b.attempts;  // what is left has not failed
-      co_return next_step::retry_at_once;
-    }
   }
   // Without the schema nothing of it was done, and the database watch says so.
   if (answered && failure.connection_usable() && pg::is_schema_misfit(failure.state())) {
@@ -542,102 +626,50 @@ net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
   co_return next_step::retry;
 }
 
-/// After the time for a lock on the batch's users was up: refuses those whose rows somebody else holds, so that the
-/// others do not share their fate. Nobody is refused who is alone in the lane. True when somebody was.
-net::task<bool> lane::give_up_held(batch& b) {
-  std::vector<std::int64_t> users = b.users();
-  if (users.size() > 1) {
-    co_return co_await refuse_held(b, std::move(users));
-  }
-  remember_stuck(user_id{users.front()});
-  if (queue_.empty()) {
-    co_return false;
-  }
-  refuse_users(b, users);
-  co_return true;
+/// Whether nothing of the batch can go on without the rows that are held, and nobody else is kept waiting by it.
+bool lane::is_alone(const batch& b) const {
+  const user_id user = b.commands.front()->command.user;
+  return queue_.empty() && running_.size() == 1 && std::ranges::all_of(b.commands, [&](const pending* p) {
+           return p->command.user == user && detail::is_held(b.held, b.state, p->command);
+         });
 }
 
-/// Asks for the rows of users that somebody held lately with less patience than a batch has for its locks, so that not
-/// every batch of others waits so long for them.
-net::task<> lane::try_stuck(batch& b) {
-  std::vector<std::int64_t> users = b.users();
-  const bool alone = users.size() == 1 && queue_.empty();
-  std::erase_if(users, [this](std::int64_t id) { return !stuck_.contains(user_id{id}); });
-  if (users.empty() || alone) {
-    co_return;
+/// Refuses the commands whose rows somebody else holds, with all that happens together with them.
+void lane::refuse_held(batch& b, const domain::held_rows& held) {
+  std::vector<pending*> free;
+  std::vector<pending*> refused;
+  for (std::size_t i = 0; i < b.commands.size(); i += b.commands[i]->command.together) {
+    const auto group = std::span{b.commands}.subspan(i, b.commands[i]->command.together);
+    const bool is_held =
+        std::ranges::any_of(group, [&](const pending* p) { return detail::is_held(held, b.state, p->command); });
+    std::vector<pending*>& to = is_held ? refused : free;
+    to.insert(to.end(), group.begin(), group.end());
   }
-  bool held = false;
-  try {
-    pg::pipeline locks = store::try_users(users);
-    co_await connection_->run(std::move(locks), next_deadline(b));
-  } catch (const pg::error& e) {
-    if (!pg::is_timeout(e.state()) || !e.connection_usable()) {
-      throw;
-    }
-    held = true;
-  }
-  if (held) {
-    co_await roll_back();
-    co_await refuse_held(b, std::move(users));
-  }
-}
-
-/// Refuses the commands of those of `users` whose rows somebody holds now and a moment later: another process's batch
-/// is over by then. True when there were any.
-net::task<bool> lane::refuse_held(batch& b, std::vector<std::int64_t> users) {
-  std::vector<std::int64_t> held = co_await find_held(b, std::move(users));
-  if (!held.empty()) {
-    co_await net::sleep_for(detail::moment);
-    std::vector<std::int64_t> suspects = std::move(held);
-    held = co_await find_held(b, std::move(suspects));
-  }
-  for (const std::int64_t user : held) {
-    remember_stuck(user_id{user});
-  }
-  refuse_users(b, held);
-  co_return !held.empty();
-}
-
-/// Those of `users` whose rows somebody holds at this moment; none when that cannot be asked, because the batch's own
-/// failure is what is acted on.
-net::task<std::vector<std::int64_t>> lane::find_held(const batch& b, std::vector<std::int64_t> users) {
-  std::vector<std::int64_t> held;
-  if (!connection_) {
-    co_return held;
-  }
-  bool failed = false;
-  try {
-    pg::pipeline question = store::probe_users(users);
-    const std::vector<pg::rows> found = co_await connection_->run(std::move(question), next_deadline(b));
-    held = store::read_held_users(found);
-  } catch (const pg::error&) {
-    failed = true;
-  }
-  if (failed) {
-    co_await roll_back();
-  }
-  co_return held;
-}
-
-/// Whole groups: those who happen together are of one user.
-void lane::refuse_users(batch& b, std::span<const std::int64_t> held) {
-  const auto is_held = [held](const pending* p) { return std::ranges::binary_search(held, p->command.user.value); };
-  const auto refused = std::stable_partition(b.commands.begin(), b.commands.end(), std::not_fn(is_held));
-  const auto count = std::distance(refused, b.commands.end());
-  if (count == 0) {
+  if (refused.empty()) {
     return;
   }
-  log::warn("somebody else holds the rows of users",
-            {{"users", held.size()}, {"user_id", held.front()}, {"commands", count}});
-  ledger_metrics::get().held.add(static_cast<double>(count));
-  refuse_from(b, refused, errc::unavailable);
+  log::warn("somebody else holds the rows of users or stocks", {{"users", held.users.size()},
+                                                                {"stocks", held.stocks.size()},
+                                                                {"user_id", refused.front()->command.user.value},
+                                                                {"commands", refused.size()}});
+  ledger_metrics::get().held.add(static_cast<double>(refused.size()));
+  const auto first_refused = static_cast<std::ptrdiff_t>(free.size());
+  b.commands = std::move(free);
+  b.commands.insert(b.commands.end(), refused.begin(), refused.end());
+  refuse_from(b, b.commands.begin() + first_refused, errc::unavailable);
 }
 
-void lane::remember_stuck(user_id user) {
-  if (stuck_.size() >= detail::most_stuck) {
-    stuck_.clear();
-  }
-  stuck_.insert(user);
+void lane::remember_held(const domain::held_rows& rows) {
+  const auto add = [](auto& known, const auto& more) {
+    if (known.size() + more.size() > detail::most_held) {
+      known.clear();
+    }
+    for (const auto& [id, number] : more) {
+      known.insert_or_assign(id, number);
+    }
+  };
+  add(held_.users, rows.users);
+  add(held_.stocks, rows.stocks);
 }
 
 /// Ends whatever transaction is open; a connection that cannot do so is dropped.

@@ -12,12 +12,17 @@
 #include <utility>
 #include <vector>
 
+#include "coffer/domain/held_rows.hpp"
 #include "coffer/domain/product.hpp"
 #include "coffer/ledger/command_queue.hpp"
-#include "coffer/ledger/doubt_list.hpp"
+#include "coffer/ledger/unresolved_keys.hpp"
 #include "coffer/net/task.hpp"
 #include "coffer/pg/connection.hpp"
 #include "coffer/pg/error.hpp"
+
+namespace coffer::store {
+enum class locking : std::uint8_t;
+}
 
 namespace coffer::ledger {
 
@@ -42,7 +47,7 @@ struct lane_options {
 enum class key_state : std::uint8_t {
   decided,      ///< all that was asked for under it has been, here: the journal tells
   in_progress,  ///< a command with it is queued or in a batch
-  in_doubt,     ///< one was answered outcome_unknown, and its user has not been locked since: it may yet be committed
+  unresolved,   ///< one was answered outcome_unknown, and its user has not been locked since: it may yet be committed
 };
 
 /// Batches commands naturally: an idle lane commits what is there, a busy one collects until its connection is free.
@@ -73,7 +78,7 @@ class lane {
 
  private:
   struct batch;
-  enum class next_step : std::uint8_t { done, retry, retry_at_once, isolate };
+  enum class next_step : std::uint8_t { done, retry, isolate };
 
   void wake();
   net::task<> wait_for_work();
@@ -83,19 +88,19 @@ class lane {
   net::task<next_step> attempt(batch& b);
   net::task<next_step> recover(batch& b, pg::error failure);
   net::task<> load(batch& b);
+  net::task<bool> load_in_time(batch& b, store::locking form);
+  net::task<> load_what_is_free(batch& b);
+  net::task<> lock_and_read(batch& b, store::locking form);
   void remember_limited(std::span<const domain::product_terms> products);
   net::task<bool> was_committed(batch& b);
   net::task<> roll_back();
-  net::task<> try_stuck(batch& b);
-  net::task<bool> give_up_held(batch& b);
-  net::task<bool> refuse_held(batch& b, std::vector<std::int64_t> users);
-  net::task<std::vector<std::int64_t>> find_held(const batch& b, std::vector<std::int64_t> users);
-  void refuse_users(batch& b, std::span<const std::int64_t> held);
-  void remember_stuck(user_id user);
+  [[nodiscard]] bool is_alone(const batch& b) const;
+  void refuse_held(batch& b, const domain::held_rows& held);
+  void remember_held(const domain::held_rows& rows);
   [[nodiscard]] net::deadline next_deadline(const batch& b) const;
   void drop_expired(batch& b);
-  void forget_troubles(const batch& b);
-  void remember_doubts(const batch& b);
+  void forget_settled(const batch& b);
+  void remember_unresolved(const batch& b);
   void publish(batch& b);
   void announce(const batch& b, bool certain);
   void refuse_all(batch& b, errc code);
@@ -112,9 +117,9 @@ class lane {
   std::unique_ptr<pg::connection> connection_;
   /// Products that were limited when they were last read: their stocks are locked with the users. A hint, bounded.
   std::set<product_id> limited_;
-  /// Users whose rows somebody else was found to hold, until they are locked. A hint, bounded.
-  std::set<user_id> stuck_;
-  doubt_list doubts_;
+  /// Rows that somebody else was found to hold, until they can be locked. A hint, bounded.
+  domain::held_rows held_;
+  unresolved_keys unresolved_;
   /// How long the last attempt took that ran into a limit of time, and until when that is expected of the next one.
   std::chrono::steady_clock::duration slow_{};
   std::chrono::steady_clock::time_point slow_until_;

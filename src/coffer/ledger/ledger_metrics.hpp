@@ -22,13 +22,13 @@ struct ledger_metrics {
   metrics::counter replays;
   metrics::counter overloaded;
   metrics::counter expired;
-  metrics::counter held;  ///< commands whose user's row somebody else held
+  metrics::counter held;  ///< commands whose row of a user or stock somebody else held
   metrics::counter isolated;
   metrics::counter unknown_committed;
   metrics::counter unknown_absent;
   metrics::counter unknown_answered;
-  metrics::gauge doubts;
-  metrics::counter doubts_forgotten;
+  metrics::gauge unresolved_keys;
+  metrics::counter unresolved_keys_forgotten;
 
   static const ledger_metrics& get();
 
@@ -60,17 +60,18 @@ inline ledger_metrics make() {
       .overloaded = metrics::make_counter("coffer_lane_overloaded_total", "Commands refused because a lane was full"),
       .expired = metrics::make_counter("coffer_lane_expired_total",
                                        "Commands whose deadline passed before their batch, or would have"),
-      .held = metrics::make_counter("coffer_lane_held_total",
-                                    "Commands refused because somebody else held the row of their user for too long"),
+      .held = metrics::make_counter(
+          "coffer_lane_held_total",
+          "Commands refused because somebody else held the row of their user or stock for too long"),
       .isolated = metrics::make_counter("coffer_lane_isolated_batches_total",
                                         "Batches re-run command by command after a failure"),
       .unknown_committed = metrics::make_counter(unknown_name, unknown_help, {{"settled", "committed"}}),
       .unknown_absent = metrics::make_counter(unknown_name, unknown_help, {{"settled", "not_committed"}}),
       .unknown_answered = metrics::make_counter(unknown_name, unknown_help, {{"settled", "deadline_passed"}}),
-      .doubts = metrics::make_gauge("coffer_lane_doubts",
-                                    "Keys answered outcome_unknown whose users no batch has locked since"),
-      .doubts_forgotten = metrics::make_counter("coffer_lane_doubts_forgotten_total",
-                                                "Keys in doubt that were forgotten because there were too many"),
+      .unresolved_keys = metrics::make_gauge("coffer_lane_doubts",
+                                             "Keys answered outcome_unknown whose users no batch has locked since"),
+      .unresolved_keys_forgotten = metrics::make_counter(
+          "coffer_lane_doubts_forgotten_total", "Unresolved keys that were forgotten because there were too many"),
   };
 }
 
@@ -87,7 +88,7 @@ inline void ledger_metrics::count_credits(const domain::transaction& row) {
   constexpr std::size_t kinds = static_cast<std::size_t>(transaction_kind::grant) + 1;
   thread_local std::array<std::array<std::optional<metrics::counter>, 2>, kinds> known;
   const bool out = row.kind == transaction_kind::purchase || (row.kind == transaction_kind::refund && !row.product) ||
-                   (row.kind == transaction_kind::grant && row.detail_1 == domain::taken_away);
+                   domain::takes_away(row);
   std::optional<metrics::counter>& series = known.at(static_cast<std::size_t>(row.kind)).at(out ? 1 : 0);
   if (!series) {
     series =

@@ -329,7 +329,7 @@ class auditor {
     ++into.report.transactions;
     const bool bought =
         row.kind == domain::transaction_kind::purchase && row.status == domain::transaction_status::completed;
-    if (!bought || !row.product || !row.detail_1) {
+    if (!bought || !row.product || !row.details.units_sold()) {
       return;
     }
     const auto stock = pieces_.find(*row.product);
@@ -338,7 +338,7 @@ class auditor {
       return;
     }
     into.pieces.try_emplace(*row.product, stock->second.empty())
-        .first->second.add(*row.detail_1 - row.quantity, *row.detail_1);
+        .first->second.add(*row.details.units_sold() - row.quantity, *row.details.units_sold());
   }
 
   /// The rows of a long journal, each page in a moment of its own: rows never change. Gives the last one.

@@ -34,9 +34,9 @@ inline net::task<result<domain::transaction>> outcomes::find(user_id user, bool 
   if (known == ledger::key_state::in_progress) {
     co_return std::unexpected(error{errc::idempotency_in_progress});
   }
-  const bool in_doubt = known == ledger::key_state::in_doubt;
-  const auto work = [place, until, in_doubt](pg::connection& db) {
-    return in_doubt ? store::settle_outcome(db, place, until) : store::find_outcome(db, place, until);
+  const bool unresolved = known == ledger::key_state::unresolved;
+  const auto work = [place, until, unresolved](pg::connection& db) {
+    return unresolved ? store::settle_outcome(db, place, until) : store::find_outcome(db, place, until);
   };
   co_return co_await with_connection(db_, until, true, work);
 }

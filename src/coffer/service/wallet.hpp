@@ -98,7 +98,7 @@ class wallet {
     if (about.kind == domain::transaction_kind::refund) {
       sold_out_.forget(*about.product);  // a piece may be for sale again
     } else if (about.kind == domain::transaction_kind::purchase && decided && !decided->replayed &&
-               decided->row.reason == errc::sold_out && decided->row.detail_1 == 0) {
+               decided->row.reason == errc::sold_out && decided->row.details.units_left() == 0) {
       sold_out_.remember(*about.product, seen, sold_out_memory::clock::now());
     }
   }

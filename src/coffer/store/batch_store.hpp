@@ -3,15 +3,18 @@
 #pragma once
 
 #include <algorithm>
-#include <iterator>
+#include <chrono>
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <span>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <vector>
 
 #include "coffer/domain/batch_state.hpp"
+#include "coffer/domain/held_rows.hpp"
 #include "coffer/pg/options.hpp"
 #include "coffer/pg/pipeline.hpp"
 #include "coffer/pg/rows.hpp"
@@ -21,8 +24,12 @@ namespace coffer::store {
 
 using command_list = std::span<const domain::command* const>;
 
-/// The index in load_batch()'s pipeline of the statement that locks the users.
-inline constexpr std::size_t lock_users_index = 1;
+/// What a load does about rows that somebody else holds.
+enum class locking : std::uint8_t {
+  wait,          ///< for as long as the session waits for a lock
+  wait_briefly,  ///< for 100 ms at most
+  skip,          ///< not at all: read_held() tells which are missing
+};
 
 namespace detail {
 
@@ -71,14 +78,25 @@ inline constexpr pg::statement lock_stocks{"batch_lock_stocks",
 inline constexpr pg::statement find_row{
     "batch_find_row", "select request_id, created_at from transactions where user_id = $1 and version = $2"};
 
-inline constexpr pg::statement little_patience{"batch_little_patience", "set local lock_timeout = '100ms'"};
+// Until the end of the transaction.
+inline constexpr pg::statement set_lock_timeout{"batch_set_lock_timeout",
+                                                "select set_config('lock_timeout', $1, true)"};
 
+// These skip what is held. A lock on the whole table is waited for all the same.
 inline constexpr pg::statement lock_free_users{
-    "batch_lock_free_users", "select id from users where id = any($1) order by id for no key update skip locked"};
+    "batch_lock_free_users",
+    "select id, balance, version from users where id = any($1) order by id for no key update skip locked"};
 
-inline constexpr pg::statement find_users{"batch_find_users", "select id from users where id = any($1) order by id"};
+inline constexpr pg::statement lock_free_stocks{"batch_lock_free_stocks",
+                                                "select product_id, supply, sold from product_stock"
+                                                " where product_id = any($1) and supply is not null"
+                                                " order by product_id for no key update skip locked"};
 
-inline constexpr pg::statement roll_back{"batch_roll_back", "rollback"};
+inline constexpr pg::statement find_users{"batch_find_users", "select id, version from users where id = any($1)"};
+
+inline constexpr pg::statement find_stocks{
+    "batch_find_stocks",
+    "select product_id, supply + sold from product_stock where product_id = any($1) and supply is not null"};
 
 template <typename T>
 void sort_unique(std::vector<T>& values) {
@@ -144,17 +162,50 @@ inline void add_batch_settings(pg::options& session) {
   session.settings.emplace_back("enable_seqscan", "off");
 }
 
+namespace detail {
+
+/// How long a load waits briefly for a lock. A timeout of 0 is none.
+inline std::chrono::milliseconds brief_timeout(std::chrono::milliseconds usual) {
+  constexpr std::chrono::milliseconds brief{100};
+  return usual == std::chrono::milliseconds{0} ? brief : std::min(brief, usual);
+}
+
+inline void add_locks(pg::pipeline& p, const wanted& ids, locking form, std::chrono::milliseconds lock_timeout) {
+  const auto set_timeout = [&p](std::chrono::milliseconds timeout) {
+    p.add(set_lock_timeout, std::move(pg::params{}.add(std::to_string(timeout.count()))));
+  };
+  const bool skips = form == locking::skip;
+  if (form == locking::wait_briefly) {
+    set_timeout(brief_timeout(lock_timeout));
+  }
+  p.add(skips ? lock_free_users : lock_users, std::move(pg::params{}.add(int64s{ids.users})));
+  if (!ids.stocks.empty()) {
+    p.add(skips ? lock_free_stocks : lock_stocks, std::move(pg::params{}.add(int64s{ids.stocks})));
+  }
+  if (form == locking::wait_briefly) {
+    set_timeout(lock_timeout);
+  }
+  // Behind the locks, so that what is there and not locked was held when the locks were taken, or is new since.
+  if (skips) {
+    p.add(find_users, std::move(pg::params{}.add(int64s{ids.users})));
+    if (!ids.stocks.empty()) {
+      p.add(find_stocks, std::move(pg::params{}.add(int64s{ids.stocks})));
+    }
+  }
+}
+
+}  // namespace detail
+
 /// Opens a transaction, locks the commands' users in id order and reads, each in a statement of its own so that it
 /// sees what was committed while the lock was waited for: holdings, refunds, keyed journal rows, product terms. The
 /// stocks of those of its products that are in `limited` are locked after the users and before the terms are read.
-inline pg::pipeline load_batch(command_list commands, const std::set<product_id>& limited) {
+/// `lock_timeout`: the session's, which is in force again for what follows in the transaction.
+inline pg::pipeline load_batch(command_list commands, const std::set<product_id>& limited, locking form = locking::wait,
+                               std::chrono::milliseconds lock_timeout = {}) {
   const detail::wanted ids{commands, limited};
   pg::pipeline p;
   p.add(detail::begin_batch, pg::params{});
-  p.add(detail::lock_users, std::move(pg::params{}.add(detail::int64s{ids.users})));
-  if (!ids.stocks.empty()) {
-    p.add(detail::lock_stocks, std::move(pg::params{}.add(detail::int64s{ids.stocks})));
-  }
+  detail::add_locks(p, ids, form, lock_timeout);
   p.add(detail::read_clock, pg::params{});
   if (!ids.products.empty()) {
     p.add(detail::load_products, std::move(pg::params{}.add(detail::int64s{ids.products})));
@@ -175,9 +226,15 @@ inline pg::pipeline load_batch(command_list commands, const std::set<product_id>
   return p;
 }
 
-/// The state that load_batch() of the same arguments found.
-inline domain::batch_state read_batch(command_list commands, const std::set<product_id>& limited,
-                                      const std::vector<pg::rows>& results) {
+/// What a load found.
+struct loaded_batch {
+  domain::batch_state state;
+  domain::held_rows held;  ///< of a load that skips them; `state` is without them
+};
+
+/// What load_batch() of the same arguments found.
+inline loaded_batch read_batch(command_list commands, const std::set<product_id>& limited, locking form,
+                               const std::vector<pg::rows>& results) {
   const bool with_products =
       std::any_of(commands.begin(), commands.end(), [](const domain::command* c) { return c->product.has_value(); });
   const bool with_stocks = std::any_of(commands.begin(), commands.end(), [&limited](const domain::command* c) {
@@ -186,8 +243,9 @@ inline domain::batch_state read_batch(command_list commands, const std::set<prod
   const bool with_refunds = std::any_of(commands.begin(), commands.end(), [](const domain::command* c) {
     return c->kind == domain::transaction_kind::refund;
   });
-  domain::batch_state state;
-  std::size_t next = 1;
+  loaded_batch found;
+  domain::batch_state& state = found.state;
+  std::size_t next = form == locking::wait_briefly ? 2 : 1;
   const pg::rows& users = results.at(next++);
   for (int r = 0; r < users.size(); ++r) {
     state.wallets.push_back({.user = user_id{users.int64(r, 0)},
@@ -199,6 +257,25 @@ inline domain::batch_state read_batch(command_list commands, const std::set<prod
     for (int r = 0; r < stocks.size(); ++r) {
       state.stocks.push_back(
           {.product = product_id{stocks.int64(r, 0)}, .supply = stocks.int64(r, 1), .sold = stocks.int64(r, 2)});
+    }
+  }
+  next += form == locking::wait_briefly ? 1 : 0;
+  if (form == locking::skip) {
+    const pg::rows& all_users = results.at(next++);
+    for (int r = 0; r < all_users.size(); ++r) {
+      found.held.users.emplace(user_id{all_users.int64(r, 0)}, all_users.int64(r, 1));
+    }
+    for (const domain::wallet& w : state.wallets) {
+      found.held.users.erase(w.user);
+    }
+  }
+  if (form == locking::skip && with_stocks) {
+    const pg::rows& all_stocks = results.at(next++);
+    for (int r = 0; r < all_stocks.size(); ++r) {
+      found.held.stocks.emplace(product_id{all_stocks.int64(r, 0)}, all_stocks.int64(r, 1));
+    }
+    for (const domain::product_stock& s : state.stocks) {
+      found.held.stocks.erase(s.product);
     }
   }
   state.time = results.at(next++).time(0, 0);
@@ -239,7 +316,7 @@ inline domain::batch_state read_batch(command_list commands, const std::set<prod
     }
   }
   state.sort();
-  return state;
+  return found;
 }
 
 /// Opens a transaction, locks `users` (waiting for any earlier transaction that holds them), and reads the journal
@@ -250,44 +327,6 @@ inline pg::pipeline find_committed(std::span<const std::int64_t> users, user_id 
   p.add(detail::lock_users, std::move(pg::params{}.add(users)));
   p.add(detail::find_row, std::move(pg::params{}.add(user.value).add(at.value)));
   return p;
-}
-
-/// Locks `users` in id order, waiting a tenth of a second for each at most, and lets them go.
-inline pg::pipeline try_users(std::span<const std::int64_t> users) {
-  pg::pipeline p;
-  p.add(detail::begin_batch, pg::params{});
-  p.add(detail::little_patience, pg::params{});
-  p.add(detail::lock_users, std::move(pg::params{}.add(users)));
-  p.add(detail::roll_back, pg::params{});
-  return p;
-}
-
-/// Locks those of `users` that nobody holds, and lets them go: nothing is waited for.
-inline pg::pipeline probe_users(std::span<const std::int64_t> users) {
-  pg::pipeline p;
-  p.add(detail::begin_batch, pg::params{});
-  p.add(detail::little_patience, pg::params{});  // a lock on the whole table is waited for all the same
-  p.add(detail::lock_free_users, std::move(pg::params{}.add(users)));
-  p.add(detail::find_users, std::move(pg::params{}.add(users)));
-  p.add(detail::roll_back, pg::params{});
-  return p;
-}
-
-/// The ids of the users that probe_users() found in the hands of somebody else, sorted.
-inline std::vector<std::int64_t> read_held_users(const std::vector<pg::rows>& results) {
-  const auto ids_of = [](const pg::rows& found) {
-    std::vector<std::int64_t> ids;
-    ids.reserve(static_cast<std::size_t>(found.size()));
-    for (int r = 0; r < found.size(); ++r) {
-      ids.push_back(found.int64(r, 0));
-    }
-    return ids;
-  };
-  const std::vector<std::int64_t> free = ids_of(results.at(2));
-  const std::vector<std::int64_t> all = ids_of(results.at(3));
-  std::vector<std::int64_t> held;
-  std::ranges::set_difference(all, free, std::back_inserter(held));
-  return held;
 }
 
 namespace detail {
@@ -497,13 +536,13 @@ struct journal_columns {
                 : std::nullopt);
     request_ids.emplace_back(t.request_id);
     actors.push_back(t.by.stored());
-    first_details.push_back(t.detail_1);
-    second_details.push_back(t.detail_2);
+    first_details.push_back(t.details.first_column());
+    second_details.push_back(t.details.second_column());
     notes.push_back(t.note.empty() ? std::nullopt : optional_text{t.note});
     public_notes.push_back(t.note_public ? 1 : 0);
     noted = noted || !t.note.empty();
     attributed = attributed || t.by.is_known();
-    detailed = detailed || noted || t.detail_1 || t.detail_2;
+    detailed = detailed || noted || !t.details.empty();
   }
 
   pg::params to_params(timestamp time) const {

@@ -351,8 +351,7 @@ inline net::task<std::vector<domain::journal_entry>> read_journal(pg::connection
     const auto reason = found.optional_text(r, 9);
     row.has_reason = reason.has_value();
     row.knows_reason = !reason || errc_from_string(*reason).has_value();
-    row.detail_1 = found.optional_int64(r, 10);
-    row.detail_2 = found.optional_int64(r, 11);
+    row.details = domain::row_details::from_columns(found.optional_int64(r, 10), found.optional_int64(r, 11));
     row.created_at = found.time(r, 12);
   }
   co_return page;

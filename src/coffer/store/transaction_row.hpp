@@ -55,8 +55,7 @@ inline domain::transaction read_transaction(const pg::rows& result, int row) {
   t.print = detail::read_fingerprint(result, row, 11);
   t.request_id = std::string{result.text(row, 12)};
   t.created_at = result.time(row, 13);
-  t.detail_1 = result.optional_int64(row, 14);
-  t.detail_2 = result.optional_int64(row, 15);
+  t.details = domain::row_details::from_columns(result.optional_int64(row, 14), result.optional_int64(row, 15));
   t.note = std::string{result.optional_text(row, 16).value_or("")};
   t.by = domain::actor::from_stored(result.optional_int64(row, 17));
   t.note_public = !result.is_null(row, 18) && result.boolean(row, 18);

@@ -89,8 +89,7 @@ inline domain::transaction refund() {
   made.amount = domain::credits{100};
   made.balance_after = domain::credits{9900};
   made.item_quantity_after = 3;
-  made.detail_1 = 2;
-  made.detail_2 = 0;
+  made.details = domain::row_details::of_refund(version{2}, 0);
   made.note = "bought by accident";
   return made;
 }

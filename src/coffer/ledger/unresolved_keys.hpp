@@ -14,10 +14,10 @@ namespace coffer::ledger {
 
 /// Keys of commands that were answered outcome_unknown, by their users, until it is certain that no transaction works
 /// for them any more. Bounded: the oldest makes room.
-class doubt_list {
+class unresolved_keys {
  public:
   /// `limit`: keys, at least 1.
-  explicit doubt_list(std::size_t limit) : limit_{limit} {}
+  explicit unresolved_keys(std::size_t limit) : limit_{limit} {}
 
   /// Adds a key; false when an older one was forgotten for it.
   bool add(const domain::key_place& place);
@@ -41,7 +41,7 @@ class doubt_list {
   std::map<owned_place, std::uint64_t> since_;  ///< when they were added, counted
 };
 
-inline bool doubt_list::add(const domain::key_place& place) {
+inline bool unresolved_keys::add(const domain::key_place& place) {
   since_.insert_or_assign(own(place), next_++);
   if (since_.size() <= limit_) {
     return true;
@@ -50,14 +50,14 @@ inline bool doubt_list::add(const domain::key_place& place) {
   return false;
 }
 
-inline void doubt_list::settle(user_id user) {
+inline void unresolved_keys::settle(user_id user) {
   auto at = since_.lower_bound(owned_place{user, false, std::string{}});
   while (at != since_.end() && std::get<user_id>(at->first) == user) {
     at = since_.erase(at);
   }
 }
 
-inline bool doubt_list::holds(const domain::key_place& place) const {
+inline bool unresolved_keys::holds(const domain::key_place& place) const {
   return !since_.empty() && since_.contains(own(place));
 }
 
