@@ -13,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "coffer/base/ascii.hpp"
 #include "coffer/net/tls.hpp"
 
 namespace coffer::redis {
@@ -38,13 +39,6 @@ inline constexpr std::size_t max_socket_path = 107;
 
 using refusal = std::unexpected<std::string>;
 
-inline std::optional<int> hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return std::nullopt;
-}
-
 inline std::optional<std::string> decode(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -52,12 +46,12 @@ inline std::optional<std::string> decode(std::string_view text) {
       out += text[i];
       continue;
     }
-    const auto high = i + 2 < text.size() ? hex_digit(text[i + 1]) : std::nullopt;
-    const auto low = i + 2 < text.size() ? hex_digit(text[i + 2]) : std::nullopt;
-    if (!high || !low || (*high == 0 && *low == 0)) {
+    const int high = i + 2 < text.size() ? ascii::hex_value(text[i + 1]) : -1;
+    const int low = i + 2 < text.size() ? ascii::hex_value(text[i + 2]) : -1;
+    if (high < 0 || low < 0 || (high == 0 && low == 0)) {
       return std::nullopt;
     }
-    out += static_cast<char>(*high * 16 + *low);
+    out += static_cast<char>(high * 16 + low);
     i += 2;
   }
   return out;
