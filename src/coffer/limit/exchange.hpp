@@ -181,7 +181,7 @@ inline net::task<bool> exchange::round() {
     arguments.push_back(fmt::format("{}", each.wanted));
     arguments.push_back(fmt::format("{:.3f}", static_cast<double>(each.full_in.count()) / 1000));
   }
-  const redis::outcome got = co_await redis_.eval(detail::script, std::move(keys), std::move(arguments));
+  const redis::outcome got = co_await redis_.eval(detail::script, keys, arguments);
   const auto grants = detail::read_grants(got, all.size());
   detail::rounds(grants.has_value()).add();
   for (std::size_t i = 0; i < all.size(); ++i) {

@@ -318,7 +318,7 @@ net::task<rows> connection::execute(std::string sql, net::deadline until) {
       case PGRES_COMMAND_OK:
       case PGRES_TUPLES_OK:
       case PGRES_EMPTY_QUERY:
-        last = rows{result.release()};
+        last = rows{std::move(result)};
         ++count;
         break;
       case PGRES_FATAL_ERROR:

@@ -97,7 +97,7 @@ class exchange {
   bool send_prepare(const pipeline::entry& entry);
   bool send_query(const pipeline::entry& entry, bool prepared);
   bool send_setup(std::size_t before);
-  progress take_one(PGresult* result);
+  progress take_one(owned_result result);
   void fail(const PGresult* result);
   void forget_unprepared();
 
@@ -250,8 +250,8 @@ inline void exchange::forget_unprepared() {
 
 inline progress exchange::take() {
   while (PQisBusy(pg_) == 0) {
-    PGresult* result = PQgetResult(pg_);
-    if (result == nullptr) {
+    owned_result result{PQgetResult(pg_)};
+    if (!result) {
       if (PQstatus(pg_) == CONNECTION_BAD) {
         return progress::lost;
       }
@@ -269,7 +269,7 @@ inline progress exchange::take() {
       ++at_;
       continue;
     }
-    const progress now_at = take_one(result);
+    const progress now_at = take_one(std::move(result));
     if (now_at != progress::waiting) {
       return now_at;
     }
@@ -277,8 +277,8 @@ inline progress exchange::take() {
   return progress::waiting;
 }
 
-inline progress exchange::take_one(PGresult* raw) {
-  owned_result result{raw};
+inline progress exchange::take_one(owned_result result) {
+  const PGresult* raw = result.get();
   const bool due = at_ < steps_.size();
   if (due && steps_[at_].kind == step_kind::sync && PQresultStatus(raw) == PGRES_PIPELINE_SYNC) {
     after_sync_ = true;
@@ -295,7 +295,7 @@ inline progress exchange::take_one(PGresult* raw) {
         break;
       }
       if (steps_[at_].kind == step_kind::query) {
-        results_.emplace_back(result.release());
+        results_.emplace_back(std::move(result));
       }
       return progress::waiting;
     case PGRES_FATAL_ERROR:

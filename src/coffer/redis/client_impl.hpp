@@ -11,9 +11,9 @@
 
 #include <fmt/format.h>
 
+#include "coffer/base/backoff.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/net/watchdog.hpp"
-#include "coffer/redis/backoff.hpp"
 #include "coffer/redis/breaker.hpp"
 #include "coffer/redis/client.hpp"
 #include "coffer/redis/client_metrics.hpp"
@@ -93,7 +93,7 @@ class client::impl final : public std::enable_shared_from_this<impl>, public tra
   std::string collected_;  ///< commands given before the login was complete
   line<callback> line_;
   breaker breaker_;
-  backoff backoff_;
+  int connect_failures_ = 0;  ///< since a reply came
   std::minstd_rand random_;
   std::string server_run_ = "-";
   std::string refusal_;  ///< of the server that answered last
@@ -107,6 +107,9 @@ namespace detail {
 
 using clock = std::chrono::steady_clock;
 
+/// Between attempts to connect.
+inline constexpr std::chrono::milliseconds shortest_pause{50};
+inline constexpr std::chrono::milliseconds longest_pause{1000};
 /// Until a server that cannot be used is tried again.
 inline constexpr std::chrono::milliseconds refused_pause{2000};
 
@@ -245,7 +248,7 @@ inline void client::impl::lose(std::string_view why, std::optional<failure> firs
   disconnect();
   state_ = state::waiting;
   client_metrics::get().losses.add();
-  if (!why.empty() && (was_ready || backoff_.attempts() == 0)) {
+  if (!why.empty() && (was_ready || connect_failures_ == 0)) {
     // Later attempts fail in silence until one succeeds.
     log::warn("redis connection lost", {{"address", address_.to_string()}, {"reason", why}, {"connected", was_ready}});
   }
@@ -254,7 +257,9 @@ inline void client::impl::lose(std::string_view why, std::optional<failure> firs
   }
   std::vector<callback> ended = line_.clear();
   arm();
-  connect_timer_->arm(net::deadline_in(why.empty() ? detail::refused_pause : backoff_.next(random_)));
+  const auto pause = why.empty() ? detail::refused_pause
+                                 : backoff(detail::shortest_pause, detail::longest_pause, connect_failures_++, random_);
+  connect_timer_->arm(net::deadline_in(pause));
   for (callback& done : ended) {
     detail::fail(done, std::exchange(first, std::nullopt).value_or(others));
   }
@@ -345,7 +350,7 @@ inline void client::impl::note_success() {
     client_metrics::get().breakers_open.add(-1);
   }
   breaker_.succeeded();
-  backoff_.reset();
+  connect_failures_ = 0;
 }
 
 inline void client::impl::on_command_expiry() {
