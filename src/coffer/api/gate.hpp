@@ -16,7 +16,7 @@
 #include "coffer/http/request.hpp"
 #include "coffer/http/response.hpp"
 #include "coffer/json/schema.hpp"
-#include "coffer/limit/address.hpp"
+#include "coffer/limit/address_subject.hpp"
 #include "coffer/limit/limiter.hpp"
 #include "coffer/service/keys.hpp"
 
@@ -300,8 +300,8 @@ inline result<user_id> gate::enter(admission& a, const http::request& r, const o
   return id;
 }
 
-inline std::vector<demand> gate::demands(const admission& a, const http::request& r,
-                                               const operation_counts& wanted, user_id user) const {
+inline std::vector<demand> gate::demands(const admission& a, const http::request& r, const operation_counts& wanted,
+                                         user_id user) const {
   std::vector<demand> all;
   const auto add = [&](limit::route_class what, limit::dimension by, const limit::subject& of) {
     if (limits_.rule(what, by).limits()) {

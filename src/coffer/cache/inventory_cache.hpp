@@ -23,7 +23,7 @@
 #include "coffer/base/log.hpp"
 #include "coffer/cache/bypass_set.hpp"
 #include "coffer/cache/cache_metrics.hpp"
-#include "coffer/cache/doubt_list.hpp"
+#include "coffer/cache/doubtful_versions.hpp"
 #include "coffer/cache/entry.hpp"
 #include "coffer/cache/nonce.hpp"
 #include "coffer/cache/scripts.hpp"
@@ -212,7 +212,7 @@ class inventory_cache::impl : public std::enable_shared_from_this<impl> {
   nonce_source nonces_;
   single_flight<user_id, result<inventory_read>> flights_;
   bypass_set bypass_;
-  doubt_list doubts_;
+  doubtful_versions doubts_;
   std::size_t shown_bypassed_ = 0;  ///< our share of the gauges
   std::size_t shown_doubts_ = 0;
   int repairs_ = 0;  ///< commands of repair() without a reply

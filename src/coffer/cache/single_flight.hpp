@@ -55,7 +55,7 @@ class single_flight {
     }
     const std::shared_ptr<round> mine = busy->second;
     const net::executor home = co_await asio::this_coro::executor;
-    const waiter self{*s, *mine, home, until};
+    const membership_scope self{*s, *mine, home, until};
     co_await self.membership->timer.async_wait(net::as_tuple);
     if (self.membership->leads) {
       co_return co_await lead(s, std::move(key), mine, std::move(load));
@@ -105,8 +105,8 @@ class single_flight {
   };
 
   /// Membership of a round for as long as the coroutine waits. Both outlive it.
-  struct waiter {
-    waiter(state& s, round& r, const net::executor& ex, net::deadline until) : in{s}, of{r} {
+  struct membership_scope {
+    membership_scope(state& s, round& r, const net::executor& ex, net::deadline until) : in{s}, of{r} {
       if (s.waiting >= s.max_waiting) {
         throw wait_error{"too many callers wait for another's load"};
       }
@@ -114,12 +114,12 @@ class single_flight {
       of.members.push_back(membership.get());
       ++in.waiting;
     }
-    ~waiter() {
+    ~membership_scope() {
       std::erase(of.members, membership.get());
       --in.waiting;
     }
-    waiter(const waiter&) = delete;
-    waiter& operator=(const waiter&) = delete;
+    membership_scope(const membership_scope&) = delete;
+    membership_scope& operator=(const membership_scope&) = delete;
 
     state& in;
     round& of;

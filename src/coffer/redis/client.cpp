@@ -28,7 +28,7 @@ std::string_view to_string(failure f) noexcept {
 
 namespace {
 
-address address_of(const options& how) {
+server_url url_of(const options& how) {
   auto parsed = parse_url(how.url);
   if (!parsed) {
     throw std::invalid_argument{parsed.error()};
@@ -50,7 +50,7 @@ std::vector<Word> eval_words(std::string_view source, const std::string& count, 
   return words;
 }
 
-std::shared_ptr<const net::tls_context> tls_of(const address& where) {
+std::shared_ptr<const net::tls_context> tls_of(const server_url& where) {
   if (!where.tls) {
     return nullptr;
   }
@@ -64,7 +64,7 @@ std::shared_ptr<const net::tls_context> tls_of(const address& where) {
 }  // namespace
 
 client::client(net::executor ex, options how) {
-  address where = address_of(how);
+  server_url where = url_of(how);
   std::shared_ptr<const net::tls_context> tls = tls_of(where);
   impl_ = std::make_shared<impl>(std::move(ex), std::move(how), std::move(where), std::move(tls));
   impl_->start();
