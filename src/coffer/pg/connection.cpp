@@ -40,7 +40,8 @@ error lost_before_sending(const server_message& farewell) {
 
 /// Sets $1 to $2, one by one: for the session, or ($3) for the transaction.
 constexpr statement apply_settings{
-    "session_settings", "select count(set_config(name, value, $3)) from unnest($1, $2) as given (name, value)"};
+    "session_settings",
+    "select count(set_config(name, value, $3)) from (select unnest($1) as name, unnest($2) as value) as given"};
 
 pipeline::entry setup_of(const std::vector<std::pair<std::string, std::string>>& settings, bool local) {
   std::vector<std::string_view> names, values;
