@@ -129,6 +129,7 @@ class inventory_cache {
 inline constexpr std::chrono::milliseconds shortest_repair_pause{1000};
 inline constexpr std::chrono::milliseconds longest_repair_pause{16'000};
 
+/// Shared with the callbacks of commands, which Redis may answer when the cache is gone.
 class inventory_cache::impl : public std::enable_shared_from_this<impl> {
  public:
   impl(net::executor ex, redis::client* redis, inventory_cache_options how);
