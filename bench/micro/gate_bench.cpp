@@ -2,7 +2,7 @@
 #include <benchmark/benchmark.h>
 
 #include "coffer/auth/authenticator.hpp"
-#include "coffer/limit/address.hpp"
+#include "coffer/limit/address_subject.hpp"
 
 namespace {
 
@@ -64,8 +64,8 @@ void shared_limit(benchmark::State& state) {
         now));
     if (user % 800 == 0) {
       while (limits.has_due()) {
-        for (const limit::statement& each : limits.due(256, now)) {
-          const limit::grant leased{.leased = each.wanted};
+        for (const limit::report& each : limits.due(256, now)) {
+          const limit::allowance leased{.leased = each.wanted};
           limits.settle(each, leased, now);
           ++told;
         }

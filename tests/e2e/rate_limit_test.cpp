@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "support/credentials.hpp"
 #include "support/parallel.hpp"
 #include "support/redis_server.hpp"
 #include "support/shop.hpp"
@@ -118,4 +119,59 @@ TEST_CASE("an address is limited over all its connections") {
   CHECK(all.passed == 3);
   CHECK(all.limited == 3);
   CHECK(test::balance_of(shop.client, shop.user) == 3);
+}
+
+TEST_CASE("a player beyond a limit of their own takes nothing from the quota of the shop's key") {
+  test::database db;
+  const auto admin = test::bearer(test::make_key(db, "admin"));
+  const auto shops = test::bearer(test::make_key(db, "funds:write,purchases:write"));
+  const test::server_process server{db, test::with_auth({{"COFFER_LIMIT_FUNDS", "user:1/1h,key:4/1h"},
+                                                         {"COFFER_LIMIT_PURCHASE", "user:2/1h,key:6/1h"},
+                                                         {"REDIS_URL", "none"}})};
+  auto client = server.client();
+  std::vector<std::int64_t> users;
+  for (int i = 0; i < 5; ++i) {
+    const std::string name = test::unique_word("player");
+    const auto body = fmt::format(R"({{"username":"{0}","email":"{0}@example.com"}})", name);
+    users.push_back(client.post("/users", body, admin).json()["id"].integer());
+  }
+  const std::int64_t product = client
+                                   .post("/products",
+                                         fmt::format(R"({{"name":"{}","price":1,"type":"consumable"}})",
+                                                     test::unique_word("potion")),
+                                         admin)
+                                   .json()["id"]
+                                   .integer();
+  // By the user of the path.
+  const auto deposit = [&](std::size_t which) {
+    test::header_list headers = test::key(test::unique_word("key"));
+    headers.push_back(shops[0]);
+    return client.post(fmt::format("/users/{}/add-funds", users[which]), R"({"amount":10})", headers);
+  };
+  for (int i = 0; i < 20; ++i) {
+    const auto answer = deposit(0);
+    CHECK(answer.status == (i == 0 ? 201 : 429));
+    CHECK(answer.header("RateLimit").value_or("").starts_with("\"funds-user\";r=0;t="));
+  }
+  CHECK(deposit(1).status == 201);
+  CHECK(deposit(2).status == 201);
+  CHECK(deposit(3).status == 201);
+  const auto used_up = deposit(4);
+  CHECK(used_up.status == 429);
+  CHECK(used_up.header("RateLimit").value_or("").starts_with("\"funds-key\";r=0;t="));
+  // By the user whom the body names.
+  const auto buy = [&](std::size_t which) {
+    return client.post(fmt::format("/products/{}/purchase", product), fmt::format(R"({{"user_id":{}}})", users[which]),
+                       shops);
+  };
+  for (int i = 0; i < 20; ++i) {
+    CHECK(buy(0).status == (i < 2 ? 201 : 429));
+  }
+  for (int i = 0; i < 4; ++i) {
+    const auto answer = buy(i < 2 ? 1 : 2);
+    CHECK(answer.status == 201);
+    CHECK(answer.header("RateLimit-Policy") == "\"purchase-user\";q=2;w=3600, \"purchase-key\";q=6;w=3600");
+  }
+  CHECK(buy(3).status == 429);
+  CHECK(test::audit(db).empty());
 }

@@ -7,7 +7,7 @@
 #include "coffer/base/base64url.hpp"
 #include "coffer/base/clock.hpp"
 #include "coffer/http/query_string.hpp"
-#include "coffer/limit/address.hpp"
+#include "coffer/limit/address_subject.hpp"
 #include "coffer/limit/policy.hpp"
 #include "fuzz/fuzz.hpp"
 

@@ -51,7 +51,7 @@ struct thread_of_server {
     how.retry_after = 0ms;
     how.early_refresh = 0.5;
     cache::popular_cache::loader load = [this] { return compute.run(); };
-    cache.emplace(c.get_executor(), client ? &*client : nullptr, how, std::move(load));
+    cache.emplace(client ? &*client : nullptr, how, std::move(load));
   }
 
   std::string get() { return test::run_task(context, cache->get(net::deadline_in(10s))); }

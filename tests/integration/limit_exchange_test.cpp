@@ -184,7 +184,7 @@ TEST_CASE("one process alone gets exactly its quota, with Redis and without", "[
   talk(context, 20ms);
 }
 
-TEST_CASE("statements whose answers come too late are charged once", "[redis]") {
+TEST_CASE("reports whose answers come too late are charged once", "[redis]") {
   asio::io_context context{1};
   test::redis_server cache;
   test::fault_proxy proxy{cache.socket(), 0, test::fault_proxy::protocol::raw};
@@ -195,7 +195,7 @@ TEST_CASE("statements whose answers come too late are charged once", "[redis]") 
   how.breaker_failures = 1000;
   member a{context, how, prefix, "user:800/1d"};
   talk(context, 300ms);
-  // Redis hears the first statement and is not heard; it hears the others when all is over.
+  // Redis hears the first report and is not heard; it hears the others when all is over.
   proxy.inject_after_server_bytes(1, test::fault_action::stall);
   int used = a.allowed(1, 200);
   talk(context, 300ms);

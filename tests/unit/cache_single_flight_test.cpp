@@ -43,7 +43,8 @@ struct caller {
 };
 
 struct crowd {
-  explicit crowd(std::size_t keys = 8, std::size_t waiters = 8) : flights{context.get_executor(), keys, waiters} {}
+  explicit crowd(std::size_t keys = 8, std::size_t waiters = 8) : crowd{cache::joins::next, keys, waiters} {}
+  explicit crowd(cache::joins how, std::size_t keys = 8, std::size_t waiters = 8) : flights{how, keys, waiters} {}
 
   caller& call(int key, net::deadline until = net::deadline_in(1h)) {
     caller& c = callers.emplace_back();
@@ -181,6 +182,89 @@ TEST_CASE("beyond the limit of keys callers load by themselves") {
   c.finish(1, 2);
   c.finish(0, 1);
   CHECK(two.got == "2");
+}
+
+TEST_CASE("those who come while a load runs may share it, and later ones load anew") {
+  crowd c{cache::joins::running};
+  caller& first = c.call(1);
+  caller& second = c.call(1);
+  caller& third = c.call(1);
+  CHECK(c.flights.loads(1));
+  CHECK(!c.flights.loads(2));
+  CHECK(c.load.slots.size() == 1);
+  c.finish(0, 10);
+  CHECK(first.got == "10");
+  CHECK(second.got == "10");
+  CHECK(third.got == "10");
+  CHECK(!c.flights.loads(1));
+  CHECK(c.flights.waiting() == 0);
+  caller& late = c.call(1);
+  REQUIRE(c.load.slots.size() == 2);
+  c.finish(1, 20);
+  CHECK(late.got == "20");
+}
+
+TEST_CASE("running loads of different keys that are shared run side by side") {
+  crowd c{cache::joins::running};
+  caller& one = c.call(1);
+  caller& two = c.call(2);
+  REQUIRE(c.load.slots.size() == 2);
+  c.finish(1, 2);
+  c.finish(0, 1);
+  CHECK(one.got == "1");
+  CHECK(two.got == "2");
+}
+
+TEST_CASE("the exception of a running load reaches all who waited, and nobody after them") {
+  crowd c{cache::joins::running};
+  caller& first = c.call(1);
+  caller& second = c.call(1);
+  c.finish(0, -1);
+  CHECK(first.got == "load failed");
+  CHECK(second.got == "load failed");
+  caller& third = c.call(1);
+  c.finish(1, 3);
+  CHECK(third.got == "3");
+}
+
+TEST_CASE("a caller waits for a running load only until its deadline, and the others go on waiting") {
+  crowd c{cache::joins::running};
+  caller& first = c.call(1);
+  caller& hasty = c.call(1, net::deadline_in(20ms));
+  caller& too_late = c.call(1, net::deadline_in(-1ms));
+  caller& patient = c.call(1);
+  CHECK(too_late.got == "wait");
+  CHECK(hasty.got.empty());
+  c.run(50ms);
+  CHECK(hasty.got == "wait");
+  CHECK(patient.got.empty());
+  c.finish(0, 1);
+  CHECK(first.got == "1");
+  CHECK(patient.got == "1");
+}
+
+TEST_CASE("only so many may wait for a running load") {
+  crowd c{cache::joins::running, 8, 2};
+  c.call(1);
+  caller& second = c.call(1);
+  caller& third = c.call(1);
+  caller& fourth = c.call(1);
+  CHECK(fourth.got == "wait");
+  c.finish(0, 1);
+  CHECK(second.got == "1");
+  CHECK(third.got == "1");
+}
+
+TEST_CASE("what merges loads may be gone while somebody waits") {
+  for (const auto how : {cache::joins::running, cache::joins::next}) {
+    crowd c{how};
+    c.call(1);
+    caller& second = c.call(1);
+    c.flights = flight{how, 8, 8};
+    c.run();
+    CHECK(second.got.empty());
+    // Destroying the context with both callers in it is the rest of the test.
+  }
 }
 
 }  // namespace cache_single_flight_test

@@ -37,8 +37,8 @@ std::int64_t allowed_of(limit::limiter& l, const limit::bucket_id& b, int tries,
   return allowed;
 }
 
-limit::grant left(std::int64_t leased, std::chrono::nanoseconds wait_in = 0ns) {
-  limit::grant g;
+limit::allowance left(std::int64_t leased, std::chrono::nanoseconds wait_in = 0ns) {
+  limit::allowance g;
   g.leased = leased;
   g.wait_in = wait_in;
   return g;
@@ -154,7 +154,7 @@ TEST_CASE("a limiter that shares tells what goes beyond its share, once, and wak
   CHECK(due[0].wanted == 2);
   CHECK(due[1].owed == 3);
   CHECK(l.due(10, at(0s)).empty());
-  const limit::grant g = left(2);
+  const limit::allowance g = left(2);
   l.settle(due[0], g, at(0s));
   CHECK(allowed_of(l, user(1), 2, at(0s)) == 2);
   CHECK(l.due(10, at(0s)).empty());
@@ -165,7 +165,7 @@ TEST_CASE("a limiter that shares tells what goes beyond its share, once, and wak
   CHECK(next[0].owed == 1);  // two of the three were leased
 }
 
-TEST_CASE("statements that came to nothing do not hide those behind them") {
+TEST_CASE("reports that came to nothing do not hide those behind them") {
   limit::limiter l{options_of("user:7/1s", true)};
   allowed_of(l, user(1), 1, at(0s));
   allowed_of(l, user(2), 1, at(0s));
@@ -185,7 +185,7 @@ TEST_CASE("with a small quota every request is told") {
 TEST_CASE("a bucket that was quiet for a whole window owes nothing and holds no lease") {
   limit::limiter l{options_of("user:80/1s", true)};
   allowed_of(l, user(1), 20, at(0s));
-  const limit::grant g = left(10);
+  const limit::allowance g = left(10);
   l.settle(l.due(1, at(0s)).at(0), g, at(0s));
   allowed_of(l, user(1), 11, at(2s));
   const auto due = l.due(1, at(2s));
@@ -196,7 +196,7 @@ TEST_CASE("a bucket that was quiet for a whole window owes nothing and holds no 
 TEST_CASE("when the others have used everything only what is leased passes, until there is more") {
   limit::limiter l{options_of("user:100/1s", true)};
   allowed_of(l, user(1), 20, at(0s));
-  const limit::grant g = left(3, 500ms);
+  const limit::allowance g = left(3, 500ms);
   l.settle(l.due(1, at(0s)).at(0), g, at(0s));
   CHECK(allowed_of(l, user(1), 10, at(1ms)) == 3);
   const limit::verdict refused = l.take(user(1), at(1ms));
@@ -217,12 +217,12 @@ TEST_CASE("without an answer the process limits by its own count and owes the re
   CHECK(again[0].owed == 10);  // at most the quota, however long nobody listened
 }
 
-TEST_CASE("what is used while a statement travels is due again") {
+TEST_CASE("what is used while a report travels is due again") {
   limit::limiter l{options_of("user:100/1s", true)};
   allowed_of(l, user(1), 13, at(0s));
   const auto first = l.due(1, at(0s));
   allowed_of(l, user(1), 2, at(0s));
-  const limit::grant g = left(0);
+  const limit::allowance g = left(0);
   l.settle(first.at(0), g, at(0s));
   const auto second = l.due(1, at(0s));
   REQUIRE(second.size() == 1);
@@ -235,9 +235,9 @@ TEST_CASE("what is used at the pace of the quota is told, although the bucket is
   for (int i = 0; i < 200; ++i) {
     const auto now = at(i * 12500us);
     CHECK(l.take(user(1), now).allowed);
-    for (const limit::statement& s : l.due(1, now)) {
+    for (const limit::report& s : l.due(1, now)) {
       told += s.owed;
-      const limit::grant g = left(s.wanted);
+      const limit::allowance g = left(s.wanted);
       told += g.leased;
       l.settle(s, g, now);
     }
@@ -250,7 +250,7 @@ TEST_CASE("what is used at the pace of the quota is told, although the bucket is
 TEST_CASE("that a bucket is full again here alone gives back no lease and no share") {
   limit::limiter l{options_of("user:80/1s", true)};
   allowed_of(l, user(1), 20, at(0s));
-  const limit::grant g = left(10);
+  const limit::allowance g = left(10);
   l.settle(l.due(1, at(0s)).at(0), g, at(0s));
   allowed_of(l, user(1), 10, at(900ms));  // the lease
   CHECK(l.due(1, at(900ms)).empty());
@@ -267,7 +267,7 @@ TEST_CASE("after a time without an answer no more is told than is owed here") {
   for (int i = 0; i < 2400; ++i) {
     const auto now = at(i * 25ms);
     CHECK(l.take(user(1), now).allowed);
-    for (const limit::statement& s : l.due(1, now)) {
+    for (const limit::report& s : l.due(1, now)) {
       CHECK(s.owed <= 1);
       l.settle(s, limit::unanswered::not_sent, now);
     }
@@ -288,7 +288,7 @@ TEST_CASE("what may have been told although nobody answered is never told again"
   std::int64_t told = 0;
   for (int i = 0; i < 22; ++i) {
     CHECK(l.take(user(1), at(0s)).allowed);
-    for (const limit::statement& s : l.due(1, at(0s))) {
+    for (const limit::report& s : l.due(1, at(0s))) {
       told += s.owed;
       l.settle(s, limit::unanswered::uncertain, at(0s));
     }
@@ -301,7 +301,7 @@ TEST_CASE("what certainly nobody heard is told with the next use") {
   std::int64_t owed = 0;
   for (int i = 1; i <= 30; ++i) {
     CHECK(l.take(user(1), at(0s)).allowed);
-    for (const limit::statement& s : l.due(1, at(0s))) {
+    for (const limit::report& s : l.due(1, at(0s))) {
       owed = s.owed;
       CHECK(owed == i);
       l.settle(s, limit::unanswered::not_sent, at(0s));
@@ -319,7 +319,7 @@ TEST_CASE("what is given back is not told, and what was told already is used by 
   const auto first = l.due(1, at(0s));
   REQUIRE(first.size() == 1);
   CHECK(first[0].owed == 30);
-  l.give_back(user(1), 5);  // while the statement travels
+  l.give_back(user(1), 5);  // while the report travels
   l.settle(first[0], left(10), at(0s));
   l.give_back(user(1), 5);  // and after it
   CHECK(allowed_of(l, user(1), 20, at(0s)) == 20);

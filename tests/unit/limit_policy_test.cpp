@@ -2,7 +2,7 @@
 #include <deque>
 #include <random>
 
-#include "coffer/limit/address.hpp"
+#include "coffer/limit/address_subject.hpp"
 #include "coffer/limit/gcra.hpp"
 #include "support/catch.hpp"
 

@@ -1,8 +1,5 @@
 #include "coffer/redis/breaker.hpp"
 
-#include <random>
-
-#include "coffer/redis/backoff.hpp"
 #include "support/catch.hpp"
 
 namespace redis_breaker_test {
@@ -60,22 +57,6 @@ TEST_CASE("an open breaker admits one probe after its time") {
   SECTION("and another one when nothing is heard of it") {
     CHECK(!b.admit(start + 1999ms));
     CHECK(b.admit(start + 2000ms));
-  }
-}
-
-TEST_CASE("attempts to connect are spaced wider and wider up to a second") {
-  std::minstd_rand random{1};
-  redis::backoff b;
-  for (int round = 0; round < 2; ++round) {
-    std::chrono::milliseconds::rep ceiling = 50;
-    for (int i = 0; i < 40; ++i) {
-      const auto wait = b.next(random).count();
-      CHECK(wait >= ceiling / 2);
-      CHECK(wait <= ceiling);
-      ceiling = std::min<std::chrono::milliseconds::rep>(ceiling * 2, 1000);
-    }
-    CHECK(b.attempts() == 40);
-    b.reset();
   }
 }
 

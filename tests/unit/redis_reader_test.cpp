@@ -82,7 +82,7 @@ TEST_CASE("a command is encoded as an array of its arguments, binary ones too") 
 }
 
 TEST_CASE("a login authenticates and selects only where the address says so") {
-  redis::address where;
+  redis::server_url where;
   CHECK(redis::login{where}.request() == "*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n");
   where.password = "pw";
   where.database = 2;
@@ -93,7 +93,7 @@ TEST_CASE("a login authenticates and selects only where the address says so") {
 
 TEST_CASE("a login knows the server's run, and a refusal from an obstacle") {
   using kind = redis::reply::kind;
-  redis::address where;
+  redis::server_url where;
   where.password = "pw";
   redis::login l{where};
   CHECK(!l.take(reply_of(kind::status, "OK")));
@@ -112,19 +112,19 @@ TEST_CASE("a login knows the server's run, and a refusal from an obstacle") {
 
   for (const auto& [mode, why] :
        {std::pair{"cluster", "it is a node of a Redis Cluster"}, std::pair{"sentinel", "it is a Sentinel"}}) {
-    redis::login odd{redis::address{}};
+    redis::login odd{redis::server_url{}};
     const auto refused = odd.take(reply_of(kind::string, "run_id:a\r\nredis_mode:" + std::string{mode} + "\r\n"));
     CHECK(refused.value_or("").starts_with(why));
   }
-  redis::login single{redis::address{}};
+  redis::login single{redis::server_url{}};
   CHECK(!single.take(reply_of(kind::string, "run_id:a\r\nredis_mode:standalone\r\n")));
 
-  redis::login forbidden{redis::address{}};
+  redis::login forbidden{redis::server_url{}};
   CHECK(!forbidden.take(reply_of(kind::error, "NOPERM no")));
   CHECK(forbidden.complete());
   CHECK(forbidden.server_run().empty());
 
-  redis::login password_missing{redis::address{}};
+  redis::login password_missing{redis::server_url{}};
   CHECK(password_missing.take(reply_of(kind::error, "NOAUTH Authentication required.")));
 }
 

@@ -8,7 +8,7 @@ using namespace coffer;
 
 namespace {
 
-redis::address parsed(std::string_view url) {
+redis::server_url parsed(std::string_view url) {
   const auto address = redis::parse_url(url);
   INFO(url);
   if (!address) {
@@ -20,7 +20,7 @@ redis::address parsed(std::string_view url) {
 }  // namespace
 
 TEST_CASE("a redis URL names host, port, user, password and database") {
-  const redis::address full = parsed("redis://app:s%40cr%2Fet@cache.example:6380/3");
+  const redis::server_url full = parsed("redis://app:s%40cr%2Fet@cache.example:6380/3");
   CHECK(full.host == "cache.example");
   CHECK(full.port == 6380);
   CHECK(full.user == "app");
@@ -28,7 +28,7 @@ TEST_CASE("a redis URL names host, port, user, password and database") {
   CHECK(full.database == 3);
   CHECK(full.path.empty());
 
-  const redis::address plain = parsed("redis://127.0.0.1");
+  const redis::server_url plain = parsed("redis://127.0.0.1");
   CHECK(plain.host == "127.0.0.1");
   CHECK(plain.port == 6379);
   CHECK(plain.user.empty());
@@ -44,13 +44,14 @@ TEST_CASE("a redis URL names host, port, user, password and database") {
 }
 
 TEST_CASE("a rediss URL says whom to trust, what to show and which name to expect") {
-  const redis::address plain = parsed("rediss://app:pw@cache.example/2");
+  const redis::server_url plain = parsed("rediss://app:pw@cache.example/2");
   REQUIRE(plain.tls);
   CHECK(plain.tls->name == "cache.example");
   CHECK(plain.tls->authorities.empty());
   CHECK(plain.tls->certificate.empty());
   CHECK(plain.database == 2);
-  const redis::address full = parsed("rediss://[::1]:6380?cacert=/etc/ca%20one.pem&cert=/c&key=/k&sni=cache.example");
+  const redis::server_url full =
+      parsed("rediss://[::1]:6380?cacert=/etc/ca%20one.pem&cert=/c&key=/k&sni=cache.example");
   REQUIRE(full.tls);
   CHECK(full.host == "::1");
   CHECK(full.tls->name == "cache.example");
@@ -63,7 +64,7 @@ TEST_CASE("a rediss URL says whom to trust, what to show and which name to expec
 
 TEST_CASE("a unix URL names a socket") {
   CHECK(parsed("unix:///run/redis%20one/s.sock").path == "/run/redis one/s.sock");
-  const redis::address full = parsed("unix://u:p@/s?db=2");
+  const redis::server_url full = parsed("unix://u:p@/s?db=2");
   CHECK(full.path == "/s");
   CHECK(full.user == "u");
   CHECK(full.password == "p");

@@ -5,27 +5,18 @@
 #include <optional>
 #include <string_view>
 
+#include "coffer/base/ascii.hpp"
 #include "coffer/http/request.hpp"
 
 namespace coffer::api {
 
 namespace detail {
 
-inline std::string_view trimmed(std::string_view text) {
-  while (text.starts_with(' ') || text.starts_with('\t')) {
-    text.remove_prefix(1);
-  }
-  while (text.ends_with(' ') || text.ends_with('\t')) {
-    text.remove_suffix(1);
-  }
-  return text;
-}
-
 /// Cuts off what is in front of the next `mark`.
 inline std::string_view take(std::string_view& rest, char mark) {
   const std::string_view part = rest.substr(0, rest.find(mark));
   rest.remove_prefix(std::min(part.size() + 1, rest.size()));
-  return trimmed(part);
+  return ascii::trim(part);
 }
 
 /// A weight by RFC 9110 section 12.4.2: 0 to 1 with at most three decimals. Anything else is 0.

@@ -14,6 +14,7 @@
 
 #include <fmt/format.h>
 
+#include "coffer/base/ascii.hpp"
 #include "coffer/http/request.hpp"
 #include "coffer/http/response.hpp"
 
@@ -39,13 +40,6 @@ inline constexpr std::string_view preflight_age = "7200";
 
 inline bool only(std::string_view text, std::string_view characters) {
   return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
-}
-
-inline std::string in_lower_case(std::string_view text) {
-  std::string lower{text};
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return lower;
 }
 
 inline bool is_v6(std::string_view text) {
@@ -121,7 +115,7 @@ inline std::vector<std::string> split_list(std::string_view text) {
     text.remove_prefix(more ? comma + 1 : text.size());
     while (each.starts_with(' ')) each.remove_prefix(1);
     while (each.ends_with(' ')) each.remove_suffix(1);
-    all.push_back(in_lower_case(each));
+    all.push_back(ascii::to_lower(each));
   }
   return all;
 }
@@ -248,7 +242,7 @@ inline bool host_guard::admits(const http::request& r) const {
   if (!given) {
     return true;
   }
-  const std::string host = detail::in_lower_case(detail::host_of(*given));
+  const std::string host = ascii::to_lower(detail::host_of(*given));
   return detail::is_loopback(host) || host == "localhost" || host.ends_with(".localhost") ||
          (any_address_ && (detail::is_v4(host) || detail::is_v6(host))) ||
          std::find(names_.begin(), names_.end(), host) != names_.end();

@@ -136,7 +136,7 @@ http::eventual_response dispatch::handle(http::request& r) {
     }
   }
   if (allowed && route.handler->waits()) {
-    return run(route.handler, r, route.params, route.pattern, by, unknown);
+    return run(route.handler, r, route.params, route.pattern, std::move(by), unknown);
   }
   http::response answer = allowed ? std::get<1>(route.handler->serve)(with_, call{r, route.params, by})
                                   : problem(allowed.error(), r.request_id);

@@ -16,7 +16,7 @@
 #include "coffer/http/request.hpp"
 #include "coffer/http/response.hpp"
 #include "coffer/json/schema.hpp"
-#include "coffer/limit/address.hpp"
+#include "coffer/limit/address_subject.hpp"
 #include "coffer/limit/limiter.hpp"
 #include "coffer/service/keys.hpp"
 
@@ -104,12 +104,19 @@ class claimed_user_id {
   std::int64_t value_ = 0;
 };
 
+/// What is taken from one bucket.
+struct demand {
+  limit::bucket_id from;
+  std::int64_t count = 1;
+};
+
 /// What is known of a request's sender, and how near to its limits it is.
 struct admission {
   auth::principal who = auth::anybody;
   limit::route_class counted = limit::route_class::none;
   limit::dimension nearest = limit::dimension::user;  ///< of the policy that `limits` is about
   std::optional<limit::verdict> limits;               ///< the one with the least left; nullopt: nothing is limited
+  std::vector<demand> taken;                          ///< from limits, and given back when another one refuses
   std::optional<user_id> user;                        ///< whose wallet it is about, once that is known
   bool credentials_refused = false;                   ///< of a 401: there were some
   std::optional<auth::scope> missing;                 ///< of a 403 insufficient_scope
@@ -119,7 +126,8 @@ struct admission {
 using operation_counts = std::array<std::int64_t, limit::route_class_count>;
 
 /// Checks requests. Refusals: unauthenticated, forbidden, insufficient_scope, rate_limited, and validation_failed
-/// for more operations than a limit ever allows at once.
+/// for more operations than a limit ever allows at once. A request takes what it needs from all of its limits, or, when
+/// one refuses it, nothing from any.
 class gate {
  public:
   /// The three outlive the gate; `limits` is shared by all threads.
@@ -134,13 +142,14 @@ class gate {
   /// Whether this sender may use this route now: its scope, and what is counted by key and by address.
   result<void> admit(admission& a, const access& route, const http::request& r);
 
-  /// Whether it may do this to the user of the path now.
+  /// Whether it may do this to the user of the path now. When the user's limit refuses, what admit() has taken is given
+  /// back: else one player beyond their limit would use up the quota of the key that all players share.
   result<void> enter(admission& a, user_id user);
   /// As above, to the user that the body names: gives its id.
   result<user_id> enter(admission& a, claimed_user_id user);
 
   /// For the operations of a batch, which admit() has not counted: whether the credentials have this scope, and whether
-  /// so many may be done to this user now. All of them are taken from every limit, or nothing from any.
+  /// so many may be done to this user now.
   static result<void> need(admission& a, auth::scope needed);
   result<user_id> enter(admission& a, const http::request& r, const operation_counts& wanted, claimed_user_id user);
 
@@ -154,18 +163,13 @@ class gate {
   void describe(const admission& a, http::response& answer) const;
 
  private:
-  /// What is to be taken from one bucket.
-  struct demand {
-    limit::bucket_id from;
-    std::int64_t count;
-  };
-
   result<void> verify(admission& a, const http::request& r, const auth::unverified_token& token);
   static result<void> accept(admission& a, const auth::checked& found);
   [[nodiscard]] std::vector<demand> demands(const admission& a, const http::request& r, const operation_counts& wanted,
                                             user_id user) const;
   [[nodiscard]] result<void> check_sizes(const std::vector<demand>& all) const;
-  result<void> count(admission& a, const limit::bucket_id& bucket, std::int64_t many = 1);
+  result<void> take(admission& a, const demand& wanted);
+  result<void> count(admission& a, const demand& wanted);
   result<void> count_sender(admission& a, limit::route_class what, const http::request& r);
   result<void> count_attempt(admission& a, const http::request& r);
   void forgive_attempt(const http::request& r);
@@ -266,7 +270,7 @@ inline result<void> gate::enter(admission& a, user_id user) {
   if (!a.who.may_touch(user)) {
     return std::unexpected(detail::another_user());
   }
-  return count(a, {.what = a.counted, .by = limit::dimension::user, .of = detail::numbered(user.value)});
+  return take(a, {{.what = a.counted, .by = limit::dimension::user, .of = detail::numbered(user.value)}});
 }
 
 inline result<user_id> gate::enter(admission& a, claimed_user_id user) {
@@ -288,17 +292,16 @@ inline result<user_id> gate::enter(admission& a, const http::request& r, const o
   if (auto possible = check_sizes(all); !possible) {
     return std::unexpected(std::move(possible).error());
   }
-  for (auto each = all.begin(); each != all.end(); ++each) {
-    if (auto counted = count(a, each->from, each->count); !counted) {
-      std::for_each(all.begin(), each, [this](const demand& taken) { limits_.give_back(taken.from, taken.count); });
-      return std::unexpected(std::move(counted).error());
+  for (const demand& each : all) {
+    if (auto taken = take(a, each); !taken) {
+      return std::unexpected(std::move(taken).error());
     }
   }
   return id;
 }
 
-inline std::vector<gate::demand> gate::demands(const admission& a, const http::request& r,
-                                               const operation_counts& wanted, user_id user) const {
+inline std::vector<demand> gate::demands(const admission& a, const http::request& r, const operation_counts& wanted,
+                                         user_id user) const {
   std::vector<demand> all;
   const auto add = [&](limit::route_class what, limit::dimension by, const limit::subject& of) {
     if (limits_.rule(what, by).limits()) {
@@ -364,11 +367,29 @@ inline result<void> gate::need(admission& a, auth::scope needed) {
                                fmt::format("This needs the scope {}, which the key lacks.", auth::to_string(needed))});
 }
 
-inline result<void> gate::count(admission& a, const limit::bucket_id& bucket, std::int64_t many) {
+/// Takes from one of the request's limits. A refusal gives back what was taken from the others.
+inline result<void> gate::take(admission& a, const demand& wanted) {
+  if (!limits_.rule(wanted.from.what, wanted.from.by).limits()) {
+    return {};
+  }
+  result<void> counted = count(a, wanted);
+  if (counted) {
+    a.taken.push_back(wanted);
+    return counted;
+  }
+  for (const demand& each : a.taken) {
+    limits_.give_back(each.from, each.count);
+  }
+  a.taken.clear();
+  return counted;
+}
+
+inline result<void> gate::count(admission& a, const demand& wanted) {
+  const limit::bucket_id& bucket = wanted.from;
   if (!limits_.rule(bucket.what, bucket.by).limits()) {
     return {};
   }
-  const limit::verdict v = limits_.take(bucket, limit::clock::now(), many);
+  const limit::verdict v = limits_.take(bucket, limit::clock::now(), wanted.count);
   if (!a.limits || !v.allowed || v.remaining < a.limits->remaining) {
     a.limits = v;
     a.counted = bucket.what;
@@ -386,20 +407,20 @@ inline result<void> gate::count_sender(admission& a, limit::route_class what, co
     return {};
   }
   if (a.who.key != 0) {
-    if (auto counted = count(a, {.what = what, .by = limit::dimension::key, .of = detail::numbered(a.who.key)});
-        !counted) {
-      return counted;
+    if (auto taken = take(a, {{.what = what, .by = limit::dimension::key, .of = detail::numbered(a.who.key)}});
+        !taken) {
+      return taken;
     }
   }
   return limits_.rule(what, limit::dimension::address).limits()
-             ? count(a, {.what = what, .by = limit::dimension::address, .of = limit::address_subject(r.peer)})
+             ? take(a, {{.what = what, .by = limit::dimension::address, .of = limit::address_subject(r.peer)}})
              : result<void>{};
 }
 
 /// A credential that is wrong, or that only the database can tell.
 inline result<void> gate::count_attempt(admission& a, const http::request& r) {
   const limit::route_class before = a.counted;
-  auto counted = count(a, detail::attempts_of(r));
+  auto counted = count(a, {detail::attempts_of(r)});
   if (counted) {
     a.counted = before;
     a.limits.reset();

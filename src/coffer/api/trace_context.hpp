@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "coffer/base/ascii.hpp"
+
 namespace coffer::api {
 
 namespace detail {
@@ -16,7 +18,7 @@ namespace detail {
 inline constexpr std::size_t version_00_size = 55;
 
 inline bool is_hex(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  return text.find_first_not_of(ascii::hex_digits) == std::string_view::npos;
 }
 
 inline bool is_id(std::string_view text) {

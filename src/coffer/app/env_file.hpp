@@ -15,6 +15,8 @@
 
 #include <fmt/format.h>
 
+#include "coffer/base/ascii.hpp"
+
 namespace coffer::app {
 
 namespace detail {
@@ -22,10 +24,8 @@ namespace detail {
 inline constexpr std::string_view white_space = " \t\r\n";
 
 inline bool is_variable_name(std::string_view name) {
-  const auto is_part = [](char c) {
-    return c == '_' || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-  };
-  return !name.empty() && !(name[0] >= '0' && name[0] <= '9') && std::ranges::all_of(name, is_part);
+  const auto is_part = [](char c) { return c == '_' || ascii::is_alphanumeric(c); };
+  return !name.empty() && !ascii::is_digit(name[0]) && std::ranges::all_of(name, is_part);
 }
 
 /// Reads values out of the text of a file, character by character.

@@ -139,8 +139,7 @@ struct service_layer {
         inventory{with.lanes, with.readers},
         outcomes{with.lanes, on.clients.reads},
         statements{on.clients.reads},
-        analytics{on.loop.executor(), on.clients.reads, on.clients.redis.get(), popular_options(s),
-                  api::render_best_sellers},
+        analytics{on.clients.reads, on.clients.redis.get(), popular_options(s), api::render_best_sellers},
         health{with.database, [redis = on.clients.redis.get()] { return state_of(redis); }, with.draining},
         keys{on.clients.reads, with.keys_changed} {}
 

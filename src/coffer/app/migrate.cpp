@@ -17,6 +17,7 @@
 #include "coffer/app/one_shot.hpp"
 #include "coffer/app/schema_state.hpp"
 #include "coffer/app/settings_values.hpp"
+#include "coffer/base/ascii.hpp"
 #include "coffer/base/clock.hpp"
 #include "coffer/pg/connection.hpp"
 #include "coffer/pg/pooling.hpp"
@@ -477,9 +478,7 @@ std::vector<migration_status> migrate_status(const migrate_run& how) {
 }
 
 std::string new_migration(const std::string& folder, std::string_view name) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  };
+  const auto allowed = [](char c) { return ascii::is_alphanumeric(c) || c == '_' || c == '-'; };
   if (name.empty() || name.size() > 100 || !std::ranges::all_of(name, allowed)) {
     throw command_error(
         fmt::format("'{}' cannot be part of a file name: use 1 to 100 letters, digits, '_' and '-'", name));

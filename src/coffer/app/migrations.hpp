@@ -16,6 +16,7 @@
 
 #include <fmt/format.h>
 
+#include "coffer/base/ascii.hpp"
 #include "coffer/base/assert.hpp"
 #include "coffer/base/hash.hpp"
 
@@ -69,13 +70,7 @@ namespace detail {
 inline constexpr std::string_view space = " \t\r";
 inline constexpr std::string_view decimal_digits = "0123456789";
 
-inline std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) {
-    return {};
-  }
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
+inline std::string_view trimmed(std::string_view text) { return ascii::trim(text, " \t\r\n"); }
 
 /// The first word of `text`, removed from it; empty at the end.
 inline std::string_view take_word(std::string_view& text) {
@@ -125,7 +120,7 @@ inline std::string take_own_line(migration& out, std::string_view text) {
   const std::string_view word = take_word(text);
   if (word == "replaces") {
     const std::string_view sum = trimmed(text);
-    if (sum.size() != 64 || sum.find_first_not_of("0123456789abcdef") != std::string_view::npos) {
+    if (sum.size() != 64 || sum.find_first_not_of(ascii::hex_digits) != std::string_view::npos) {
       return "needs the SHA-256 of the text that '-- coffer:replaces' speaks of";
     }
     out.replaces.emplace_back(sum);

@@ -14,6 +14,7 @@
 #include "coffer/auth/key_ring.hpp"
 #include "coffer/auth/principal.hpp"
 #include "coffer/auth/token.hpp"
+#include "coffer/base/ascii.hpp"
 #include "coffer/base/metrics.hpp"
 
 namespace coffer::auth {
@@ -102,8 +103,7 @@ inline constexpr std::string_view not_in_force = "The key is unknown, revoked or
 /// The token of "Bearer <token>" (RFC 6750 section 2.1; the scheme in any case, RFC 9110 section 11.1).
 inline std::optional<std::string_view> bearer_of(std::string_view header) {
   const std::string_view word = header.substr(0, scheme.size());
-  const bool is_bearer = std::ranges::equal(
-      word, scheme, [](char a, char b) { return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b; });
+  const bool is_bearer = std::ranges::equal(word, scheme, [](char a, char b) { return ascii::to_lower(a) == b; });
   if (!is_bearer || header.size() <= scheme.size() || header[scheme.size()] != ' ') {
     return std::nullopt;
   }

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "coffer/base/ascii.hpp"
+
 namespace coffer {
 
 /// 20ms, 1s: durations are written so everywhere.
@@ -86,7 +88,7 @@ inline bool take_fraction(std::string_view& text, std::int64_t& micros) {
     return true;
   }
   int digits = 0;
-  while (!text.empty() && text.front() >= '0' && text.front() <= '9') {
+  while (!text.empty() && ascii::is_digit(text.front())) {
     if (digits < 6) {
       micros = micros * 10 + (text.front() - '0');
     }

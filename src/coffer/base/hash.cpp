@@ -4,6 +4,7 @@
 
 #include <openssl/evp.h>
 
+#include "coffer/base/ascii.hpp"
 #include "coffer/base/assert.hpp"
 
 namespace coffer {
@@ -31,12 +32,11 @@ sha256_digest sha256(std::string_view data) {
 }
 
 std::string to_hex(std::span<const std::byte> bytes) {
-  constexpr std::string_view digits = "0123456789abcdef";
   std::string text;
   text.reserve(bytes.size() * 2);
   for (const std::byte b : bytes) {
-    text += digits[std::to_integer<std::size_t>(b >> 4)];
-    text += digits[std::to_integer<std::size_t>(b & std::byte{15})];
+    text += ascii::hex_digits[std::to_integer<std::size_t>(b >> 4)];
+    text += ascii::hex_digits[std::to_integer<std::size_t>(b & std::byte{15})];
   }
   return text;
 }

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "coffer/base/ascii.hpp"
+
 namespace coffer {
 
 namespace detail {
@@ -49,10 +51,9 @@ inline void append_escaped(std::string& out, unsigned char c) {
     default:
       break;
   }
-  constexpr std::string_view hex = "0123456789abcdef";
   out += "\\u00";
-  out += hex[c >> 4U];
-  out += hex[c & 15U];
+  out += ascii::hex_digits[c >> 4U];
+  out += ascii::hex_digits[c & 15U];
 }
 
 constexpr unsigned char byte_at(std::string_view text, std::size_t index) {

@@ -23,7 +23,7 @@
 #include "coffer/base/log.hpp"
 #include "coffer/cache/bypass_set.hpp"
 #include "coffer/cache/cache_metrics.hpp"
-#include "coffer/cache/doubt_list.hpp"
+#include "coffer/cache/doubtful_versions.hpp"
 #include "coffer/cache/entry.hpp"
 #include "coffer/cache/nonce.hpp"
 #include "coffer/cache/scripts.hpp"
@@ -129,6 +129,7 @@ class inventory_cache {
 inline constexpr std::chrono::milliseconds shortest_repair_pause{1000};
 inline constexpr std::chrono::milliseconds longest_repair_pause{16'000};
 
+/// Shared with the callbacks of commands, which Redis may answer when the cache is gone.
 class inventory_cache::impl : public std::enable_shared_from_this<impl> {
  public:
   impl(net::executor ex, redis::client* redis, inventory_cache_options how);
@@ -212,7 +213,7 @@ class inventory_cache::impl : public std::enable_shared_from_this<impl> {
   nonce_source nonces_;
   single_flight<user_id, result<inventory_read>> flights_;
   bypass_set bypass_;
-  doubt_list doubts_;
+  doubtful_versions doubts_;
   std::size_t shown_bypassed_ = 0;  ///< our share of the gauges
   std::size_t shown_doubts_ = 0;
   int repairs_ = 0;  ///< commands of repair() without a reply
@@ -239,13 +240,13 @@ inline inventory_cache::impl::impl(net::executor ex, redis::client* redis, inven
     : redis_{redis},
       options_{std::move(how)},
       epoch_key_{options_.prefix + "epoch"},
-      flights_{ex, options_.max_loading, options_.max_waiting},
+      flights_{joins::next, options_.max_loading, options_.max_waiting},
       // A value that was stored just before its lease ended lives for its TTL from then on.
       bypass_{options_.max_bypassed, options_.ttl + options_.lease_ttl},
       doubts_{options_.max_doubts, options_.doubt, options_.ttl},
       repair_pause_{shortest_repair_pause},
-      repair_timer_{std::in_place, ex, [this] { on_repair_timer(); }},
-      starts_{std::move(ex), 1, options_.max_waiting},
+      repair_timer_{std::in_place, std::move(ex), [this] { on_repair_timer(); }},
+      starts_{joins::next, 1, options_.max_waiting},
       safe_from_{std::chrono::steady_clock::now() + options_.ttl + options_.lease_ttl} {}
 
 inline inventory_cache::impl::~impl() {
@@ -352,10 +353,10 @@ inline net::task<result<inventory_read>> inventory_cache::impl::fetch(user_id us
 
 inline net::task<inventory_cache::impl::claim_result> inventory_cache::impl::claim(user_id user, bool replace_garbage) {
   const std::string run = redis_->server_run();
-  std::vector<std::string> keys{key(user), epoch_key_};
-  std::vector<std::string> arguments{nonces_.next("L"), detail::milliseconds(options_.lease_ttl), nonces_.next("~"),
-                                     replace_garbage ? std::string{} : run};
-  const redis::outcome answer = co_await redis_->eval(scripts::claim, std::move(keys), std::move(arguments));
+  const std::vector<std::string> keys{key(user), epoch_key_};
+  const std::vector<std::string> arguments{nonces_.next("L"), detail::milliseconds(options_.lease_ttl),
+                                           nonces_.next("~"), replace_garbage ? std::string{} : run};
+  const redis::outcome answer = co_await redis_->eval(scripts::claim, keys, arguments);
   if (!answer || bypassed(user)) {
     co_return claim_result{};
   }
@@ -395,30 +396,31 @@ inline void inventory_cache::impl::fill(user_id user, const permit& right, const
     m.fills_refused.add();
     return;
   }
-  const std::string where = key(user);
-  const std::string value = encode_value(right.tag, fresh.at, fresh.json);
-  const std::string ttl = detail::milliseconds(options_.ttl);
-  const std::string_view command[] = {"EVAL", scripts::fill, "1", where, right.witness, value, ttl};
-  redis_->post_command(command, [self = shared_from_this(), user, at = fresh.at](redis::outcome done) {
-    const inventory_metrics& counters = inventory_metrics::get();
-    if (!done || !done->is_integer()) {
-      counters.fills_failed.add();
-    } else if (done->integer == 1) {
-      counters.fills_stored.add();
-      self->doubts_.note(user, at);
-    } else {
-      counters.fills_refused.add();
-    }
-  });
+  const std::vector<std::string> keys{key(user)};
+  std::vector<std::string> arguments{right.witness};
+  arguments.push_back(encode_value(right.tag, fresh.at, fresh.json));
+  arguments.push_back(detail::milliseconds(options_.ttl));
+  redis_->post_eval(scripts::fill, keys, arguments,
+                    [self = shared_from_this(), user, at = fresh.at](redis::outcome done) {
+                      const inventory_metrics& counters = inventory_metrics::get();
+                      if (!done || !done->is_integer()) {
+                        counters.fills_failed.add();
+                      } else if (done->integer == 1) {
+                        counters.fills_stored.add();
+                        self->doubts_.note(user, at);
+                      } else {
+                        counters.fills_refused.add();
+                      }
+                    });
 }
 
 inline net::task<bool> inventory_cache::impl::reset(std::string epoch) {
   if (redis_ == nullptr) {
     co_return true;
   }
-  std::vector<std::string> keys{epoch_key_};
-  std::vector<std::string> arguments{std::move(epoch), nonces_.next()};
-  const redis::outcome done = co_await redis_->eval(scripts::reset, std::move(keys), std::move(arguments));
+  const std::vector<std::string> keys{epoch_key_};
+  const std::vector<std::string> arguments{std::move(epoch), nonces_.next()};
+  const redis::outcome done = co_await redis_->eval(scripts::reset, keys, arguments);
   co_return done && done->is_integer();
 }
 
@@ -458,9 +460,9 @@ inline net::task<inventory_cache::impl::view> inventory_cache::impl::begin() {
     co_return view::bypass;
   }
   // Whoever else has renewed the epoch since we began did so for us as well.
-  std::vector<std::string> keys{epoch_key_};
-  std::vector<std::string> arguments{nonces_.next(), found_epoch_ ? "=" + *found_epoch_ : std::string{}};
-  const redis::outcome done = co_await redis_->eval(scripts::renew, std::move(keys), std::move(arguments));
+  const std::vector<std::string> keys{epoch_key_};
+  const std::vector<std::string> arguments{nonces_.next(), found_epoch_ ? "=" + *found_epoch_ : std::string{}};
+  const redis::outcome done = co_await redis_->eval(scripts::renew, keys, arguments);
   if (!done) {
     co_return view::unreachable;
   }
@@ -516,24 +518,22 @@ inline void inventory_cache::impl::fence(std::span<const user_version> perhaps_c
 
 inline void inventory_cache::impl::send_fences(std::span<const user_version> doubtful, bool repairs) {
   std::vector<user_id> users;
-  std::vector<std::string> words{"EVAL", std::string{scripts::fence}, std::to_string(doubtful.size())};
-  std::vector<std::string> versions{std::to_string(std::chrono::milliseconds{options_.ttl}.count())};
+  std::vector<std::string> keys;
+  std::vector<std::string> arguments{detail::milliseconds(options_.ttl)};
   for (const auto& [user, at] : doubtful) {
     users.push_back(user);
-    words.push_back(key(user));
-    versions.push_back(std::to_string(at.value));
+    keys.push_back(key(user));
+    arguments.push_back(std::to_string(at.value));
   }
-  words.insert(words.end(), std::make_move_iterator(versions.begin()), std::make_move_iterator(versions.end()));
-  const std::vector<std::string_view> command{words.begin(), words.end()};
   const bypass_set::mark sent = bypass_.now_mark();
-  redis_->post_command(command,
-                       [self = shared_from_this(), users = std::move(users), sent, repairs](redis::outcome done) {
-                         const bool success = done && done->is_integer();
-                         self->fences_sent(users, sent, success);
-                         if (repairs) {
-                           self->repaired(success);
-                         }
-                       });
+  redis_->post_eval(scripts::fence, keys, arguments,
+                    [self = shared_from_this(), users = std::move(users), sent, repairs](redis::outcome done) {
+                      const bool success = done && done->is_integer();
+                      self->fences_sent(users, sent, success);
+                      if (repairs) {
+                        self->repaired(success);
+                      }
+                    });
 }
 
 inline void inventory_cache::impl::fences_sent(std::span<const user_id> users, bypass_set::mark sent, bool success) {
@@ -608,23 +608,23 @@ inline void inventory_cache::impl::repair() {
 }
 
 inline void inventory_cache::impl::send_forget(std::vector<user_id> users) {
-  std::vector<std::string> words{"EVAL", std::string{scripts::forget}, std::to_string(users.size())};
-  std::transform(users.begin(), users.end(), std::back_inserter(words), [this](user_id user) { return key(user); });
-  const std::vector<std::string_view> command{words.begin(), words.end()};
+  std::vector<std::string> keys;
+  std::transform(users.begin(), users.end(), std::back_inserter(keys), [this](user_id user) { return key(user); });
   const bypass_set::mark sent = bypass_.now_mark();
-  redis_->post_command(command, [self = shared_from_this(), users = std::move(users), sent](redis::outcome done) {
-    const bool success = done && done->is_integer();
-    self->settle(users, sent, success);
-    self->repaired(success);
-  });
+  redis_->post_eval(scripts::forget, keys, {},
+                    [self = shared_from_this(), users = std::move(users), sent](redis::outcome done) {
+                      const bool success = done && done->is_integer();
+                      self->settle(users, sent, success);
+                      self->repaired(success);
+                    });
 }
 
 /// More was lost than can be remembered: with a new epoch, whatever it was is never served again.
 inline void inventory_cache::impl::send_renew() {
-  const std::string nonce = nonces_.next();
-  const std::string_view command[] = {"EVAL", scripts::renew, "1", epoch_key_, nonce, ""};
+  const std::vector<std::string> keys{epoch_key_};
+  const std::vector<std::string> arguments{nonces_.next(), std::string{}};
   const bypass_set::mark sent = bypass_.now_mark();
-  redis_->post_command(command, [self = shared_from_this(), sent](redis::outcome done) {
+  redis_->post_eval(scripts::renew, keys, arguments, [self = shared_from_this(), sent](redis::outcome done) {
     const bool success = done && done->is_integer();
     if (success) {
       self->bypass_.forgive_all(sent);
@@ -705,9 +705,9 @@ inline std::string literal_pattern(std::string_view text) {
 /// Redis did not answer or refused a command. Copies that processes keep of the popular products live on.
 inline net::task<std::optional<std::int64_t>> drop_everything(redis::client& redis, std::string prefix) {
   nonce_source nonces;
-  std::vector<std::string> epoch{prefix + "epoch"};
-  std::vector<std::string> renewal{nonces.next(), std::string{}};
-  const redis::outcome renewed = co_await redis.eval(scripts::renew, std::move(epoch), std::move(renewal));
+  const std::vector<std::string> epoch{prefix + "epoch"};
+  const std::vector<std::string> renewal{nonces.next(), std::string{}};
+  const redis::outcome renewed = co_await redis.eval(scripts::renew, epoch, renewal);
   std::vector<std::string> popular{"UNLINK", prefix + "popular"};
   const redis::outcome unlinked = co_await redis.command(std::move(popular));
   if (!renewed || !renewed->is_integer() || !unlinked || !unlinked->is_integer()) {
@@ -731,8 +731,8 @@ inline net::task<std::optional<std::int64_t>> drop_everything(redis::client& red
       continue;
     }
     seen += std::ssize(keys);
-    std::vector<std::string> none;
-    const redis::outcome forgotten = co_await redis.eval(scripts::forget, std::move(keys), std::move(none));
+    const std::vector<std::string> none;
+    const redis::outcome forgotten = co_await redis.eval(scripts::forget, keys, none);
     if (!forgotten || !forgotten->is_integer()) {
       co_return std::nullopt;
     }

@@ -5,7 +5,6 @@
 #include <charconv>
 #include <chrono>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <random>
 #include <string>
@@ -31,27 +30,6 @@ struct popular_cache_options {
   std::chrono::milliseconds ttl{3600'000};      ///< from the start of the computation, in this process and in Redis
   double early_refresh = 0.9;                   ///< share of the TTL after which one caller computes it again
   std::chrono::milliseconds retry_after{5000};  ///< after an early refresh that failed
-};
-
-/// The document is never older than its TTL. Without Redis each thread computes it once per TTL.
-class popular_cache {
- public:
-  /// Computes the document: JSON bytes. Must keep a deadline of its own.
-  using loader = std::function<net::task<std::string>()>;
-
-  /// `redis` (nullptr: none) must outlive this and belong to the same thread.
-  popular_cache(net::executor ex, redis::client* redis, popular_cache_options how, loader load);
-  ~popular_cache() = default;
-  popular_cache(const popular_cache&) = delete;
-  popular_cache& operator=(const popular_cache&) = delete;
-
-  /// The document. Callers that find none wait for one computation and share its exception; throws wait_error when
-  /// `until` passes first. An early refresh that fails is logged and the old document served.
-  net::task<std::string> get(net::deadline until);
-
- private:
-  class impl;
-  std::shared_ptr<impl> impl_;
 };
 
 namespace detail {
@@ -97,16 +75,25 @@ inline std::chrono::milliseconds refresh_age(const popular_cache_options& how) {
 
 }  // namespace detail
 
-class popular_cache::impl : public std::enable_shared_from_this<impl> {
+/// The document is never older than its TTL. Without Redis each thread computes it once per TTL.
+class popular_cache {
  public:
-  impl(net::executor ex, redis::client* redis, popular_cache_options how, loader load)
+  /// Computes the document: JSON bytes. Must keep a deadline of its own.
+  using loader = std::function<net::task<std::string>()>;
+
+  /// `redis` (nullptr: none) must outlive this and belong to the same thread.
+  popular_cache(redis::client* redis, popular_cache_options how, loader load)
       : redis_{redis},
         options_{std::move(how)},
         key_{options_.prefix + "popular"},
         load_{std::move(load)},
-        refresh_age_{detail::refresh_age(options_)},
-        flights_{std::move(ex), 1, max_waiting} {}
+        refresh_age_{detail::refresh_age(options_)} {}
+  ~popular_cache() = default;
+  popular_cache(const popular_cache&) = delete;
+  popular_cache& operator=(const popular_cache&) = delete;
 
+  /// The document. Callers that find none wait for one computation and share its exception; throws wait_error when
+  /// `until` passes first. An early refresh that fails is logged and the old document served. Outlives its callers.
   net::task<std::string> get(net::deadline until);
 
  private:
@@ -132,13 +119,12 @@ class popular_cache::impl : public std::enable_shared_from_this<impl> {
   std::optional<detail::dated> document_;
   bool refreshing_ = false;
   std::chrono::steady_clock::time_point refresh_not_before_{};
-  single_flight<int, std::string> flights_;
+  single_flight<int, std::string> flights_{joins::next, 1, max_waiting};
 };
 
-inline net::task<std::string> popular_cache::impl::get(net::deadline until) {
-  const std::shared_ptr<impl> self = shared_from_this();
+inline net::task<std::string> popular_cache::get(net::deadline until) {
   if (!fresh(document_)) {
-    auto work = [self] { return self->find_or_compute(); };
+    auto work = [this] { return find_or_compute(); };
     co_return co_await flights_.run(0, until, std::move(work));
   }
   const bool due = now() - document_->computed_at >= refresh_age_;
@@ -152,14 +138,14 @@ inline net::task<std::string> popular_cache::impl::get(net::deadline until) {
   co_return document_->json;
 }
 
-inline net::task<std::string> popular_cache::impl::find_or_compute() {
+inline net::task<std::string> popular_cache::find_or_compute() {
   if (!fresh(document_)) {
     co_await renew();
   }
   co_return document_->json;
 }
 
-inline net::task<> popular_cache::impl::refresh_early() {
+inline net::task<> popular_cache::refresh_early() {
   refreshing_ = true;
   try {
     co_await renew();
@@ -170,7 +156,7 @@ inline net::task<> popular_cache::impl::refresh_early() {
   refreshing_ = false;
 }
 
-inline net::task<> popular_cache::impl::renew() {
+inline net::task<> popular_cache::renew() {
   const popular_metrics& m = popular_metrics::get();
   std::optional<detail::dated> shared = co_await find_shared();
   if (fresh(shared) && (!document_ || shared->computed_at > document_->computed_at)) {
@@ -191,7 +177,7 @@ inline net::task<> popular_cache::impl::renew() {
   share();
 }
 
-inline net::task<std::optional<detail::dated>> popular_cache::impl::find_shared() {
+inline net::task<std::optional<detail::dated>> popular_cache::find_shared() {
   if (redis_ == nullptr) {
     co_return std::nullopt;
   }
@@ -203,7 +189,7 @@ inline net::task<std::optional<detail::dated>> popular_cache::impl::find_shared(
   co_return detail::decode(answer->text);
 }
 
-inline void popular_cache::impl::share() const {
+inline void popular_cache::share() const {
   if (redis_ == nullptr) {
     return;
   }
@@ -216,10 +202,5 @@ inline void popular_cache::impl::share() const {
   const std::string_view command[] = {"SET", key_, value, "PX", rest};
   redis_->post_command(command, redis::callback{});
 }
-
-inline popular_cache::popular_cache(net::executor ex, redis::client* redis, popular_cache_options how, loader load)
-    : impl_{std::make_shared<impl>(std::move(ex), redis, std::move(how), std::move(load))} {}
-
-inline net::task<std::string> popular_cache::get(net::deadline until) { return impl_->get(until); }
 
 }  // namespace coffer::cache

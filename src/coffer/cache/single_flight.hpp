@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -16,23 +17,28 @@
 
 namespace coffer::cache {
 
-/// Runs at most one load per key at a time. A caller never joins a load that is already running, because that one may
-/// have looked before something happened that the caller knows of: those who come while a load runs form the next
-/// round, of which one loads, afterwards, for all. So every caller gets the outcome of a load that began after its
-/// call, and a crowd of any size costs two loads. One thread; values are copied.
-template <typename Key, typename Value>
+/// Which load a caller may share that comes while one runs.
+enum class joins : std::uint8_t {
+  running,  ///< the one that runs: for things that cannot have changed for the caller since it began
+  next,     ///< one that begins after the call, because the running one may have looked before something happened that
+            ///< the caller knows of: those who come form the next round, of which one loads, afterwards, for all
+};
+
+/// Runs at most one load per key at a time: a crowd of any size costs one load, or two with joins::next. One thread;
+/// values are copied.
+template <typename Key, typename Value, typename Hash = std::hash<Key>>
 class single_flight {
  public:
   using loader = std::function<net::task<Value>()>;
 
   /// Of at most `max_keys` keys at once loads are shared; for others each caller loads by itself. At most
   /// `max_waiting` callers wait at once, over all keys.
-  single_flight(net::executor ex, std::size_t max_keys, std::size_t max_waiting)
-      : state_{std::make_shared<state>(std::move(ex), max_keys, max_waiting)} {}
+  single_flight(joins how, std::size_t max_keys, std::size_t max_waiting)
+      : state_{std::make_shared<state>(how, max_keys, max_waiting)} {}
 
-  /// The outcome of a load that began after this call: its value or its exception. Throws wait_error when `until`
-  /// passes while waiting for others or too many wait; the load itself must keep a deadline of its own. `load` must not
-  /// be a coroutine with captures.
+  /// The outcome of a load, its own or one that it may share: the value or the exception. Throws wait_error when
+  /// `until` passes while waiting for others or too many wait; the load itself must keep a deadline of its own. `load`
+  /// must not be a coroutine with captures.
   net::task<Value> run(Key key, net::deadline until, loader load) {
     const std::shared_ptr<state> s = state_;
     const auto busy = s->busy.find(key);
@@ -40,14 +46,16 @@ class single_flight {
       if (s->busy.size() >= s->max_keys) {
         co_return co_await load();
       }
-      s->busy.emplace(key, nullptr);
-      co_return co_await lead(s, std::move(key), nullptr, std::move(load));
+      const std::shared_ptr<round> mine = s->how == joins::running ? std::make_shared<round>() : nullptr;
+      s->busy.emplace(key, mine);
+      co_return co_await lead(s, std::move(key), mine, std::move(load));
     }
     if (!busy->second) {
       busy->second = std::make_shared<round>();
     }
     const std::shared_ptr<round> mine = busy->second;
-    const waiter self{*s, *mine, until};
+    const net::executor home = co_await asio::this_coro::executor;
+    const membership_scope self{*s, *mine, home, until};
     co_await self.membership->timer.async_wait(net::as_tuple);
     if (self.membership->leads) {
       co_return co_await lead(s, std::move(key), mine, std::move(load));
@@ -61,6 +69,8 @@ class single_flight {
     co_return *mine->value;
   }
 
+  /// Whether a load of this is under way that is shared.
+  [[nodiscard]] bool loads(const Key& key) const { return state_->busy.contains(key); }
   /// Keys with a load under way.
   [[nodiscard]] std::size_t size() const noexcept { return state_->busy.size(); }
   /// Callers who wait for others.
@@ -74,7 +84,7 @@ class single_flight {
     bool leads = false;
   };
 
-  /// Those who will share the load that comes after the running one.
+  /// Those who share a load.
   struct round {
     std::vector<member*> members;
     std::optional<Value> value;
@@ -82,32 +92,34 @@ class single_flight {
     bool finished = false;
   };
 
+  /// Shared with the coroutines that load and wait, which may outlive the object.
   struct state {
-    state(net::executor ex, std::size_t keys, std::size_t waiters)
-        : executor{std::move(ex)}, max_keys{keys}, max_waiting{waiters} {}
-    net::executor executor;
+    state(joins j, std::size_t keys, std::size_t waiters) : how{j}, max_keys{keys}, max_waiting{waiters} {}
+    joins how;
     std::size_t max_keys;
     std::size_t max_waiting;
     std::size_t waiting = 0;
-    std::unordered_map<Key, std::shared_ptr<round>> busy;  ///< with the next round of each, once somebody waits
+    /// Keys with a load under way, and the round that who comes now joins: the running one, or the next one, which is
+    /// null until somebody waits.
+    std::unordered_map<Key, std::shared_ptr<round>, Hash> busy;
   };
 
   /// Membership of a round for as long as the coroutine waits. Both outlive it.
-  struct waiter {
-    waiter(state& s, round& r, net::deadline until) : in{s}, of{r} {
+  struct membership_scope {
+    membership_scope(state& s, round& r, const net::executor& ex, net::deadline until) : in{s}, of{r} {
       if (s.waiting >= s.max_waiting) {
         throw wait_error{"too many callers wait for another's load"};
       }
-      membership = std::make_unique<member>(s.executor, until);
+      membership = std::make_unique<member>(ex, until);
       of.members.push_back(membership.get());
       ++in.waiting;
     }
-    ~waiter() {
+    ~membership_scope() {
       std::erase(of.members, membership.get());
       --in.waiting;
     }
-    waiter(const waiter&) = delete;
-    waiter& operator=(const waiter&) = delete;
+    membership_scope(const membership_scope&) = delete;
+    membership_scope& operator=(const membership_scope&) = delete;
 
     state& in;
     round& of;
@@ -141,7 +153,7 @@ class single_flight {
   static void start_next(state& s, const Key& key) {
     const auto busy = s.busy.find(key);
     const std::shared_ptr<round> next = std::exchange(busy->second, nullptr);
-    if (!next || next->members.empty()) {
+    if (!next || next->finished || next->members.empty()) {
       s.busy.erase(busy);
       return;
     }

@@ -8,6 +8,7 @@
 #include <limits>
 #include <string_view>
 
+#include "coffer/base/ascii.hpp"
 #include "coffer/base/assert.hpp"
 #include "coffer/http/syntax.hpp"
 
@@ -148,7 +149,7 @@ inline chunk_reader::status chunk_reader::take(char c) {
 
 /// Of chunk-size, or what ends it.
 inline chunk_reader::status chunk_reader::take_digit(char c) {
-  const int digit = hex_digit(c);
+  const int digit = ascii::hex_value(c);
   if (digit < 0) {
     return at_ == place::size ? take_extension(c) : status::malformed;
   }

@@ -12,6 +12,7 @@
 
 #include <llhttp.h>
 
+#include "coffer/base/ascii.hpp"
 #include "coffer/base/assert.hpp"
 #include "coffer/http/chunk_reader.hpp"
 #include "coffer/http/parser.hpp"
@@ -367,7 +368,7 @@ inline parser::step parser::machine::read_head(std::string_view head, request& r
 inline std::optional<rejection> parser::machine::take_fields(request& r) {
   framing f;
   for (const span& s : spans) {
-    const std::string_view value = trim(s.value);
+    const std::string_view value = ascii::trim(s.value);
     if (!is_token(s.name)) {
       return malformed("The name of a header field is malformed.");
     }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "coffer/base/ascii.hpp"
 #include "coffer/http/syntax.hpp"
 
 namespace coffer::http {
@@ -52,8 +53,8 @@ inline std::optional<std::string> percent_decode(std::string_view text, bool plu
       decoded += text[i];
     } else {
       const bool complete = text.size() - i > 2;
-      const int high = complete ? hex_digit(text[i + 1]) : -1;
-      const int low = complete ? hex_digit(text[i + 2]) : -1;
+      const int high = complete ? ascii::hex_value(text[i + 1]) : -1;
+      const int low = complete ? ascii::hex_value(text[i + 2]) : -1;
       if (high < 0 || low < 0 || (high == 0 && low == 0)) {
         return std::nullopt;
       }

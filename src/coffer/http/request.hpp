@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "coffer/base/ascii.hpp"
+
 namespace coffer::http {
 
 /// The methods this server knows; everything else is 501.
@@ -43,7 +45,7 @@ class single_field {
     for (const std::string_view list : list_fields) {
       bool same = list.size() == name_.size();
       for (std::size_t i = 0; same && i < list.size(); ++i) {
-        same = (name_[i] >= 'A' && name_[i] <= 'Z' ? static_cast<char>(name_[i] + 32) : name_[i]) == list[i];
+        same = ascii::to_lower(name_[i]) == list[i];
       }
       if (same) {
         throw "a field that is a list is read with list()";
@@ -115,8 +117,6 @@ namespace detail {
 inline constexpr std::array<std::string_view, 9> methods = {"GET",    "HEAD",    "POST",  "PUT",    "PATCH",
                                                             "DELETE", "OPTIONS", "TRACE", "CONNECT"};
 
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 }  // namespace detail
 
 /// "GET" etc.
@@ -131,8 +131,8 @@ inline std::optional<method> method_from_string(std::string_view name) noexcept 
 
 /// Compares header names: ASCII without regard to case.
 inline bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return detail::lower(x) == detail::lower(y); });
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
+                                            [](char x, char y) { return ascii::to_lower(x) == ascii::to_lower(y); });
 }
 
 inline std::optional<std::string_view> request::header(single_field name) const {

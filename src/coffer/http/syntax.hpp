@@ -10,21 +10,11 @@
 #include <optional>
 #include <string_view>
 
+#include "coffer/base/ascii.hpp"
 #include "coffer/http/request.hpp"
 #include "coffer/http/response.hpp"
 
 namespace coffer::http {
-
-/// The value of a hexadecimal digit, or -1.
-constexpr int hex_digit(char c) noexcept {
-  if (c >= '0' && c <= '9') {
-    return c - '0';
-  }
-  if (c >= 'a' && c <= 'f') {
-    return c - 'a' + 10;
-  }
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 /// The value of a Content-Length: digits only. `too_large` means well-formed but beyond 2^63-1.
 struct content_length {
@@ -39,14 +29,6 @@ enum class transfer_coding : std::uint8_t {
   unknown,    ///< one that this server does not know
   malformed,  ///< no list of codings, or chunked twice, with parameters or not last
 };
-
-/// `text` without spaces and tabs around it.
-inline std::string_view trim(std::string_view text) noexcept {
-  constexpr std::string_view space = " \t";
-  const std::size_t begin = std::min(text.find_first_not_of(space), text.size());
-  const std::size_t end = text.find_last_not_of(space);
-  return end == std::string_view::npos ? std::string_view{} : text.substr(begin, end + 1 - begin);
-}
 
 namespace detail {
 
@@ -77,16 +59,12 @@ inline bool all_in(std::string_view text, const character_set& set) noexcept {
   return std::all_of(text.begin(), text.end(), [&](char c) { return set[static_cast<unsigned char>(c)]; });
 }
 
-constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-
-constexpr bool is_hex(char c) noexcept { return hex_digit(c) >= 0; }
-
 constexpr bool is_visible(char c) noexcept { return c > 0x20 && c < 0x7f; }
 
 /// Whether two hexadecimal digits follow each percent sign.
 inline bool well_encoded(std::string_view text) noexcept {
   for (std::size_t i = text.find('%'); i != std::string_view::npos; i = text.find('%', i + 3)) {
-    if (text.size() - i < 3 || !is_hex(text[i + 1]) || !is_hex(text[i + 2])) {
+    if (text.size() - i < 3 || !ascii::is_hex(text[i + 1]) || !ascii::is_hex(text[i + 2])) {
       return false;
     }
   }
@@ -97,7 +75,7 @@ inline bool valid_port(std::string_view text) noexcept {
   unsigned value = 0;
   for (const char c : text) {
     value = value * 10 + static_cast<unsigned>(c - '0');
-    if (!is_digit(c) || value > 65535) {
+    if (!ascii::is_digit(c) || value > 65535) {
       return false;
     }
   }
@@ -108,8 +86,9 @@ inline bool valid_port(std::string_view text) noexcept {
 inline rejection refuse_version(std::string_view version) {
   constexpr std::string_view name = "HTTP/";
   const std::string_view number = version.substr(std::min(name.size(), version.size()));
-  const bool known_shape = version.starts_with(name) && !number.empty() && is_digit(number.front()) &&
-                           (number.size() == 1 || (number.size() == 3 && number[1] == '.' && is_digit(number[2])));
+  const bool known_shape =
+      version.starts_with(name) && !number.empty() && ascii::is_digit(number.front()) &&
+      (number.size() == 1 || (number.size() == 3 && number[1] == '.' && ascii::is_digit(number[2])));
   if (known_shape) {
     return rejection{505, errc::http_version_not_supported, "Only HTTP/1.1 and HTTP/1.0 are spoken here."};
   }
@@ -150,7 +129,7 @@ inline bool valid_host(std::string_view text) noexcept {
     host = text.substr(1, end - 1);
     port = text.substr(end + 1);
     const bool plain =
-        std::all_of(host.begin(), host.end(), [](char c) { return detail::is_hex(c) || c == ':' || c == '.'; });
+        std::all_of(host.begin(), host.end(), [](char c) { return ascii::is_hex(c) || c == ':' || c == '.'; });
     if (host.find(':') == std::string_view::npos || !plain) {
       return false;
     }
@@ -234,7 +213,7 @@ inline bool acceptable_request_id(std::string_view text) noexcept {
 
 inline content_length read_content_length(std::string_view text) noexcept {
   using kind = content_length::kind;
-  if (text.empty() || !std::all_of(text.begin(), text.end(), detail::is_digit)) {
+  if (text.empty() || !std::all_of(text.begin(), text.end(), ascii::is_digit)) {
     return {kind::malformed, 0};
   }
   std::uint64_t value = 0;
@@ -251,10 +230,10 @@ inline transfer_coding read_transfer_coding(std::string_view text) noexcept {
   bool ended = false;
   for (bool more = true; more;) {
     const std::size_t comma = text.find(',');
-    const std::string_view element = trim(text.substr(0, comma));
+    const std::string_view element = ascii::trim(text.substr(0, comma));
     more = comma != std::string_view::npos;
     text.remove_prefix(more ? comma + 1 : text.size());
-    const std::string_view name = trim(element.substr(0, element.find(';')));
+    const std::string_view name = ascii::trim(element.substr(0, element.find(';')));
     if (!is_token(name) || ended) {
       return transfer_coding::malformed;
     }
@@ -281,7 +260,7 @@ inline std::string_view find_raw_field(std::string_view fields, std::string_view
     const std::string_view line = fields.substr(0, end);
     if (line.size() > name.size() && line[name.size()] == ':' &&
         equal_ignoring_case(line.substr(0, name.size()), name)) {
-      return trim(line.substr(name.size() + 1));
+      return ascii::trim(line.substr(name.size() + 1));
     }
     fields.remove_prefix(end + 2);
   }

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "coffer/base/ascii.hpp"
 #include "coffer/base/text.hpp"
 #include "coffer/json/reader.hpp"
 
@@ -23,10 +24,6 @@ struct fault {
 };
 
 namespace detail {
-
-inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-inline bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
 /// A recursive descent through the grammar that stops at the first fault. Each read_ function gives false then.
 class scanner {
@@ -193,7 +190,7 @@ class scanner {
   /// The value of the \uXXXX at `where`, if one is there.
   [[nodiscard]] std::optional<unsigned> code_unit(std::size_t where) const {
     const std::string_view text = where < text_.size() ? text_.substr(where, 6) : std::string_view{};
-    if (text.size() < 6 || !text.starts_with("\\u") || !std::all_of(text.begin() + 2, text.end(), is_hex)) {
+    if (text.size() < 6 || !text.starts_with("\\u") || !std::all_of(text.begin() + 2, text.end(), ascii::is_hex)) {
       return std::nullopt;
     }
     unsigned unit = 0;
@@ -212,18 +209,18 @@ class scanner {
 
   bool read_number() {
     const bool negative = accept('-');
-    if (!is_digit(peek())) {
+    if (!ascii::is_digit(peek())) {
       return refuse(negative ? "expected a digit" : "expected a value");
     }
     if (accept('0')) {
-      if (is_digit(peek())) {
+      if (ascii::is_digit(peek())) {
         return refuse("a number must not begin with 0");
       }
     } else {
       skip_digits();
     }
     if (accept('.')) {
-      if (!is_digit(peek())) {
+      if (!ascii::is_digit(peek())) {
         return refuse("expected a digit");
       }
       skip_digits();
@@ -232,7 +229,7 @@ class scanner {
       if (!accept('+')) {
         accept('-');
       }
-      if (!is_digit(peek())) {
+      if (!ascii::is_digit(peek())) {
         return refuse("expected a digit");
       }
       skip_digits();
@@ -241,7 +238,7 @@ class scanner {
   }
 
   void skip_digits() {
-    while (is_digit(peek())) {
+    while (ascii::is_digit(peek())) {
       ++position_;
     }
   }
@@ -296,7 +293,7 @@ inline std::string with_bounded_numbers(std::string_view valid) {
         i += text[i] == '\\' ? 1U : 0U;
       }
       ++i;
-    } else if (text[i] == '-' || detail::is_digit(text[i])) {
+    } else if (text[i] == '-' || ascii::is_digit(text[i])) {
       const std::size_t end = std::min(text.find_first_not_of("+-.0123456789eE", i), text.size());
       detail::bound_number(text.data() + i, text.data() + end);
       i = end;

@@ -16,6 +16,7 @@
 
 #include <fmt/format.h>
 
+#include "coffer/base/ascii.hpp"
 #include "coffer/base/assert.hpp"
 #include "coffer/base/clock.hpp"
 #include "coffer/base/error.hpp"
@@ -341,8 +342,7 @@ inline std::string pointer_to(std::string_view member) {
       pointer += "~0";
     } else if (c == '/') {
       pointer += "~1";
-    } else if ((byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
-               std::string_view{"-._!$&'()*+,;=:@"}.contains(c)) {
+    } else if (ascii::is_alphanumeric(c) || std::string_view{"-._!$&'()*+,;=:@"}.contains(c)) {
       pointer += c;
     } else {
       constexpr std::string_view hex = "0123456789ABCDEF";
@@ -372,9 +372,7 @@ inline std::string characters(std::size_t count) { return fmt::format("{} charac
 
 inline bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
-inline bool is_username_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-}
+inline bool is_username_char(char c) { return ascii::is_alphanumeric(c) || c == '.' || c == '_' || c == '-'; }
 
 /// A plausible address, not RFC 5322: exactly one @, something before it, a dotted domain of letters, digits and
 /// hyphens after it. Whether mail arrives, only mail can tell.
@@ -395,9 +393,8 @@ inline bool is_email(std::string_view s) {
   while (start <= domain.size()) {
     const std::size_t end = std::min(domain.find('.', start), domain.size());
     const std::string_view label = domain.substr(start, end - start);
-    const bool plain = std::all_of(label.begin(), label.end(), [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
-    });
+    const bool plain =
+        std::all_of(label.begin(), label.end(), [](char c) { return ascii::is_alphanumeric(c) || c == '-'; });
     if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-' || !plain) {
       return false;
     }

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "coffer/base/backoff.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/domain/batch_state.hpp"
 #include "coffer/domain/decide.hpp"
@@ -128,8 +129,7 @@ inline constexpr clock::duration round_trip_margin = 500ms;
 /// Full jitter between half and all of 20 ms doubled per attempt, at most 320 ms.
 inline clock::duration backoff(int attempt) {
   thread_local std::minstd_rand random{std::random_device{}()};
-  const auto ceiling = 20ms * (1 << std::min(attempt, 4));
-  return ceiling / 2 + std::chrono::milliseconds{std::uniform_int_distribution<long>{0, ceiling.count() / 2}(random)};
+  return coffer::backoff(20ms, 320ms, attempt, random);
 }
 
 /// How many limited products a lane remembers; the rest costs a second loading of a batch, nothing else.

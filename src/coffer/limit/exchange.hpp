@@ -94,8 +94,8 @@ inline std::string key_of(const std::string& prefix, const bucket_id& bucket) {
                      bucket.of.low);
 }
 
-/// What became of statements when there are no grants. An error that Redis reports comes before anything is written: it
-/// is full, read-only or loading.
+/// What became of reports when there are no allowances. An error that Redis reports comes before anything is written:
+/// it is full, read-only or loading.
 inline unanswered why_unanswered(const redis::outcome& got) {
   if (got) {
     return got->is_error() ? unanswered::not_sent : unanswered::uncertain;
@@ -113,12 +113,12 @@ inline unanswered why_unanswered(const redis::outcome& got) {
   return unanswered::uncertain;
 }
 
-/// The grants of a reply.
-inline std::expected<std::vector<grant>, unanswered> read_grants(const redis::outcome& got, std::size_t count) {
+/// The allowances of a reply.
+inline std::expected<std::vector<allowance>, unanswered> read_allowances(const redis::outcome& got, std::size_t count) {
   if (!got || got->is != redis::reply::kind::array || got->elements.size() != 2 * count) {
     return std::unexpected{why_unanswered(got)};
   }
-  std::vector<grant> all(count);
+  std::vector<allowance> all(count);
   for (std::size_t i = 0; i < count; ++i) {
     const redis::reply& leased = got->elements[2 * i];
     const redis::reply& wait = got->elements[2 * i + 1];
@@ -167,13 +167,13 @@ inline net::task<> exchange::run() {
 /// One command; true when it was full, so that the next one need not wait.
 inline net::task<bool> exchange::round() {
   const clock::time_point sent = clock::now();
-  const std::vector<statement> all = limiter_.due(most, sent);
+  const std::vector<report> all = limiter_.due(most, sent);
   if (all.empty()) {
     co_return false;
   }
   std::vector<std::string> keys;
   std::vector<std::string> arguments;
-  for (const statement& each : all) {
+  for (const report& each : all) {
     keys.push_back(detail::key_of(prefix_, each.bucket));
     arguments.push_back(fmt::format("{:.3f}", static_cast<double>(each.rule.interval().count()) / 1000));
     arguments.push_back(fmt::format("{}", each.rule.quota));
@@ -181,14 +181,14 @@ inline net::task<bool> exchange::round() {
     arguments.push_back(fmt::format("{}", each.wanted));
     arguments.push_back(fmt::format("{:.3f}", static_cast<double>(each.full_in.count()) / 1000));
   }
-  const redis::outcome got = co_await redis_.eval(detail::script, std::move(keys), std::move(arguments));
-  const auto grants = detail::read_grants(got, all.size());
-  detail::rounds(grants.has_value()).add();
+  const redis::outcome got = co_await redis_.eval(detail::script, keys, arguments);
+  const auto allowances = detail::read_allowances(got, all.size());
+  detail::rounds(allowances.has_value()).add();
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (grants) {
-      limiter_.settle(all[i], (*grants)[i], sent);
+    if (allowances) {
+      limiter_.settle(all[i], (*allowances)[i], sent);
     } else {
-      limiter_.settle(all[i], grants.error(), sent);
+      limiter_.settle(all[i], allowances.error(), sent);
     }
   }
   co_return all.size() == most;

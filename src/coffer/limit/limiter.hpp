@@ -34,7 +34,7 @@ struct bucket_id {
 };
 
 /// What a bucket tells the other processes: requests that none of them knows of yet, and what it would like to hold.
-struct statement {
+struct report {
   bucket_id bucket;
   policy rule;
   std::int64_t owed = 0;    ///< used beyond the lease
@@ -45,12 +45,12 @@ struct statement {
 };
 
 /// What the other processes leave to a bucket.
-struct grant {
+struct allowance {
   std::int64_t leased = 0;              ///< requests that this process may let pass without asking
   std::chrono::nanoseconds wait_in{0};  ///< beyond those: nothing for so long
 };
 
-/// What became of a statement without an answer.
+/// What became of a report without an answer.
 enum class unanswered : std::uint8_t {
   not_sent,   ///< nobody has heard it
   uncertain,  ///< it may have been heard, or may be yet
@@ -59,7 +59,7 @@ enum class unanswered : std::uint8_t {
 struct limiter_options {
   std::array<policies, route_class_count> by_class{};
   std::size_t capacity = 131072;  ///< buckets, 56 bytes each, rounded up to a power of two
-  bool shared = false;            ///< whether statements are made for other processes
+  bool shared = false;            ///< whether reports are made for other processes
   std::uint64_t seed = 0;         ///< of the hash: a secret
 };
 
@@ -68,7 +68,7 @@ struct limiter_options {
 /// counted (coffer_limiter_evictions_total).
 class limiter {
  public:
-  /// `wake` is called, on any thread, when statements have become due after there were none.
+  /// `wake` is called, on any thread, when reports have become due after there were none.
   explicit limiter(const limiter_options& how, std::function<void()> wake = {});
   ~limiter() = default;
   limiter(const limiter&) = delete;
@@ -84,15 +84,15 @@ class limiter {
   /// Gives back what take() has allowed, as if it had not been asked for.
   void give_back(const bucket_id& bucket, std::int64_t count = 1);
 
-  /// Whether there may be statements.
+  /// Whether there may be reports.
   [[nodiscard]] bool has_due();
-  /// Up to `most` statements that are due at `now`, the oldest first; fewer, even none, when some have come to nothing.
-  std::vector<statement> due(std::size_t most, clock::time_point now);
-  /// The answer to a statement that was sent at `now`.
-  void settle(const statement& about, const grant& answer, clock::time_point now);
+  /// Up to `most` reports that are due at `now`, the oldest first; fewer, even none, when some have come to nothing.
+  std::vector<report> due(std::size_t most, clock::time_point now);
+  /// The answer to a report that was sent at `now`.
+  void settle(const report& about, const allowance& answer, clock::time_point now);
   /// There was none, and each process is on its own. What nobody has heard is told with the next use; what may have
   /// been heard, or may be yet, never again: better that a little is missing than that it is charged over and over.
-  void settle(const statement& about, unanswered why, clock::time_point now);
+  void settle(const report& about, unanswered why, clock::time_point now);
 
  private:
   struct slot;
@@ -118,7 +118,7 @@ namespace detail {
 inline constexpr std::size_t ways = 8;
 inline constexpr std::size_t stripe_count = 256;
 
-/// A process lets pass this part of a quota between two statements: first untold, so that a user who comes once costs
+/// A process lets pass this part of a quota between two reports: first untold, so that a user who comes once costs
 /// nobody a command, then out of a lease.
 constexpr std::int64_t share_of(const policy& p) { return p.quota / 8; }
 
@@ -143,11 +143,11 @@ struct limiter::slot {
   bucket_id bucket;                  ///< class none: the slot is free
   arrival owed;                      ///< of this process
   clock::time_point closed_until{};  ///< what the other processes have left is used up until then
-  std::uint32_t spent = 0;           ///< since the last statement
-  std::uint32_t lease = 0;           ///< of that, covered by the last grant
+  std::uint32_t spent = 0;           ///< since the last report
+  std::uint32_t lease = 0;           ///< of that, covered by the last allowance
   bool is_known = false;             ///< to the others, since it was last quiet
   bool is_due = false;
-  bool is_travelling = false;  ///< a statement about it has no answer yet
+  bool is_travelling = false;  ///< a report about it has no answer yet
 
   /// Whether the others should hear of what was spent.
   [[nodiscard]] bool has_news(const policy& p) const { return spent > (is_known ? lease : detail::share_of(p)); }
@@ -158,7 +158,7 @@ struct limiter::slot {
     spent = lease = 0;
     is_known = is_due = false;
   }
-  /// What a statement would tell. The first one leaves out what was earned again here: it is of the share, or of a time
+  /// What a report would tell. The first one leaves out what was earned again here: it is of the share, or of a time
   /// when nobody listened.
   [[nodiscard]] std::int64_t untold(const policy& p, clock::time_point now) const {
     return is_known ? std::int64_t{spent} - lease : std::min<std::int64_t>(spent, owed.owed(p, now));
@@ -280,7 +280,7 @@ inline bool limiter::has_due() {
   return !due_.empty();
 }
 
-inline std::vector<statement> limiter::due(std::size_t most, clock::time_point now) {
+inline std::vector<report> limiter::due(std::size_t most, clock::time_point now) {
   std::vector<bucket_id> buckets;
   {
     const std::lock_guard guard{due_mutex_};
@@ -288,7 +288,7 @@ inline std::vector<statement> limiter::due(std::size_t most, clock::time_point n
     buckets.assign(due_.begin(), end);
     due_.erase(due_.begin(), end);
   }
-  std::vector<statement> all;
+  std::vector<report> all;
   all.reserve(buckets.size());
   for (const bucket_id& bucket : buckets) {
     const std::uint64_t place = hash(bucket);
@@ -313,7 +313,7 @@ inline std::vector<statement> limiter::due(std::size_t most, clock::time_point n
   return all;
 }
 
-inline void limiter::settle(const statement& about, const grant& answer, clock::time_point now) {
+inline void limiter::settle(const report& about, const allowance& answer, clock::time_point now) {
   const std::uint64_t place = hash(about.bucket);
   bool became_due = false;
   {
@@ -338,10 +338,10 @@ inline void limiter::settle(const statement& about, const grant& answer, clock::
   }
 }
 
-inline void limiter::settle(const statement& about, unanswered why, clock::time_point now) {
+inline void limiter::settle(const report& about, unanswered why, clock::time_point now) {
   if (why == unanswered::uncertain) {
     // As if it had been heard and had got what it asked for: should it be so, then the lease is charged.
-    settle(about, grant{.leased = about.wanted}, now);
+    settle(about, allowance{.leased = about.wanted}, now);
     return;
   }
   const std::uint64_t place = hash(about.bucket);

@@ -12,6 +12,8 @@
 
 #include <arpa/inet.h>
 
+#include "coffer/base/ascii.hpp"
+
 namespace coffer::net {
 
 /// An IP address. An IPv4 address and its v4-mapped IPv6 form ("::ffff:192.0.2.1") are the same one.
@@ -61,12 +63,6 @@ namespace detail {
 
 inline constexpr std::array<std::uint8_t, 12> v4_in_v6{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 inline constexpr unsigned mapped_bits = 96;
-
-inline std::string_view trim(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t");
-  return begin == std::string_view::npos ? std::string_view{}
-                                         : text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
-}
 
 /// Whether the first `bits` bits are the same.
 inline bool same_prefix(const std::array<std::uint8_t, 16>& a, const std::array<std::uint8_t, 16>& b, unsigned bits) {
@@ -164,13 +160,13 @@ inline std::string address::text() const {
 
 inline std::optional<address_set> address_set::parse(std::string_view text) {
   address_set made;
-  if (detail::trim(text).empty()) {
+  if (ascii::trim(text).empty()) {
     return made;
   }
   for (bool more = true; more;) {
     const auto comma = text.find(',');
     more = comma != std::string_view::npos;
-    const auto element = detail::trim(text.substr(0, comma));
+    const auto element = ascii::trim(text.substr(0, comma));
     text.remove_prefix(more ? comma + 1 : text.size());
     const auto slash = element.find('/');
     const auto base = address::parse(element.substr(0, slash));
@@ -215,13 +211,13 @@ inline bool address_set::contains(std::string_view text) const {
 /// When all are trusted: the first.
 inline std::string client_of(const std::string& peer, std::string_view forwarded, const address_set& trusted,
                              std::optional<std::string_view>* unreadable = nullptr) {
-  if (detail::trim(forwarded).empty() || !trusted.contains(peer)) {
+  if (ascii::trim(forwarded).empty() || !trusted.contains(peer)) {
     return peer;
   }
   for (;;) {
     const auto comma = forwarded.rfind(',');
     const bool last = comma == std::string_view::npos;
-    const std::string_view text = detail::trim(last ? forwarded : forwarded.substr(comma + 1));
+    const std::string_view text = ascii::trim(last ? forwarded : forwarded.substr(comma + 1));
     const auto element = address::parse_with_port(text);
     if (!element) {
       if (unreadable != nullptr) {

@@ -180,6 +180,7 @@ inline void owned_fd::reset(int fd) noexcept {
   fd_ = fd;
 }
 
+/// Shared with run() and close(), whose coroutines may be resumed once more when the listener is gone.
 struct listener::state {
   state(const executor& ex, callbacks c) : calls{std::move(c)}, acceptor{ex}, wake{ex} {}
 

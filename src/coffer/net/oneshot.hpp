@@ -7,6 +7,7 @@
 
 #include "coffer/base/assert.hpp"
 #include "coffer/net/task.hpp"
+#include "coffer/net/waiter.hpp"
 
 namespace coffer::net {
 
@@ -14,8 +15,6 @@ namespace coffer::net {
 /// set must therefore always be awaited to its end. Nothing is allocated but asio's recycled operation frames.
 template <typename T>
 class oneshot {
-  using handler = asio::async_result<asio::use_awaitable_t<executor>, void()>::handler_type;
-
  public:
   /// A slot whose waiter runs on `ex`.
   explicit oneshot(executor ex) : executor_{std::move(ex)} {}
@@ -25,8 +24,8 @@ class oneshot {
   /// Waits for the value. At most one call per slot, on the slot's executor.
   task<T> wait() {
     if (!value_) {
-      auto store = [this](auto&& h) { waiter_.emplace(std::forward<decltype(h)>(h)); };
-      co_await asio::async_initiate<const asio::use_awaitable_t<executor>, void()>(store, use_task);
+      auto store = [this](auto&& h) { waiter_.hold(std::forward<decltype(h)>(h)); };
+      co_await suspend(store);
     }
     T value = std::move(*value_);
     co_return value;
@@ -36,10 +35,7 @@ class oneshot {
   void set(T value) {
     COFFER_ASSERT(!value_);
     value_.emplace(std::move(value));
-    if (waiter_) {
-      asio::post(executor_, std::move(*waiter_));
-      waiter_.reset();
-    }
+    waiter_.post(executor_);
   }
 
   /// As set(), from any thread: the value travels to the slot's executor first.
@@ -47,17 +43,13 @@ class oneshot {
     asio::post(executor_, [this, v = std::move(value)]() mutable {
       COFFER_ASSERT(!value_);
       value_.emplace(std::move(v));
-      if (waiter_) {
-        auto resume = std::move(*waiter_);
-        waiter_.reset();
-        std::move(resume)();
-      }
+      waiter_.resume();
     });
   }
 
  private:
   executor executor_;
-  std::optional<handler> waiter_;
+  waiter waiter_;
   std::optional<T> value_;
 };
 

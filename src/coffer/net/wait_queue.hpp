@@ -5,11 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <list>
-#include <memory>
 #include <optional>
 #include <utility>
 
 #include "coffer/net/task.hpp"
+#include "coffer/net/waiter.hpp"
 #include "coffer/net/watchdog.hpp"
 
 namespace coffer::net {
@@ -27,7 +27,7 @@ enum class wait_result : std::uint8_t {
 class wait_queue {
  public:
   /// At most `limit` may wait at once.
-  wait_queue(executor ex, std::size_t limit) : state_{std::make_unique<state>(std::move(ex), limit)} {}
+  wait_queue(executor ex, std::size_t limit) : home_{ex}, limit_{limit}, dog_{std::move(ex), [this] { expire(); }} {}
   ~wait_queue() { close(); }
   wait_queue(const wait_queue&) = delete;
   wait_queue& operator=(const wait_queue&) = delete;
@@ -36,112 +36,97 @@ class wait_queue {
   task<wait_result> wait(deadline until);
 
   /// Ends the longest wait with `woken`. False when nobody waits.
-  bool wake_one();
+  bool wake_one() { return end_first(wait_result::woken); }
 
   /// Ends all waits, those to come included, with `closed`.
-  void close();
+  void close() {
+    closed_ = true;
+    while (end_first(wait_result::closed)) {
+    }
+  }
 
   /// How many wait now.
-  [[nodiscard]] std::size_t size() const noexcept;
+  [[nodiscard]] std::size_t size() const noexcept { return line_.size(); }
 
  private:
-  struct state;
-  std::unique_ptr<state> state_;
-};
-
-struct wait_queue::state {
-  using handler = asio::async_result<asio::use_awaitable_t<executor>, void()>::handler_type;
-
-  /// Lives in the frame of its coroutine, which ends only after it has left the list.
-  struct waiter {
-    explicit waiter(deadline d) : until{d} {}
+  /// Lives in the frame of its coroutine, which ends only after it has left the line.
+  struct place {
+    explicit place(deadline d) : until{d} {}
     deadline until;
     wait_result outcome = wait_result::woken;
-    std::optional<handler> waiting;
+    waiter waiting;
   };
-  using line = std::list<waiter*>;
 
-  state(executor ex, std::size_t most) : home{ex}, limit{most}, dog{ex, [this] { expire(); }} {}
-
-  void resume(waiter& w, wait_result how) {
-    w.outcome = how;
-    asio::post(home, std::move(*w.waiting));
+  void end(place& p, wait_result how) {
+    p.outcome = how;
+    p.waiting.post(home_);
   }
+  bool end_first(wait_result how);
+  void expire();
+  void watch(std::optional<deadline> next);
 
-  /// Ends the waits whose deadline has passed, and sets the watchdog to the next deadline.
-  void expire() {
-    const deadline now = deadline::clock::now();
-    std::optional<deadline> next;
-    for (auto at = waiters.begin(); at != waiters.end();) {
-      waiter& w = **at;
-      if (w.until <= now) {
-        at = waiters.erase(at);
-        resume(w, wait_result::timed_out);
-      } else {
-        next = next ? std::min(*next, w.until) : w.until;
-        ++at;
-      }
-    }
-    watch(next);
-  }
-
-  void watch(std::optional<deadline> next) {
-    watched = next;
-    if (next) {
-      dog.arm(*next);
-    }
-  }
-
-  executor home;
-  std::size_t limit;
-  line waiters;
-  std::optional<deadline> watched;  ///< the earliest deadline, or an earlier one of somebody who has left
-  watchdog dog;
-  bool closed = false;
+  executor home_;
+  std::size_t limit_;
+  std::list<place*> line_;
+  std::optional<deadline> watched_;  ///< the earliest deadline, or an earlier one of somebody who has left
+  watchdog dog_;
+  bool closed_ = false;
 };
 
 inline task<wait_result> wait_queue::wait(deadline until) {
-  state& s = *state_;
-  if (s.closed) {
+  if (closed_) {
     co_return wait_result::closed;
   }
-  if (s.waiters.size() >= s.limit) {
+  if (line_.size() >= limit_) {
     co_return wait_result::full;
   }
   if (until <= deadline::clock::now()) {
     co_return wait_result::timed_out;
   }
-  state::waiter self{until};
-  auto join = [&s, &self](auto&& h) {
-    self.waiting.emplace(std::forward<decltype(h)>(h));
-    s.waiters.push_back(&self);
-    if (!s.watched || self.until < *s.watched) {
-      s.watch(self.until);
+  place mine{until};
+  auto join = [this, &mine](auto&& h) {
+    mine.waiting.hold(std::forward<decltype(h)>(h));
+    line_.push_back(&mine);
+    if (!watched_ || mine.until < *watched_) {
+      watch(mine.until);
     }
   };
-  co_await asio::async_initiate<const asio::use_awaitable_t<executor>, void()>(join, use_task);
-  co_return self.outcome;
+  co_await suspend(join);
+  co_return mine.outcome;
 }
 
-inline bool wait_queue::wake_one() {
-  if (state_->waiters.empty()) {
+inline bool wait_queue::end_first(wait_result how) {
+  if (line_.empty()) {
     return false;
   }
-  state::waiter& first = *state_->waiters.front();
-  state_->waiters.pop_front();
-  state_->resume(first, wait_result::woken);
+  place& first = *line_.front();
+  line_.pop_front();
+  end(first, how);
   return true;
 }
 
-inline void wait_queue::close() {
-  state_->closed = true;
-  while (!state_->waiters.empty()) {
-    state::waiter& first = *state_->waiters.front();
-    state_->waiters.pop_front();
-    state_->resume(first, wait_result::closed);
+/// Ends the waits whose deadline has passed, and sets the watchdog to the next deadline.
+inline void wait_queue::expire() {
+  const deadline now = deadline::clock::now();
+  std::optional<deadline> next;
+  for (auto at = line_.begin(); at != line_.end();) {
+    place& p = **at;
+    if (p.until <= now) {
+      at = line_.erase(at);
+      end(p, wait_result::timed_out);
+    } else {
+      next = next ? std::min(*next, p.until) : p.until;
+      ++at;
+    }
   }
+  watch(next);
 }
 
-inline std::size_t wait_queue::size() const noexcept { return state_->waiters.size(); }
+inline void wait_queue::watch(std::optional<deadline> next) {
+  watched_ = next;
+  if (next) {
+    dog_.arm(*next);
+  }
+}
 
 }  // namespace coffer::net

@@ -35,6 +35,7 @@ class watchdog {
   void disarm() { state_->armed = false; }
 
  private:
+  /// Shared with the timer's handler, which may run once more when the watchdog is gone.
   struct state {
     state(const executor& ex, std::function<void()> callback) : timer{ex}, on_expiry{std::move(callback)} {}
     steady_timer timer;

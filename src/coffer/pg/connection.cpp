@@ -13,9 +13,9 @@
 #include "coffer/base/log.hpp"
 #include "coffer/pg/connect.hpp"
 #include "coffer/pg/conninfo.hpp"
-#include "coffer/pg/exchange.hpp"
 #include "coffer/pg/handle.hpp"
-#include "coffer/pg/placement.hpp"
+#include "coffer/pg/pipeline_run.hpp"
+#include "coffer/pg/session_target.hpp"
 #include "coffer/pg/socket.hpp"
 
 namespace coffer::pg {
@@ -40,7 +40,8 @@ error lost_before_sending(const server_message& farewell) {
 
 /// Sets $1 to $2, one by one: for the session, or ($3) for the transaction.
 constexpr statement apply_settings{
-    "session_settings", "select count(set_config(name, value, $3)) from unnest($1, $2) as given (name, value)"};
+    "session_settings",
+    "select count(set_config(name, value, $3)) from (select unnest($1) as name, unnest($2) as value) as given"};
 
 pipeline::entry setup_of(const std::vector<std::pair<std::string, std::string>>& settings, bool local) {
   std::vector<std::string_view> names, values;
@@ -63,7 +64,7 @@ error expired_before_sending(bool usable) {
 struct connection::impl {
   impl(const net::executor& ex, handle h, bool with_prepared, pipeline::entry with_setup)
       : pg{std::move(h)},
-        place{pg.get()},
+        target{pg.get()},
         watch{ex},
         prepared{with_prepared},
         setup{std::move(with_setup)},
@@ -86,9 +87,9 @@ struct connection::impl {
   /// Writes what is left, waits, and reads what came. Throws (and drops the connection) when the deadline passes.
   net::task<> wait_for_input(std::size_t unanswered);
   /// The error for a connection that broke while in use. Drops it.
-  error lost(const std::optional<exchange_failure>& said, std::size_t unanswered, bool out_of_step);
+  error lost(const std::optional<pipeline_failure>& said, std::size_t unanswered, bool out_of_step);
   /// The error for a refused statement. Drops the connection when that left it unusable.
-  error refused(const exchange_failure& said);
+  error refused(const pipeline_failure& said);
   /// How the settings travel with `statements`: once, in front of whatever is asked first; without sessions to set, in
   /// each transaction.
   [[nodiscard]] session_setup next_setup(const pipeline& statements) const;
@@ -97,7 +98,7 @@ struct connection::impl {
   void check_replicated(std::size_t statements);
 
   handle pg;
-  placement place;
+  session_target target;
   socket watch;
   statement_cache cache;
   bool prepared;
@@ -185,7 +186,7 @@ net::task<> connection::impl::wait_for_input(std::size_t unanswered) {
   PQconsumeInput(pg.get());
 }
 
-error connection::impl::lost(const std::optional<exchange_failure>& said, std::size_t unanswered, bool out_of_step) {
+error connection::impl::lost(const std::optional<pipeline_failure>& said, std::size_t unanswered, bool out_of_step) {
   error::details known;
   known.delivered = delivery::unknown;
   known.statement_index = said ? said->statement : unanswered;
@@ -199,7 +200,7 @@ error connection::impl::lost(const std::optional<exchange_failure>& said, std::s
   return error{failure::lost, message, std::move(known)};
 }
 
-error connection::impl::refused(const exchange_failure& said) {
+error connection::impl::refused(const pipeline_failure& said) {
   error::details known;
   known.state = said.said.state;
   known.delivered = delivery::answered;
@@ -255,7 +256,7 @@ net::task<std::vector<rows>> connection::run(pipeline statements, net::deadline 
   impl& self = *impl_;
   const in_use mark{self.busy};
   self.check_ready(until);
-  exchange talk{self.pg.get(), self.prepared ? &self.cache : nullptr, statements, self.next_setup(statements)};
+  pipeline_run talk{self.pg.get(), self.prepared ? &self.cache : nullptr, statements, self.next_setup(statements)};
   if (!talk.send()) {
     throw self.lost(talk.failure(), 0, false);
   }
@@ -304,7 +305,7 @@ net::task<rows> connection::execute(std::string sql, net::deadline until) {
   }
   self.watch.set_deadline(until);
   rows last;
-  std::optional<exchange_failure> failed;
+  std::optional<pipeline_failure> failed;
   std::size_t count = 0;
   for (bool done = false; !done;) {
     while (PQisBusy(pg) != 0) {
@@ -318,12 +319,12 @@ net::task<rows> connection::execute(std::string sql, net::deadline until) {
       case PGRES_COMMAND_OK:
       case PGRES_TUPLES_OK:
       case PGRES_EMPTY_QUERY:
-        last = rows{result.release()};
+        last = rows{std::move(result)};
         ++count;
         break;
       case PGRES_FATAL_ERROR:
         if (!failed) {
-          failed = exchange_failure{message_of(result.get()), count};
+          failed = pipeline_failure{message_of(result.get()), count};
         }
         done = failed->said.fatal || PQstatus(pg) == CONNECTION_BAD;
         break;
@@ -365,7 +366,7 @@ bool connection::check_alive() {
   return usable();
 }
 
-bool connection::displaced() const noexcept { return impl_->pg && impl_->place.is_lost(impl_->pg.get()); }
+bool connection::displaced() const noexcept { return impl_->pg && impl_->target.is_lost(impl_->pg.get()); }
 
 std::int64_t connection::server_version() const noexcept { return PQserverVersion(impl_->pg.get()); }
 

@@ -28,12 +28,6 @@ struct heard_notices {
   bool unreplicated = false;  ///< a commit did not wait for its synchronous standbys to the end
 };
 
-/// For what a statement gave back.
-struct result_deleter {
-  void operator()(PGresult* result) const noexcept { PQclear(result); }
-};
-using owned_result = std::unique_ptr<PGresult, result_deleter>;
-
 /// For the options of a connection string, a list that ends with a null keyword.
 struct conninfo_deleter {
   void operator()(PQconninfoOption* all) const noexcept { PQconninfoFree(all); }

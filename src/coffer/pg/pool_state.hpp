@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "coffer/base/assert.hpp"
+#include "coffer/base/backoff.hpp"
 
 namespace coffer::pg {
 
@@ -117,7 +118,7 @@ class pool_state {
   std::size_t connecting_ = 0;
   std::size_t waiting_ = 0;
   std::size_t granted_ = 0;  ///< woken callers that have not come for their slot yet: as many idle ones are theirs
-  std::size_t failures_ = 0;
+  int failures_ = 0;
   time pause_ends_{};
   bool closed_ = false;
 };
@@ -240,9 +241,7 @@ inline void pool_state::connect_failed(std::size_t index, time now) {
   if (now < pause_ends_) {
     return;
   }
-  const auto doubled = limits_.min_backoff * (std::int64_t{1} << std::min<std::size_t>(failures_, 20));
-  ++failures_;
-  pause_ends_ = now + jittered(std::min(doubled, limits_.max_backoff), 0.5);
+  pause_ends_ = now + backoff(limits_.min_backoff, limits_.max_backoff, failures_++, random_);
 }
 
 inline std::vector<std::size_t> pool_state::close() {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "coffer/net/task.hpp"
+#include "coffer/net/waiter.hpp"
 #include "coffer/pg/conninfo.hpp"
 #include "coffer/pg/error.hpp"
 
@@ -27,10 +28,9 @@ struct lookup_result {
 /// A lookup that its waiter may leave early: getaddrinfo, which runs on a thread of asio's, cannot be stopped. Owned by
 /// its two operations alone; `result` lies in the waiting frame, which lives as long as `waiting` is set.
 struct lookup : std::enable_shared_from_this<lookup> {
-  using handler = asio::async_result<asio::use_awaitable_t<net::executor>, void()>::handler_type;
   using resolver_type = asio::ip::basic_resolver<asio::ip::tcp, net::executor>;
 
-  lookup(const net::executor& ex, lookup_result* into, handler h)
+  lookup(const net::executor& ex, lookup_result* into, net::waiter::handler h)
       : resolver{ex}, timer{ex}, result{into}, waiting{std::move(h)} {}
 
   void start(const std::string& name, net::deadline until) {
@@ -45,7 +45,7 @@ struct lookup : std::enable_shared_from_this<lookup> {
         // slower than the attempts would leave a queue that grows, and attempts would fail long after it is well again.
         self->resolver.cancel();
       }
-      self->resume();
+      self->waiting.resume();
     });
   }
 
@@ -61,22 +61,14 @@ struct lookup : std::enable_shared_from_this<lookup> {
         }
       }
       timer.cancel();
-      resume();
-    }
-  }
-
-  void resume() {
-    if (waiting) {
-      auto resumed = std::move(*waiting);
-      waiting.reset();
-      std::move(resumed)();
+      waiting.resume();
     }
   }
 
   resolver_type resolver;
   net::steady_timer timer;
   lookup_result* result;
-  std::optional<handler> waiting;
+  net::waiter waiting;
 };
 
 inline net::task<lookup_result> look_up(net::executor ex, std::string name, net::deadline until) {
@@ -84,7 +76,7 @@ inline net::task<lookup_result> look_up(net::executor ex, std::string name, net:
   auto begin = [&](auto&& h) {
     std::make_shared<lookup>(ex, &result, std::forward<decltype(h)>(h))->start(name, until);
   };
-  co_await asio::async_initiate<const asio::use_awaitable_t<net::executor>, void()>(begin, net::use_task);
+  co_await net::suspend(begin);
   co_return result;
 }
 

@@ -30,9 +30,7 @@ bool is_text_type(oid type) noexcept {
 
 }  // namespace
 
-void rows::deleter::operator()(pg_result* result) const noexcept { PQclear(result); }
-
-rows::rows(pg_result* result) noexcept : result_{result} {}
+void result_deleter::operator()(pg_result* result) const noexcept { PQclear(result); }
 
 int rows::size() const noexcept { return PQntuples(result_.get()); }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "coffer/base/clock.hpp"
 #include "coffer/pg/params.hpp"
@@ -15,14 +16,20 @@ struct pg_result;
 
 namespace coffer::pg {
 
+/// What libpq gave back for a statement. The deleter is in rows.cpp, so that libpq's header does not spread.
+struct result_deleter {
+  void operator()(pg_result* result) const noexcept;
+};
+using owned_result = std::unique_ptr<pg_result, result_deleter>;
+
 /// The rows and the command tag of one statement. Every accessor asserts that row and column exist: anything else is a
 /// bug. A column of another type than the asked one, or (but for the optional_ accessors) a NULL, is
 /// error{failure::protocol}: a newer version may have changed the schema. Views point into the result and die with it.
 class rows {
  public:
-  /// Takes over `result`, which must be a successful one. Null gives an empty result without a tag.
-  explicit rows(pg_result* result) noexcept;
-  rows() noexcept : rows{nullptr} {}
+  /// `result` must be a successful one. Null gives an empty result without a tag.
+  explicit rows(owned_result result) noexcept : result_{std::move(result)} {}
+  rows() noexcept = default;
 
   [[nodiscard]] int size() const noexcept;
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
@@ -57,15 +64,11 @@ class rows {
   [[nodiscard]] std::string_view command_tag() const noexcept;
 
  private:
-  struct deleter {
-    void operator()(pg_result* result) const noexcept;
-  };
-
   /// The bytes of a value that is not NULL, after the checks of row, column, format and type.
   [[nodiscard]] const char* fixed(int row, int column, oid type, int length) const;
   [[nodiscard]] std::string_view view(int row, int column) const;
 
-  std::unique_ptr<pg_result, deleter> result_;
+  owned_result result_;
 };
 
 }  // namespace coffer::pg

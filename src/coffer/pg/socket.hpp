@@ -8,6 +8,7 @@
 
 #include "coffer/base/assert.hpp"
 #include "coffer/net/task.hpp"
+#include "coffer/net/waiter.hpp"
 #include "coffer/net/watchdog.hpp"
 
 namespace coffer::pg {
@@ -46,28 +47,6 @@ class socket {
   struct state;
   std::shared_ptr<state> state_;
 };
-
-namespace detail {
-
-using handler = asio::async_result<asio::use_awaitable_t<net::executor>, void()>::handler_type;
-
-/// One coroutine that two operations may resume: the first one does. Owned by the operations alone, so that frames
-/// that still wait when their io_context is destroyed are destroyed with it.
-struct shared_waiter {
-  explicit shared_waiter(handler h) : waiting{std::move(h)} {}
-
-  void resume() {
-    if (waiting) {
-      auto resumed = std::move(*waiting);
-      waiting.reset();
-      std::move(resumed)();
-    }
-  }
-
-  std::optional<handler> waiting;
-};
-
-}  // namespace detail
 
 /// Shared with a waiting coroutine, which may outlive the socket by a step.
 struct socket::state {
@@ -124,13 +103,15 @@ inline net::task<readiness> socket::wait(interest what) {
     co_return s->outcome();
   }
   auto both = [&s, what](auto&& h) {
-    auto waiter = std::make_shared<detail::shared_waiter>(std::forward<decltype(h)>(h));
+    // The operation that ends first resumes. Owned by the operations alone, so that frames that still wait when their
+    // io_context is destroyed are destroyed with it.
+    auto waiter = std::make_shared<net::waiter>(std::forward<decltype(h)>(h));
     s->descriptor.async_wait(net::descriptor::wait_write, [waiter](const auto&) { waiter->resume(); });
     if (what == interest::read_or_write) {
       s->descriptor.async_wait(net::descriptor::wait_read, [waiter](const auto&) { waiter->resume(); });
     }
   };
-  co_await asio::async_initiate<const asio::use_awaitable_t<net::executor>, void()>(both, net::use_task);
+  co_await net::suspend(both);
   // The direction that is not ready yet has lost its waiter.
   if (s->descriptor.is_open()) {
     s->descriptor.cancel();

@@ -28,7 +28,7 @@ std::string_view to_string(failure f) noexcept {
 
 namespace {
 
-address address_of(const options& how) {
+server_url url_of(const options& how) {
   auto parsed = parse_url(how.url);
   if (!parsed) {
     throw std::invalid_argument{parsed.error()};
@@ -36,7 +36,21 @@ address address_of(const options& how) {
   return *std::move(parsed);
 }
 
-std::shared_ptr<const net::tls_context> tls_of(const address& where) {
+/// A script, how many keys there are, the keys, the arguments.
+template <typename Word>
+std::vector<Word> eval_words(std::string_view source, const std::string& count, const std::vector<std::string>& keys,
+                             const std::vector<std::string>& arguments) {
+  std::vector<Word> words;
+  words.reserve(3 + keys.size() + arguments.size());
+  words.emplace_back("EVAL");
+  words.emplace_back(source);
+  words.emplace_back(count);
+  words.insert(words.end(), keys.begin(), keys.end());
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return words;
+}
+
+std::shared_ptr<const net::tls_context> tls_of(const server_url& where) {
   if (!where.tls) {
     return nullptr;
   }
@@ -50,7 +64,7 @@ std::shared_ptr<const net::tls_context> tls_of(const address& where) {
 }  // namespace
 
 client::client(net::executor ex, options how) {
-  address where = address_of(how);
+  server_url where = url_of(how);
   std::shared_ptr<const net::tls_context> tls = tls_of(where);
   impl_ = std::make_shared<impl>(std::move(ex), std::move(how), std::move(where), std::move(tls));
   impl_->start();
@@ -76,12 +90,15 @@ void client::post_command(std::span<const std::string_view> arguments, callback 
   impl_->flush();
 }
 
-net::task<outcome> client::eval(std::string_view source, std::vector<std::string> keys,
-                                std::vector<std::string> arguments) {
-  std::vector<std::string> all{"EVAL", std::string{source}, std::to_string(keys.size())};
-  all.insert(all.end(), std::make_move_iterator(keys.begin()), std::make_move_iterator(keys.end()));
-  all.insert(all.end(), std::make_move_iterator(arguments.begin()), std::make_move_iterator(arguments.end()));
-  return command(std::move(all));
+net::task<outcome> client::eval(std::string_view source, const std::vector<std::string>& keys,
+                                const std::vector<std::string>& arguments) {
+  return command(eval_words<std::string>(source, std::to_string(keys.size()), keys, arguments));
+}
+
+void client::post_eval(std::string_view source, const std::vector<std::string>& keys,
+                       const std::vector<std::string>& arguments, callback done) {
+  const std::string count = std::to_string(keys.size());
+  post_command(eval_words<std::string_view>(source, count, keys, arguments), std::move(done));
 }
 
 bool client::available() const noexcept { return impl_->available(); }

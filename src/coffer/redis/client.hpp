@@ -70,9 +70,12 @@ class client {
   /// before this returns unless the socket is full. Without a connection `done` may be called before this returns.
   void post_command(std::span<const std::string_view> arguments, callback done);
 
-  /// Runs a Lua script. `source` is sent each time: Redis finds the compiled script by its hash, and a flushed script
-  /// cache needs no second try.
-  net::task<outcome> eval(std::string_view source, std::vector<std::string> keys, std::vector<std::string> arguments);
+  /// Runs a Lua script, as command() and as post_command(). `source` is sent each time: Redis finds the compiled script
+  /// by its hash, and a flushed script cache needs no second try.
+  net::task<outcome> eval(std::string_view source, const std::vector<std::string>& keys,
+                          const std::vector<std::string>& arguments);
+  void post_eval(std::string_view source, const std::vector<std::string>& keys,
+                 const std::vector<std::string>& arguments, callback done);
 
   /// Whether a command would be sent now.
   [[nodiscard]] bool available() const noexcept;

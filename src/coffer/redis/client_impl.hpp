@@ -11,9 +11,9 @@
 
 #include <fmt/format.h>
 
+#include "coffer/base/backoff.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/net/watchdog.hpp"
-#include "coffer/redis/backoff.hpp"
 #include "coffer/redis/breaker.hpp"
 #include "coffer/redis/client.hpp"
 #include "coffer/redis/client_metrics.hpp"
@@ -29,7 +29,7 @@ namespace coffer::redis {
 /// Held by the client and by coroutines that are inside a call of it.
 class client::impl final : public std::enable_shared_from_this<impl>, public transport_owner {
  public:
-  impl(net::executor ex, options how, address where, std::shared_ptr<const net::tls_context> tls);
+  impl(net::executor ex, options how, server_url where, std::shared_ptr<const net::tls_context> tls);
   ~impl();
 
   void start();
@@ -84,7 +84,7 @@ class client::impl final : public std::enable_shared_from_this<impl>, public tra
 
   net::executor executor_;
   options options_;
-  address address_;
+  server_url url_;
   std::shared_ptr<const net::tls_context> tls_;
   state state_ = state::waiting;
   std::shared_ptr<transport> transport_;
@@ -93,7 +93,7 @@ class client::impl final : public std::enable_shared_from_this<impl>, public tra
   std::string collected_;  ///< commands given before the login was complete
   line<callback> line_;
   breaker breaker_;
-  backoff backoff_;
+  int connect_failures_ = 0;  ///< since a reply came
   std::minstd_rand random_;
   std::string server_run_ = "-";
   std::string refusal_;  ///< of the server that answered last
@@ -107,6 +107,9 @@ namespace detail {
 
 using clock = std::chrono::steady_clock;
 
+/// Between attempts to connect.
+inline constexpr std::chrono::milliseconds shortest_pause{50};
+inline constexpr std::chrono::milliseconds longest_pause{1000};
 /// Until a server that cannot be used is tried again.
 inline constexpr std::chrono::milliseconds refused_pause{2000};
 
@@ -125,10 +128,10 @@ inline void fail(callback& done, failure why) {
 
 }  // namespace detail
 
-inline client::impl::impl(net::executor ex, options how, address where, std::shared_ptr<const net::tls_context> tls)
+inline client::impl::impl(net::executor ex, options how, server_url where, std::shared_ptr<const net::tls_context> tls)
     : executor_{std::move(ex)},
       options_{std::move(how)},
-      address_{std::move(where)},
+      url_{std::move(where)},
       tls_{std::move(tls)},
       breaker_{options_.breaker_failures, options_.breaker_open},
       random_{std::random_device{}()} {
@@ -143,10 +146,10 @@ inline void client::impl::start() { connect(); }
 inline void client::impl::connect() {
   state_ = state::connecting;
   reader_ = std::make_unique<reader>();
-  login_ = std::make_unique<login>(address_);
+  login_ = std::make_unique<login>(url_);
   transport_ = std::make_shared<transport>(executor_, *this, tls_);
   connect_timer_->arm(net::deadline_in(options_.connect_timeout));
-  transport_->open(address_);
+  transport_->open(url_);
 }
 
 inline void client::impl::on_connect_timer() {
@@ -195,10 +198,10 @@ inline void client::impl::take_login(const reply& answer) {
   state_ = state::ready;
   client_metrics::get().connects.add();
   client_metrics::get().connected.add(1);
-  log::info("redis connected", {{"address", address_.to_string()}, {"run_id", server_run_}});
+  log::info("redis connected", {{"address", url_.to_string()}, {"run_id", server_run_}});
   if (login_->server_run().empty()) {
     log::warn("redis does not tell its run_id",
-              {{"address", address_.to_string()},
+              {{"address", url_.to_string()},
                {"remedy", "allow this user INFO; until then connections share no cached inventories"}});
   }
   transport_->unsent() += std::exchange(collected_, {});
@@ -232,7 +235,7 @@ inline void client::impl::take_reply(reply answer) {
 inline void client::impl::refuse(std::string why) {
   if (why != refusal_) {
     refusal_ = std::move(why);
-    log::warn("redis cannot be used", {{"address", address_.to_string()}, {"reason", refusal_}});
+    log::warn("redis cannot be used", {{"address", url_.to_string()}, {"reason", refusal_}});
   }
   lose({});
 }
@@ -245,16 +248,18 @@ inline void client::impl::lose(std::string_view why, std::optional<failure> firs
   disconnect();
   state_ = state::waiting;
   client_metrics::get().losses.add();
-  if (!why.empty() && (was_ready || backoff_.attempts() == 0)) {
+  if (!why.empty() && (was_ready || connect_failures_ == 0)) {
     // Later attempts fail in silence until one succeeds.
-    log::warn("redis connection lost", {{"address", address_.to_string()}, {"reason", why}, {"connected", was_ready}});
+    log::warn("redis connection lost", {{"address", url_.to_string()}, {"reason", why}, {"connected", was_ready}});
   }
   if (was_ready && !breaker_.is_open()) {
     note_failure();
   }
   std::vector<callback> ended = line_.clear();
   arm();
-  connect_timer_->arm(net::deadline_in(why.empty() ? detail::refused_pause : backoff_.next(random_)));
+  const auto pause = why.empty() ? detail::refused_pause
+                                 : backoff(detail::shortest_pause, detail::longest_pause, connect_failures_++, random_);
+  connect_timer_->arm(net::deadline_in(pause));
   for (callback& done : ended) {
     detail::fail(done, std::exchange(first, std::nullopt).value_or(others));
   }
@@ -345,7 +350,7 @@ inline void client::impl::note_success() {
     client_metrics::get().breakers_open.add(-1);
   }
   breaker_.succeeded();
-  backoff_.reset();
+  connect_failures_ = 0;
 }
 
 inline void client::impl::on_command_expiry() {

@@ -24,7 +24,7 @@ inline constexpr std::string_view cluster_refusal =
 /// AUTH and SELECT where the address asks for them, then INFO. Pure.
 class login {
  public:
-  explicit login(const address& where);
+  explicit login(const server_url& where);
 
   /// The commands, encoded.
   [[nodiscard]] const std::string& request() const noexcept { return request_; }
@@ -77,7 +77,7 @@ inline std::string explain(const reply& said) {
 
 }  // namespace detail
 
-inline login::login(const address& where) {
+inline login::login(const server_url& where) {
   const auto add = [this](std::vector<std::string_view> arguments) {
     append_command(request_, arguments);
     ++steps_;

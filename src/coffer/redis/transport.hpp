@@ -35,7 +35,7 @@ class transport : public std::enable_shared_from_this<transport> {
 
   /// Connects; names are looked up on asio's resolver thread and all their addresses are tried. No deadline: call
   /// close().
-  void open(const address& where);
+  void open(const server_url& where);
 
   /// What is to be written by the next flush().
   std::string& unsent() noexcept { return unsent_; }
@@ -99,7 +99,7 @@ inline transport::transport(const net::executor& ex, transport_owner& owner,
                             std::shared_ptr<const net::tls_context> tls)
     : socket_{ex}, tls_{std::move(tls)}, owner_{&owner} {}
 
-inline void transport::open(const address& where) {
+inline void transport::open(const server_url& where) {
   if (!where.path.empty()) {
     candidates_.emplace_back(asio::local::stream_protocol::endpoint{where.path});
     try_next();

@@ -13,12 +13,13 @@
 
 #include <fmt/format.h>
 
+#include "coffer/base/ascii.hpp"
 #include "coffer/net/tls.hpp"
 
 namespace coffer::redis {
 
 /// The parts of a URL.
-struct address {
+struct server_url {
   std::string path;  ///< of a unix socket; empty: TCP
   std::string host;  ///< a name or a number, without brackets
   std::uint16_t port = 6379;
@@ -38,13 +39,6 @@ inline constexpr std::size_t max_socket_path = 107;
 
 using refusal = std::unexpected<std::string>;
 
-inline std::optional<int> hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return std::nullopt;
-}
-
 inline std::optional<std::string> decode(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -52,12 +46,12 @@ inline std::optional<std::string> decode(std::string_view text) {
       out += text[i];
       continue;
     }
-    const auto high = i + 2 < text.size() ? hex_digit(text[i + 1]) : std::nullopt;
-    const auto low = i + 2 < text.size() ? hex_digit(text[i + 2]) : std::nullopt;
-    if (!high || !low || (*high == 0 && *low == 0)) {
+    const int high = i + 2 < text.size() ? ascii::hex_value(text[i + 1]) : -1;
+    const int low = i + 2 < text.size() ? ascii::hex_value(text[i + 2]) : -1;
+    if (high < 0 || low < 0 || (high == 0 && low == 0)) {
       return std::nullopt;
     }
-    out += static_cast<char>(*high * 16 + *low);
+    out += static_cast<char>(high * 16 + low);
     i += 2;
   }
   return out;
@@ -74,7 +68,7 @@ std::optional<Number> number(std::string_view text, Number lowest, Number highes
 }
 
 /// Cuts "user:password@", ":password@" or "password@" off the front of `rest`. The last @ counts.
-inline std::optional<std::string> take_login(std::string_view& rest, address& into) {
+inline std::optional<std::string> take_login(std::string_view& rest, server_url& into) {
   const std::size_t at = rest.rfind('@');
   if (at == std::string_view::npos) {
     return std::nullopt;
@@ -95,7 +89,7 @@ inline std::optional<std::string> take_login(std::string_view& rest, address& in
   return std::nullopt;
 }
 
-inline std::optional<std::string> set_database(std::string_view text, address& into) {
+inline std::optional<std::string> set_database(std::string_view text, server_url& into) {
   const auto value = number<int>(text, 0, 1'000'000);
   if (!value) {
     return fmt::format("the database is not a number from 0 on: '{}'", text);
@@ -104,7 +98,7 @@ inline std::optional<std::string> set_database(std::string_view text, address& i
   return std::nullopt;
 }
 
-inline std::optional<std::string> read_unix(std::string_view rest, address& into) {
+inline std::optional<std::string> read_unix(std::string_view rest, server_url& into) {
   std::string_view query;
   if (const std::size_t mark = rest.find('?'); mark != std::string_view::npos) {
     query = rest.substr(mark + 1);
@@ -131,7 +125,7 @@ inline std::optional<std::string> read_unix(std::string_view rest, address& into
 }
 
 /// "host", "host:port", "[v6]" or "[v6]:port".
-inline std::optional<std::string> read_host(std::string_view authority, address& into) {
+inline std::optional<std::string> read_host(std::string_view authority, server_url& into) {
   std::string_view host = authority;
   std::optional<std::string_view> port;
   if (authority.starts_with('[')) {
@@ -191,7 +185,7 @@ inline std::optional<std::string> read_tls(std::string_view query, net::tls_peer
   return std::nullopt;
 }
 
-inline std::optional<std::string> read_tcp(std::string_view rest, address& into) {
+inline std::optional<std::string> read_tcp(std::string_view rest, server_url& into) {
   const std::size_t mark = rest.find_first_of("?#");
   if (mark != std::string_view::npos) {
     if (!into.tls || rest[mark] == '#') {
@@ -219,7 +213,7 @@ inline std::optional<std::string> read_tcp(std::string_view rest, address& into)
 
 }  // namespace detail
 
-inline std::string address::to_string() const {
+inline std::string server_url::to_string() const {
   if (!path.empty()) {
     return fmt::format("unix://{}?db={}", path, database);
   }
@@ -231,11 +225,11 @@ inline std::string address::to_string() const {
 /// encoding in every part; `redis://password@host` is a password alone. `rediss://` is the same over TLS, with the
 /// parameters `cacert` (who is trusted), `cert` and `key` (what is shown) and `sni` (the name that the certificate must
 /// be for, else the host). The error is a sentence for the person who wrote the URL; it never repeats the password.
-inline std::expected<address, std::string> parse_url(std::string_view url) {
+inline std::expected<server_url, std::string> parse_url(std::string_view url) {
   constexpr std::string_view tcp = "redis://";
   constexpr std::string_view tls = "rediss://";
   constexpr std::string_view local = "unix://";
-  address parsed;
+  server_url parsed;
   std::optional<std::string> wrong;
   if (url.starts_with(tcp)) {
     wrong = detail::read_tcp(url.substr(tcp.size()), parsed);

@@ -20,8 +20,7 @@ class analytics {
   static constexpr int products = 5;
 
   /// `redis` may be nullptr: then each thread computes the document once per TTL.
-  analytics(net::executor ex, pg::pool& db, redis::client* redis, cache::popular_cache_options how,
-            best_sellers_renderer render);
+  analytics(pg::pool& db, redis::client* redis, cache::popular_cache_options how, best_sellers_renderer render);
 
   /// The popular products as JSON, at most the cache's TTL old. Throws pg::error and cache::wait_error.
   net::task<std::string> popular(net::deadline until) { return cache_.get(until); }
@@ -41,9 +40,9 @@ inline constexpr std::chrono::seconds load_time{3};
 
 }  // namespace detail
 
-inline analytics::analytics(net::executor ex, pg::pool& db, redis::client* redis, cache::popular_cache_options how,
+inline analytics::analytics(pg::pool& db, redis::client* redis, cache::popular_cache_options how,
                             best_sellers_renderer render)
-    : db_{db}, render_{render}, cache_{std::move(ex), redis, std::move(how), [this] { return load(); }} {}
+    : db_{db}, render_{render}, cache_{redis, std::move(how), [this] { return load(); }} {}
 
 inline net::task<std::string> analytics::load() {
   const net::deadline until = net::deadline_in(detail::load_time);

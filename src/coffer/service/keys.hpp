@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "coffer/auth/key_ring.hpp"
-#include "coffer/cache/shared_load.hpp"
+#include "coffer/cache/single_flight.hpp"
 #include "coffer/service/once.hpp"
 #include "coffer/store/keys_store.hpp"
 
@@ -38,15 +38,15 @@ class keys {
   [[nodiscard]] bool looks_for(const sha256_digest& digest) const { return look_ups_.loads(digest); }
 
  private:
-  using look_ups = cache::shared_load<sha256_digest, std::optional<auth::key_record>, auth::digest_hash>;
-  /// Waiting for one look-up, per thread: more than there are connections by default.
+  using look_ups = cache::single_flight<sha256_digest, std::optional<auth::key_record>, auth::digest_hash>;
+  /// Looking keys up, and waiting for another's look-up, per thread: more than there are connections by default.
   static constexpr std::size_t max_waiting = 4096;
 
   net::task<std::optional<auth::key_record>> look_up(sha256_digest digest, net::deadline until);
 
   pg::pool& db_;
   std::function<void()> changed_;
-  look_ups look_ups_{max_waiting};
+  look_ups look_ups_{cache::joins::running, max_waiting, max_waiting};
 };
 
 /// Makes a key and stores its digest. Refusal: limit_reached. `db` is for this call alone; also for the command line.

@@ -82,8 +82,8 @@ inline constexpr pg::statement use_row{
 
 inline constexpr pg::statement update_uses{
     "key_note_uses",
-    "update api_keys k set last_used_at = greatest(k.last_used_at, u.at)"
-    " from (select unnest($1::bigint[]) as id, unnest($2::timestamptz[]) as at) u where k.id = u.id"};
+    "update api_keys k set last_used_at = greatest(k.last_used_at, new.at)"
+    " from (select unnest($1) as id, unnest($2) as at) as new where k.id = new.id"};
 
 inline auth::key_kind kind_of(bool is_test) { return is_test ? auth::key_kind::test : auth::key_kind::live; }
 

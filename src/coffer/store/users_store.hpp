@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "coffer/base/ascii.hpp"
 #include "coffer/base/clock.hpp"
 #include "coffer/base/error.hpp"
 #include "coffer/domain/credits.hpp"
@@ -56,11 +57,7 @@ inline constexpr std::size_t username_statement = 2;
 inline constexpr std::size_t email_statement = 3;
 
 /// The directories' spelling. Names and addresses are ASCII in the parts that a user may vary by case.
-inline std::string directory_key(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return text;
-}
+inline std::string directory_key(std::string_view text) { return ascii::to_lower(text); }
 
 inline user_row read_user(const pg::rows& result) {
   return {.id = user_id{result.int64(0, 0)},

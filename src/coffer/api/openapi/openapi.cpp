@@ -9,6 +9,7 @@
 #include "coffer/api/openapi/parts.hpp"
 #include "coffer/api/problem_table.hpp"
 #include "coffer/api/routes.hpp"
+#include "coffer/base/ascii.hpp"
 
 namespace coffer::api {
 
@@ -48,14 +49,6 @@ constexpr std::string_view introduction =
     "runs "
     "without authentication asks for none. Where requests are limited, `RateLimit` and `RateLimit-Policy` say how much "
     "is left.";
-
-/// Lower case, as OpenAPI names methods.
-std::string lower(std::string_view text) {
-  std::string made{text};
-  std::transform(made.begin(), made.end(), made.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return made;
-}
 
 void check(const description& of, std::string_view pattern) {
   const bool known = std::any_of(std::begin(tags), std::end(tags), [&of](const tag& t) { return t.name == of.tag; });
@@ -124,7 +117,7 @@ void write_paths(json::writer& out, const std::vector<described_endpoint>& all, 
       out.dynamic_key(open);
       out.begin_object();
     }
-    out.dynamic_key(lower(to_string(what.verb)));
+    out.dynamic_key(ascii::to_lower(to_string(what.verb)));
     openapi::write_endpoint(out, what, about, secured, used);
   }
   out.end_object();

@@ -13,10 +13,10 @@ namespace coffer::pg {
 
 /// What target_session_attrs asked of the server when the session was opened. libpq looks then and never again; from
 /// PostgreSQL 14 on the server says by itself, with its answers, when it becomes something else.
-class placement {
+class session_target {
  public:
-  placement() = default;
-  explicit placement(PGconn* opened);
+  session_target() = default;
+  explicit session_target(PGconn* opened);
 
   /// Whether the server has said that it is not that any more.
   [[nodiscard]] bool is_lost(const PGconn* session) const noexcept;
@@ -36,7 +36,7 @@ inline bool is_on(const PGconn* session, const char* parameter) noexcept {
 
 }  // namespace detail
 
-inline placement::placement(PGconn* opened) {
+inline session_target::session_target(PGconn* opened) {
   const std::unique_ptr<PQconninfoOption, conninfo_deleter> in_force{PQconninfo(opened)};
   for (const PQconninfoOption* option = in_force.get(); option != nullptr && option->keyword != nullptr; ++option) {
     if (option->val != nullptr && std::string_view{option->keyword} == "target_session_attrs") {
@@ -46,7 +46,7 @@ inline placement::placement(PGconn* opened) {
   }
 }
 
-inline bool placement::is_lost(const PGconn* session) const noexcept {
+inline bool session_target::is_lost(const PGconn* session) const noexcept {
   return (demand_ != demand::nothing && detail::is_on(session, "in_hot_standby")) ||
          (demand_ == demand::writable && detail::is_on(session, "default_transaction_read_only"));
 }

@@ -16,12 +16,12 @@ namespace coffer::cache {
 /// Remembers a bounded number of users, each with the version that the commit in doubt would give it, until the doubt
 /// has ended or for a long time; says whose fences are to be set anew. When there is no room for another user,
 /// everybody counts as doubtful for as long as a fence lasts.
-class doubt_list {
+class doubtful_versions {
  public:
   using time = std::chrono::steady_clock::time_point;
 
   /// A fence lasts for `fence_ttl`, and is set anew when half of that has passed.
-  doubt_list(std::size_t limit, std::chrono::milliseconds keep, std::chrono::milliseconds fence_ttl)
+  doubtful_versions(std::size_t limit, std::chrono::milliseconds keep, std::chrono::milliseconds fence_ttl)
       : limit_{limit}, keep_{keep}, fence_ttl_{fence_ttl} {}
 
   /// A commit that would give `user` the version `at` is in doubt from now on; its fence is being set.

@@ -39,15 +39,15 @@ class statement_cache {
   std::unordered_map<std::string_view, prepared> known_;
 };
 
-/// How an exchange stands.
+/// How the run of a pipeline stands.
 enum class progress : std::uint8_t {
   waiting,   ///< more must arrive
   complete,  ///< everything up to the Sync has been taken
   lost,      ///< the connection is of no further use
 };
 
-/// The first error of an exchange: later ones are its echo.
-struct exchange_failure {
+/// The first error of a run: later ones are its echo.
+struct pipeline_failure {
   server_message said;
   std::size_t statement = 0;
 };
@@ -66,10 +66,10 @@ struct session_setup {
 };
 
 /// Sends one pipeline and collects its results. `pg` is in pipeline mode and idle.
-class exchange {
+class pipeline_run {
  public:
   /// `cache` is null when nothing is to be prepared.
-  exchange(PGconn* pg, statement_cache* cache, const pipeline& statements, session_setup setup = {});
+  pipeline_run(PGconn* pg, statement_cache* cache, const pipeline& statements, session_setup setup = {});
 
   /// Hands everything to libpq, which writes what the socket takes. False when the connection broke.
   bool send();
@@ -79,7 +79,7 @@ class exchange {
 
   /// One result per statement, once complete without a failure.
   [[nodiscard]] std::vector<rows>& results() noexcept { return results_; }
-  [[nodiscard]] const std::optional<exchange_failure>& failure() const noexcept { return failure_; }
+  [[nodiscard]] const std::optional<pipeline_failure>& failure() const noexcept { return failure_; }
   /// The first statement without an answer.
   [[nodiscard]] std::size_t unanswered() const noexcept;
   /// Whether the failure is that of the setup.
@@ -97,7 +97,7 @@ class exchange {
   bool send_prepare(const pipeline::entry& entry);
   bool send_query(const pipeline::entry& entry, bool prepared);
   bool send_setup(std::size_t before);
-  progress take_one(PGresult* result);
+  progress take_one(owned_result result);
   void fail(const PGresult* result);
   void forget_unprepared();
 
@@ -107,7 +107,7 @@ class exchange {
   session_setup setup_;
   std::vector<step> steps_;
   std::vector<rows> results_;
-  std::optional<exchange_failure> failure_;
+  std::optional<pipeline_failure> failure_;
   std::size_t at_ = 0;  ///< the step whose results are due
   bool answered_ = false;
   bool after_sync_ = false;
@@ -165,18 +165,18 @@ inline bool statement_cache::must_prepare(const pipeline::entry& entry) {
   return false;
 }
 
-inline exchange::exchange(PGconn* pg, statement_cache* cache, const pipeline& statements, session_setup setup)
+inline pipeline_run::pipeline_run(PGconn* pg, statement_cache* cache, const pipeline& statements, session_setup setup)
     : pg_{pg}, cache_{cache}, statements_{statements}, setup_{setup} {
   steps_.reserve(statements.size() + 2);
   results_.reserve(statements.size());
 }
 
-inline bool exchange::send_prepare(const pipeline::entry& entry) {
+inline bool pipeline_run::send_prepare(const pipeline::entry& entry) {
   const std::vector<Oid> types = detail::types_of(entry.with);
   return PQsendPrepare(pg_, entry.what->name, entry.what->sql, static_cast<int>(types.size()), types.data()) == 1;
 }
 
-inline bool exchange::send_query(const pipeline::entry& entry, bool prepared) {
+inline bool pipeline_run::send_query(const pipeline::entry& entry, bool prepared) {
   const detail::parameter_arrays with{entry.with};
   const int count = static_cast<int>(with.values.size());
   constexpr int binary = 1;
@@ -189,12 +189,12 @@ inline bool exchange::send_query(const pipeline::entry& entry, bool prepared) {
                            with.formats.data(), binary) == 1;
 }
 
-inline bool exchange::send_setup(std::size_t before) {
+inline bool pipeline_run::send_setup(std::size_t before) {
   steps_.push_back(step{before, step_kind::setup});
   return send_query(*setup_.what, false);
 }
 
-inline bool exchange::send() {
+inline bool pipeline_run::send() {
   using place = session_setup::place;
   if (setup_.where == place::before || setup_.where == place::inside) {
     if (!send_setup(0)) {
@@ -228,17 +228,17 @@ inline bool exchange::send() {
   return PQpipelineSync(pg_) == 1;
 }
 
-inline std::size_t exchange::unanswered() const noexcept {
+inline std::size_t pipeline_run::unanswered() const noexcept {
   return at_ < steps_.size() ? steps_[at_].statement : statements_.size();
 }
 
-inline void exchange::fail(const PGresult* result) {
+inline void pipeline_run::fail(const PGresult* result) {
   if (!failure_) {
-    failure_ = exchange_failure{message_of(result), unanswered()};
+    failure_ = pipeline_failure{message_of(result), unanswered()};
   }
 }
 
-inline void exchange::forget_unprepared() {
+inline void pipeline_run::forget_unprepared() {
   // Behind the first failure the server has prepared nothing. Preparing again what it has prepared would be an error,
   // so only the steps from the failed one on are forgotten.
   for (std::size_t i = at_; i < steps_.size() && cache_ != nullptr; ++i) {
@@ -248,10 +248,10 @@ inline void exchange::forget_unprepared() {
   }
 }
 
-inline progress exchange::take() {
+inline progress pipeline_run::take() {
   while (PQisBusy(pg_) == 0) {
-    PGresult* result = PQgetResult(pg_);
-    if (result == nullptr) {
+    owned_result result{PQgetResult(pg_)};
+    if (!result) {
       if (PQstatus(pg_) == CONNECTION_BAD) {
         return progress::lost;
       }
@@ -269,7 +269,7 @@ inline progress exchange::take() {
       ++at_;
       continue;
     }
-    const progress now_at = take_one(result);
+    const progress now_at = take_one(std::move(result));
     if (now_at != progress::waiting) {
       return now_at;
     }
@@ -277,8 +277,8 @@ inline progress exchange::take() {
   return progress::waiting;
 }
 
-inline progress exchange::take_one(PGresult* raw) {
-  owned_result result{raw};
+inline progress pipeline_run::take_one(owned_result result) {
+  const PGresult* raw = result.get();
   const bool due = at_ < steps_.size();
   if (due && steps_[at_].kind == step_kind::sync && PQresultStatus(raw) == PGRES_PIPELINE_SYNC) {
     after_sync_ = true;
@@ -295,7 +295,7 @@ inline progress exchange::take_one(PGresult* raw) {
         break;
       }
       if (steps_[at_].kind == step_kind::query) {
-        results_.emplace_back(result.release());
+        results_.emplace_back(std::move(result));
       }
       return progress::waiting;
     case PGRES_FATAL_ERROR:

@@ -1,8 +1,8 @@
-#include "coffer/cache/doubt_list.hpp"
+#include "coffer/cache/doubtful_versions.hpp"
 
 #include "support/catch.hpp"
 
-namespace cache_doubt_list_test {
+namespace cache_doubtful_versions_test {
 
 using namespace coffer;
 using namespace std::chrono_literals;
@@ -11,7 +11,7 @@ namespace {
 
 using due = std::vector<std::pair<user_id, version>>;
 
-const cache::doubt_list::time start{1h};
+const cache::doubtful_versions::time start{1h};
 constexpr user_id a{1};
 constexpr user_id b{2};
 constexpr user_id c{3};
@@ -19,7 +19,7 @@ constexpr user_id c{3};
 }  // namespace
 
 TEST_CASE("a doubt forbids what is older than its version, until that has been seen or the user was settled") {
-  cache::doubt_list d{10, 3600s, 300s};
+  cache::doubtful_versions d{10, 3600s, 300s};
   CHECK(!d.forbids(a, version{0}));
   d.add(a, version{6}, start);
   CHECK(d.forbids(a, version{5}));
@@ -38,7 +38,7 @@ TEST_CASE("a doubt forbids what is older than its version, until that has been s
 }
 
 TEST_CASE("fences are due when half of their life has passed, those that failed at once") {
-  cache::doubt_list d{10, 3600s, 300s};
+  cache::doubtful_versions d{10, 3600s, 300s};
   d.add(a, version{1}, start);
   d.add(b, version{2}, start + 10s);
   CHECK(!d.has_due(start + 149s));
@@ -53,7 +53,7 @@ TEST_CASE("fences are due when half of their life has passed, those that failed 
 }
 
 TEST_CASE("a doubt that nothing ends is dropped in the end") {
-  cache::doubt_list d{10, 600s, 300s};
+  cache::doubtful_versions d{10, 600s, 300s};
   d.add(a, version{1}, start);
   CHECK(d.take_due(start + 599s, 9).size() == 1);
   CHECK(d.take_due(start + 900s, 9).empty());
@@ -61,7 +61,7 @@ TEST_CASE("a doubt that nothing ends is dropped in the end") {
 }
 
 TEST_CASE("when there is no room for another doubt, everybody is doubtful for as long as its fence lasts") {
-  cache::doubt_list d{1, 3600s, 300s};
+  cache::doubtful_versions d{1, 3600s, 300s};
   d.add(a, version{1}, start);
   d.add(a, version{2}, start);
   CHECK(!d.everybody(start));
@@ -71,4 +71,4 @@ TEST_CASE("when there is no room for another doubt, everybody is doubtful for as
   CHECK(d.size() == 1);
 }
 
-}  // namespace cache_doubt_list_test
+}  // namespace cache_doubtful_versions_test
