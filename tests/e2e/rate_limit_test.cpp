@@ -135,13 +135,12 @@ TEST_CASE("a player beyond a limit of their own takes nothing from the quota of 
     const auto body = fmt::format(R"({{"username":"{0}","email":"{0}@example.com"}})", name);
     users.push_back(client.post("/users", body, admin).json()["id"].integer());
   }
-  const std::int64_t product = client
-                                   .post("/products",
-                                         fmt::format(R"({{"name":"{}","price":1,"type":"consumable"}})",
-                                                     test::unique_word("potion")),
-                                         admin)
-                                   .json()["id"]
-                                   .integer();
+  const std::int64_t product =
+      client
+          .post("/products",
+                fmt::format(R"({{"name":"{}","price":1,"type":"consumable"}})", test::unique_word("potion")), admin)
+          .json()["id"]
+          .integer();
   // By the user of the path.
   const auto deposit = [&](std::size_t which) {
     test::header_list headers = test::key(test::unique_word("key"));
