@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include <fmt/format.h>
+
 #include "support/catch.hpp"
 
 namespace domain_replay_test {
