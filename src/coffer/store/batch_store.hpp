@@ -28,7 +28,7 @@ using command_list = std::span<const domain::command* const>;
 enum class locking : std::uint8_t {
   wait,          ///< for as long as the session waits for a lock
   wait_briefly,  ///< for 100 ms at most
-  skip,          ///< not at all: read_held() tells which are missing
+  skip,          ///< not at all: read_batch() tells which are missing
 };
 
 namespace detail {
