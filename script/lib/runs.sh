@@ -96,14 +96,10 @@ count() { grep -c "^$1 " "$2" || true; }  # EVENT REPORT
 # run NAME SECONDS COMMAND...
 run() { begin "$@" && finish "$1"; }
 
-# run_cases NAME SECONDS PROGRAM SPEC: the test cases of a Catch2 program, all or those that match. The suites that mostly
-# wait for servers are dealt to a process for each core, at most four, which show at their end what they printed; cases
-# with the tag [alone] run behind them.
+# run_cases NAME SECONDS PROGRAM SPEC PROCESSES: the test cases of a Catch2 program, all or those that match. They are
+# dealt to so many processes, which show at their end what they printed; cases with the tag [alone] run behind them.
 run_cases() {
-  local name=$1 limit=$2 binary=$3 spec=$4 list=$scratch/$1.list processes n shares=()
-  processes=$(nproc)
-  if [ "$processes" -gt 4 ]; then processes=4; fi
-  case $name in unit | component) processes=1 ;; esac
+  local name=$1 limit=$2 binary=$3 spec=$4 processes=$5 list=$scratch/$1.list n shares=()
   cases_of "$binary" '[alone]' > "$list.marked"
   cases_of "$binary" ${spec:+"$spec"} > "$list"
   # The last: nothing matches, or the program does not even start.
