@@ -124,7 +124,7 @@ TEST_CASE("an address is limited over all its connections") {
 TEST_CASE("a player beyond a limit of their own takes nothing from the quota of the shop's key") {
   test::database db;
   const auto admin = test::bearer(test::make_key(db, "admin"));
-  const auto shops = test::bearer(test::make_key(db, "funds:write,purchases:write"));
+  const auto shops = test::bearer(test::make_key(db, "funds:write purchases:write"));
   const test::server_process server{db, test::with_auth({{"COFFER_LIMIT_FUNDS", "user:1/1h,key:4/1h"},
                                                          {"COFFER_LIMIT_PURCHASE", "user:2/1h,key:6/1h"},
                                                          {"REDIS_URL", "none"}})};
