@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const std::string refused = R"(coffer_http_refused_address_total{listener="public"})";
+const std::string refused_by_address = R"(coffer_http_refused_address_total{listener="public"})";
 
 /// The peer that the access log shows for a request with these fields.
 std::string logged_peer(test::shop& s, const test::header_list& fields) {
@@ -48,11 +48,11 @@ TEST_CASE("an address has as many connections as it may have, and one more is cl
   REQUIRE(s.client.get("/livez").status == 200);
   REQUIRE(second.get("/livez").status == 200);
   REQUIRE(third.get("/livez").status == 200);
-  CHECK(s.server.metric(refused) == 0);
+  CHECK(s.server.metric(refused_by_address) == 0);
   auto fourth = s.server.client();
   fourth.connect();
   CHECK(fourth.closed_within(5s));
-  CHECK(s.server.metric(refused) == 1);
+  CHECK(s.server.metric(refused_by_address) == 1);
   CHECK(third.get("/livez").status == 200);
   // A connection that ends makes room for another.
   second.close();
@@ -78,7 +78,7 @@ TEST_CASE("no address alone can have all connections, unless that is asked for")
   auto fifth = s.server.client();
   fifth.connect();
   CHECK(fifth.closed_within(5s));
-  CHECK(s.server.metric(refused) == 1);
+  CHECK(s.server.metric(refused_by_address) == 1);
   // Another address of the loopback network.
   auto other = s.server.client();
   other.come_from("127.0.0.2");
@@ -95,7 +95,7 @@ TEST_CASE("without a limit, and for trusted proxies, an address has any number o
     clients.push_back(s.server.client());
     CHECK(clients.back().get("/livez").status == 200);
   }
-  CHECK(s.server.metric(refused) == 0);
+  CHECK(s.server.metric(refused_by_address) == 0);
 }
 
 TEST_CASE("X-Forwarded-For counts from trusted proxies only") {
