@@ -2,14 +2,14 @@
 #include <algorithm>
 #include <set>
 
+#include <fmt/format.h>
+
 #include "support/catch.hpp"
 #include "support/parallel.hpp"
 #include "support/server_process.hpp"
 #include "support/shop.hpp"
 
 using namespace coffer;
-
-namespace {}  // namespace
 
 TEST_CASE("one key fifty times in parallel has one effect and fifty identical answers") {
   test::database db;

@@ -184,11 +184,11 @@ TEST_CASE("while one request runs a client cannot send ahead without limit, and 
   other_row.release();
   CHECK(client.read_response().status == 201);
   CHECK(client.read_response().status == 201);
-  std::size_t answered = 0;
-  for (; answered < ahead / one.size(); ++answered) {
+  std::size_t answers = 0;
+  for (; answers < ahead / one.size(); ++answers) {
     if (client.read_response().status != 200) {
       break;
     }
   }
-  CHECK(answered == ahead / one.size());
+  CHECK(answers == ahead / one.size());
 }
