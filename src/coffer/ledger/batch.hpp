@@ -164,6 +164,9 @@ inline bool misses_stock(std::span<const domain::command* const> commands, domai
 
 }  // namespace detail
 
+// What lane.hpp declares is defined once, here, for ledger.cpp.
+// NOLINTBEGIN(misc-definitions-in-headers)
+
 /// When the next round trip of `b` must have ended. A statement timeout of 0 is none.
 net::deadline lane::next_deadline(const batch& b) const {
   const std::chrono::milliseconds limit = options_.database.statement_timeout;
@@ -687,5 +690,7 @@ net::task<> lane::roll_back() {
     connection_.reset();
   }
 }
+
+// NOLINTEND(misc-definitions-in-headers)
 
 }  // namespace coffer::ledger

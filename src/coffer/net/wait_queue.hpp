@@ -27,7 +27,7 @@ enum class wait_result : std::uint8_t {
 class wait_queue {
  public:
   /// At most `limit` may wait at once.
-  wait_queue(executor ex, std::size_t limit) : home_{ex}, limit_{limit}, dog_{std::move(ex), [this] { expire(); }} {}
+  wait_queue(const executor& ex, std::size_t limit) : home_{ex}, limit_{limit}, dog_{ex, [this] { expire(); }} {}
   ~wait_queue() { close(); }
   wait_queue(const wait_queue&) = delete;
   wait_queue& operator=(const wait_queue&) = delete;

@@ -163,6 +163,7 @@ std::string problems_html() {
 
 std::string problems_json() {
   std::vector<problem_page> all;
+  all.reserve(errc_count);
   for (std::size_t i = 0; i < errc_count; ++i) {
     all.push_back({static_cast<errc>(i)});
   }
