@@ -76,7 +76,7 @@ finish() {
   local name=$1 report=$scratch/$1.report status=0 ok wrong left started case
   wait "${running[$name]}" || status=$?
   end_program "$name"
-  if [ -f "$scratch/$name.output" ]; then grep -v "^Filters: " "$scratch/$name.output" >&2 || true; fi
+  if [ -f "$scratch/$name.output" ]; then cat -- "$scratch/$name.output" >&2; fi
   ok=$(count passed "$report") wrong=$(count failed "$report") left=$(count skipped "$report")
   started=$(count start "$report")
   while IFS= read -r case; do failures+=("$name: $case"); done < <(sed -n 's/^failed //p' "$report")
@@ -95,49 +95,6 @@ count() { grep -c "^$1 " "$2" || true; }  # EVENT REPORT
 
 # run NAME SECONDS COMMAND...
 run() { begin "$@" && finish "$1"; }
-
-# run_cases NAME SECONDS PROGRAM SPEC PROCESSES: the test cases of a Catch2 program, all or those that match. They are
-# dealt to so many processes, which show at their end what they printed; cases with the tag [alone] run behind them.
-run_cases() {
-  local name=$1 limit=$2 binary=$3 spec=$4 processes=$5 list=$scratch/$1.list n shares=()
-  cases_of "$binary" '[alone]' > "$list.marked"
-  cases_of "$binary" ${spec:+"$spec"} > "$list"
-  # The last: nothing matches, or the program does not even start.
-  if [ "$processes" = 1 ] || ! [ -s "$list" ]; then
-    begin "$name" "$limit" "$binary" ${spec:+"$spec"} && finish "$name" "$spec"
-    return
-  fi
-  rm -f "$list".[0-9]
-  grep -vxFf "$list.marked" "$list" | awk -v list="$list" -v n="$processes" '{ print > (list "." NR % n + 1) }'
-  for n in $(seq "$processes"); do
-    if [ -f "$list.$n" ]; then shares+=("$n"); fi
-  done
-  for n in "${shares[@]}"; do
-    begin "$name.$n" "$limit" "$binary" --input-file "$list.$n" 2> "$scratch/$name.$n.output"
-  done
-  for n in "${shares[@]}"; do finish_share "$name.$n" "$list.$n"; done
-  if grep -xFf "$list.marked" "$list" > "$list.alone"; then
-    begin "$name.alone" "$limit" "$binary" --input-file "$list.alone" && finish_share "$name.alone" "$list.alone"
-  fi
-}
-# As finish; and a case of the list that was not even started is a failure.
-finish_share() {  # NAME LIST
-  local before=$failed dealt ran
-  finish "$1"
-  dealt=$(wc -l < "$2") ran=$(count start "$scratch/$1.report")
-  if [ "$ran" != "$dealt" ]; then
-    failures+=("$1: only $ran of $dealt test cases ran")
-    if [ "$failed" = "$before" ]; then failed=$((failed + 1)); fi
-  fi
-}
-# The names of test cases as --input-file takes them: Catch2 2 has an option for it (and an exit status that is their
-# number), Catch2 3 another.
-cases_of() {  # BINARY [SPEC]
-  local names
-  names=$("$1" --list-test-names-only "${@:2}" 2> /dev/null) || true
-  [ -n "$names" ] || names=$("$1" --list-tests --verbosity quiet "${@:2}" 2> /dev/null) || true
-  sed '/^$/d; s/[",\\]/\\&/g' <<< "$names"
-}
 
 # The last line of each of the scripts, and its status.
 tell_total() {

@@ -48,7 +48,7 @@ int exit_code_without_faults(test::database& db) { return db.sql().text("show fs
 
 }  // namespace
 
-TEST_CASE("doctor finds nothing wrong where a server would serve", "[alone]") {
+TEST_CASE("doctor finds nothing wrong where a server would serve") {
   test::database db;
   const test::redis_server cache;
   const int expected = exit_code_without_faults(db);

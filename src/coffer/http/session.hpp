@@ -488,8 +488,6 @@ inline void session::drain() {
 
 namespace detail {
 
-using clock = std::chrono::steady_clock;
-
 inline rejection gone() { return rejection{400, errc::malformed_request, "The body ended before its end."}; }
 
 }  // namespace detail

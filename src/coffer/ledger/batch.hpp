@@ -469,8 +469,6 @@ void lane::refuse_from(batch& b, std::vector<pending*>::iterator first, errc cod
 
 namespace detail {
 
-using clock = std::chrono::steady_clock;
-
 /// How long a rollback may take before the connection is dropped instead.
 inline constexpr clock::duration rollback_budget = 1s;
 
