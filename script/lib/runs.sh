@@ -96,6 +96,14 @@ count() { grep -c "^$1 " "$2" || true; }  # EVENT REPORT
 # run NAME SECONDS COMMAND...
 run() { begin "$@" && finish "$1"; }
 
+# run_faults OPTION...: the suite of tests/faults.
+run_faults() {
+  local pg_bin
+  pg_bin=$(find_postgres) || die 'no PostgreSQL server from version 15 on is installed: run script/setup'
+  run faults $((1800 * slowness)) env PYTHONPATH="$root/tests" python3 -B -m faults --binary "$build/coffer" \
+    --pg-bin "$pg_bin" "$@"
+}
+
 # The last line of each of the scripts, and its status.
 tell_total() {
   if [ $((passed + failed)) = 0 ]; then
