@@ -61,13 +61,15 @@ end_program() {  # NAME
   unset "running[$1]"
 }
 
-# begin NAME SECONDS COMMAND...: starts a program of test cases.
+# begin NAME SECONDS COMMAND...: starts a program of test cases, in a session of its own. To the kernel that is a group
+# with a share of its own (sched(7), autogroup), whatever the nice value, so it is told.
 begin() {
   local name=$1 limit=$2
   shift 2
   : > "$scratch/$name.report"
   COFFER_TEST_REPORT=$scratch/$name.report TMPDIR=$scratch/tmp \
-    setsid timeout --kill-after=10 --foreground "$limit" "$@" < /dev/null >&2 &
+    setsid bash -c '{ nice > /proc/self/autogroup; } 2> /dev/null; exec "$@"' - \
+    timeout --kill-after=10 --foreground "$limit" "$@" < /dev/null >&2 &
   running[$name]=$!
 }
 
