@@ -49,9 +49,7 @@ inline constexpr pg::statement load_holdings{"batch_load_holdings",
 
 inline constexpr pg::statement load_keyed{
     "batch_load_keyed",
-    "select t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"
-    " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at,"
-    " t.detail_1, t.detail_2, t.note, t.actor, t.note_public"
+    "select" COFFER_TRANSACTION_COLUMNS
     " from unnest($1, $2, $3) as wanted (user_id, idempotency_key, by_player)"
     " join transactions t on t.user_id = wanted.user_id and t.idempotency_key = wanted.idempotency_key"
     " and (t.actor is not distinct from 0) = (wanted.by_player = 1)"

@@ -19,10 +19,8 @@ inline constexpr std::int64_t history_walk = 5000;
 // them are a bound on the rows that are walked, however few of them match.
 inline constexpr pg::statement select_transaction_page{
     "journal_list",
-    "select t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"
-    " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at,"
-    " t.detail_1, t.detail_2, t.note, t.actor, t.note_public, u.top"
-    " from (select coalesce($2::bigint, version + 1) as top from users where id = $1) u"
+    "select" COFFER_TRANSACTION_COLUMNS
+    ", u.top from (select coalesce($2::bigint, version + 1) as top from users where id = $1) u"
     " left join lateral (select * from transactions where user_id = $1"
     " and version < u.top and version >= u.top - $8 and ($3::smallint is null or kind = $3)"
     " and ($4::smallint is null or status = $4)"
@@ -48,19 +46,13 @@ struct history_page {
 namespace detail {
 
 inline constexpr pg::statement select_row{
-    "journal_find",
-    "select user_id, version, kind, status, product_id, quantity, amount, balance_after, item_quantity_after, reason,"
-    " idempotency_key, fingerprint, request_id, created_at, detail_1, detail_2, note, actor, note_public"
-    " from transactions where user_id = $1 and version = $2"};
+    "journal_find", "select" COFFER_TRANSACTION_COLUMNS " from transactions t where t.user_id = $1 and t.version = $2"};
 
 // One row of NULLs for a user without this key, none for an unknown user.
 inline constexpr pg::statement select_keyed{
-    "journal_outcome",
-    "select t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"
-    " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at,"
-    " t.detail_1, t.detail_2, t.note, t.actor, t.note_public"
-    " from users u left join transactions t on t.user_id = $1 and t.idempotency_key = $2"
-    " and (t.actor is not distinct from 0) = $3 where u.id = $1"};
+    "journal_outcome", "select" COFFER_TRANSACTION_COLUMNS
+                       " from users u left join transactions t on t.user_id = $1 and t.idempotency_key = $2"
+                       " and (t.actor is not distinct from 0) = $3 where u.id = $1"};
 
 inline constexpr pg::statement begin_settling{"journal_settle", "begin"};
 

@@ -41,12 +41,9 @@ inline constexpr pg::statement select_balance{
 
 // The name comes last: read_transaction() knows the columns before it.
 inline constexpr pg::statement select_statement_rows{
-    "statement_rows",
-    "select t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"
-    " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at,"
-    " t.detail_1, t.detail_2, t.note, t.actor, t.note_public, p.name"
-    " from transactions t left join products p on p.id = t.product_id"
-    " where t.user_id = $1 and t.version between $2 and $3 order by t.version"};
+    "statement_rows", "select" COFFER_TRANSACTION_COLUMNS
+                      ", p.name from transactions t left join products p on p.id = t.product_id"
+                      " where t.user_id = $1 and t.version between $2 and $3 order by t.version"};
 
 }  // namespace detail
 

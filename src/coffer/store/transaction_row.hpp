@@ -1,7 +1,4 @@
-// Reads journal rows out of a query's result. Every statement that does so selects the same columns in this order:
-// user_id, version, kind, status, product_id, quantity, amount, balance_after, item_quantity_after, reason,
-// idempotency_key, fingerprint, request_id, created_at, detail_1, detail_2, note, actor,
-// note_public.
+// Reads journal rows out of a query's result.
 #pragma once
 
 #include <algorithm>
@@ -9,6 +6,13 @@
 
 #include "coffer/domain/transaction.hpp"
 #include "coffer/pg/rows.hpp"
+
+/// What a statement selects of `transactions t` so that read_transaction() can read it; other columns come behind. A
+/// macro, because statements are literals.
+#define COFFER_TRANSACTION_COLUMNS                                                                  \
+  " t.user_id, t.version, t.kind, t.status, t.product_id, t.quantity, t.amount, t.balance_after,"   \
+  " t.item_quantity_after, t.reason, t.idempotency_key, t.fingerprint, t.request_id, t.created_at," \
+  " t.detail_1, t.detail_2, t.note, t.actor, t.note_public"
 
 namespace coffer::store {
 
