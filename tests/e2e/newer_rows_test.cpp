@@ -56,6 +56,19 @@ TEST_CASE("a refusal, kind, status or type that only a newer version knows does 
   CHECK(outcome["status"] == 503);
   CHECK(outcome["transaction"]["reason"] == "moon_is_full");
   CHECK(test::use(s.client, s.user, s.product, 1, "used").status == 422);  // whether it is the same cannot be told
+  // What did not fail is answered with its receipt, whatever else became of it.
+  for (const int status : {1, 9}) {
+    s.db.query(fmt::format("update transactions set status = {} where version = 2", status));
+    CHECK(s.buy(1, "bought").status == 201);
+    const auto told = s.client.get(user + "/operations/bought").json();
+    CHECK(told["status"] == 201);
+    CHECK(told["receipt"]["transaction"]["version"] == 2);
+    const auto purchase = fmt::format(
+        R"({{"user_id":{},"operations":[{{"op":"purchase","product_id":{},"quantity":1,"idempotency_key":"bought"}}]}})",
+        s.user, s.product);
+    const auto batch = s.client.post("/batch", purchase);
+    CHECK(batch.json()["results"][0]["status"] == 201);
+  }
 
   s.db.query(fmt::format("update products set type = 3 where id = {}", s.product));
   const auto product = s.client.get(fmt::format("/products/{}", s.product)).json();

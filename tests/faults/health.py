@@ -47,6 +47,8 @@ class Base:
         return []
 
     def _look(self, run):
+        if ended := run.coffer.ended():
+            return [ended]
         found = []
         pending = int(run.database.ask("select count(*) from transactions where status = 1"))
         if pending:

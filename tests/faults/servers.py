@@ -66,9 +66,16 @@ class Coffer:
         self.process = subprocess.Popen([self.binary, "serve"], env=self.environment, stdout=self.log, stderr=self.log)
         wait_for(self.ready, READY_WITHIN, "the server")
 
+    def ended(self):
+        """How it ended, with the last line that it said; empty while it runs."""
+        if self.process.poll() is None:
+            return ""
+        said = pathlib.Path(self.log.name).read_text(errors="replace").splitlines()
+        return f"the server ended with {self.process.returncode}: {said[-1] if said else 'without a word'}"
+
     def ready(self):
-        if self.process.poll() is not None:
-            raise RuntimeError(f"the server ended with {self.process.returncode}; see {self.log.name}")
+        if ended := self.ended():
+            raise RuntimeError(ended)
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=1):
                 return True

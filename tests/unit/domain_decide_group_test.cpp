@@ -98,7 +98,7 @@ class group {
   }
   /// The numbers that the refusal of command `i` shows, and how many potions its row says there are.
   std::vector<std::int64_t> shown(std::size_t i, errc why) const {
-    const error refusal = refusal_of(row(i));
+    const error refusal = refusal_of(row(i)).value();
     CHECK(refusal.code == why);
     std::vector<std::int64_t> all;
     for (const error::number& n : refusal.numbers) {

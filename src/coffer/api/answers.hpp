@@ -74,8 +74,8 @@ inline http::response answer_verdict(const domain::verdict& v, const call& from)
   }
   const domain::transaction& row = v->row;
   http::response answer;
-  if (row.status == domain::transaction_status::failed) {
-    answer = problem(domain::refusal_of(row), row.request_id);
+  if (const std::optional<error> why = domain::refusal_of(row)) {
+    answer = problem(*why, row.request_id);
   } else {
     answer = http::response{201, http::json_type, render_receipt({row, audience_of(from.by.who)})};
     answer.add("Location", fmt::format("/users/{}/transactions/{}", row.user.value, row.at.value));

@@ -31,15 +31,16 @@ void outcome_members(Sink& out, const std::optional<shown_outcome>& of, std::str
   std::string problem;
   std::string recorded;
   std::optional<int> status;
-  if (of && of->what && of->what->row.status == domain::transaction_status::completed) {
-    status = 201;
-    receipt = render_receipt({of->what->row, of->to});
-  } else if (of && of->what) {
+  if (of && of->what) {
     const domain::transaction& row = of->what->row;
-    const error why = domain::refusal_of(row);
-    status = kind_of(why.code).status;
-    problem = problem_body(why, row.request_id);
-    recorded = rendered(shown_transaction{row, of->to});
+    if (const std::optional<error> why = domain::refusal_of(row)) {
+      status = kind_of(why->code).status;
+      problem = problem_body(*why, row.request_id);
+      recorded = rendered(shown_transaction{row, of->to});
+    } else {
+      status = 201;
+      receipt = render_receipt({row, of->to});
+    }
   } else if (of) {
     status = kind_of(of->what.error().code).status;
     problem = problem_body(of->what.error(), of->request_id);

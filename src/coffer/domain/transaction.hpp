@@ -9,7 +9,6 @@
 #include <string>
 #include <string_view>
 
-#include "coffer/base/assert.hpp"
 #include "coffer/base/clock.hpp"
 #include "coffer/base/error.hpp"
 #include "coffer/base/ids.hpp"
@@ -128,13 +127,16 @@ inline std::optional<std::int64_t> missing_of(const transaction& row) noexcept {
   return done ? row.details.missing() : std::nullopt;
 }
 
-/// The refusal a failed row stands for, with the numbers a client needs. A pure function of the row: a replay is
-/// word for word the first answer.
-inline error refusal_of(const transaction& row) {
-  COFFER_ASSERT(row.status == transaction_status::failed);
+/// The refusal a failed row stands for, with the numbers a client needs; nothing for any other row. A pure function of
+/// the row: a replay is word for word the first answer.
+inline std::optional<error> refusal_of(const transaction& row) {
+  if (row.status != transaction_status::failed) {
+    return std::nullopt;
+  }
   if (!row.reason) {
-    return {errc::unavailable,
-            "A newer version of this server refused it, for a reason that this one does not know: " + row.newer_reason};
+    return error{
+        errc::unavailable,
+        "A newer version of this server refused it, for a reason that this one does not know: " + row.newer_reason};
   }
   error refusal{*row.reason};
   switch (*row.reason) {

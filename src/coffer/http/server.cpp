@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "coffer/base/assert.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/http/http_metrics.hpp"
 #include "coffer/http/request_id.hpp"

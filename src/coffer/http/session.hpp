@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "coffer/base/assert.hpp"
 #include "coffer/base/exception.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/base/text.hpp"
