@@ -183,7 +183,7 @@ TEST_CASE("an expected price that is not the price is refused with the current o
   w.buy(alice, potion).expected_price = credits{100};
   w.decide_all();
   CHECK(w.row(0).reason == errc::price_changed);
-  const error refusal = refusal_of(w.row(0));
+  const error refusal = refusal_of(w.row(0)).value();
   CHECK(refusal.numbers[0].name == "current_price");
   CHECK(refusal.numbers[0].value == 100);
   CHECK(w.row(1).status == transaction_status::completed);
@@ -193,7 +193,7 @@ TEST_CASE("insufficient funds says what is required and what is there") {
   world w;
   w.buy(bob, potion, 2);
   w.decide_all();
-  const error refusal = refusal_of(w.row(0));
+  const error refusal = refusal_of(w.row(0)).value();
   CHECK(refusal.code == errc::insufficient_funds);
   CHECK(refusal.numbers[0].name == "required");
   CHECK(refusal.numbers[0].value == 200);
@@ -207,7 +207,7 @@ TEST_CASE("the dearest product times the largest quantity neither overflows nor 
   w.buy(alice, potion, max_quantity);
   w.decide_all();
   CHECK(w.row(0).reason == errc::insufficient_funds);
-  CHECK(refusal_of(w.row(0)).numbers[0].value == max_json_integer);
+  CHECK(refusal_of(w.row(0)).value().numbers[0].value == max_json_integer);
 }
 
 TEST_CASE("a deposit adds up to the limit and is refused beyond it") {
@@ -234,7 +234,7 @@ TEST_CASE("exactly the units that are owned can be used") {
   CHECK(w.row(3).item_quantity_after == 0);
   CHECK(w.row(4).reason == errc::not_enough_items);
   CHECK(w.row(6).reason == errc::not_enough_items);
-  const error refusal = refusal_of(w.row(6));
+  const error refusal = refusal_of(w.row(6)).value();
   CHECK(refusal.numbers[0].value == 2);
   CHECK(refusal.numbers[1].value == 0);
 }

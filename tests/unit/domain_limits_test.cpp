@@ -79,11 +79,11 @@ TEST_CASE("a stock is sold to the last piece and not further, whoever asks") {
   const auto& verdicts = m.decide_all();
   CHECK(verdicts[0]->row.details.units_sold() == 7);
   CHECK(verdicts[1]->row.reason == errc::sold_out);
-  const error refusal = refusal_of(verdicts[1]->row);
+  const error refusal = refusal_of(verdicts[1]->row).value();
   CHECK(number(refusal, "requested") == 2);
   CHECK(number(refusal, "available") == 1);
   CHECK(verdicts[2]->row.details.units_sold() == 8);
-  CHECK(number(refusal_of(verdicts[3]->row), "available") == 0);
+  CHECK(number(refusal_of(verdicts[3]->row).value(), "available") == 0);
   CHECK(m.state.stocks[0].sold == 8);
   CHECK(m.state.stocks[0].changed);
   CHECK(m.state.find_wallet(alice)->balance == credits{980});
@@ -133,12 +133,12 @@ TEST_CASE("a user buys up to the limit, and what was used up counts") {
   m.buy(bob);
   const auto& verdicts = m.decide_all();
   CHECK(verdicts[0]->row.reason == errc::limit_reached);
-  const error refusal = refusal_of(verdicts[0]->row);
+  const error refusal = refusal_of(verdicts[0]->row).value();
   CHECK(number(refusal, "limit") == 3);
   CHECK(number(refusal, "bought") == 2);
   CHECK(number(refusal, "requested") == 2);
   CHECK(verdicts[1]->row.status == transaction_status::completed);
-  CHECK(number(refusal_of(verdicts[2]->row), "bought") == 3);
+  CHECK(number(refusal_of(verdicts[2]->row).value(), "bought") == 3);
   CHECK(verdicts[3]->row.status == transaction_status::completed);
   CHECK(m.state.holding_of(alice, sword).bought == 3);
 }
@@ -150,7 +150,7 @@ TEST_CASE("a sale holds from its start until just before its end") {
     m.terms().sale_starts_at = noon + tick;
     const transaction& row = m.only_row();
     CHECK(row.reason == errc::not_on_sale);
-    const error refusal = refusal_of(row);
+    const error refusal = refusal_of(row).value();
     CHECK(refusal.detail.contains("not started"));
     CHECK(refusal.numbers[0].name == "sale_starts_at");
     CHECK(refusal.numbers[0].shown_as == error::unit::time);
@@ -170,7 +170,7 @@ TEST_CASE("a sale holds from its start until just before its end") {
     m.terms().sale_ends_at = noon;
     const transaction& row = m.only_row();
     CHECK(row.reason == errc::not_on_sale);
-    CHECK(refusal_of(row).detail.contains("over"));
+    CHECK(refusal_of(row).value().detail.contains("over"));
   }
 }
 

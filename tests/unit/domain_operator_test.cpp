@@ -110,8 +110,8 @@ TEST_CASE("a grant takes no more credits than there are and fills no wallet beyo
   counter c;
   const transaction taken = c.row(c.grant(-1001));
   CHECK(taken.reason == errc::insufficient_funds);
-  CHECK(number(refusal_of(taken), "required") == 1001);
-  CHECK(number(refusal_of(taken), "available") == 1000);
+  CHECK(number(refusal_of(taken).value(), "required") == 1001);
+  CHECK(number(refusal_of(taken).value(), "available") == 1000);
   CHECK(takes_away(taken));
   const transaction given = c.row(c.grant(max_credits.value - 999));
   CHECK(given.reason == errc::balance_limit_exceeded);
@@ -156,8 +156,8 @@ TEST_CASE("a refund gives back the price that was paid, unit by unit and once") 
   CHECK(rest.quantity == 1);
   const transaction used = c.row(c.refund());
   CHECK(used.reason == errc::not_refundable);
-  CHECK(number(refusal_of(used), "requested") == 1);
-  CHECK(number(refusal_of(used), "refundable") == 0);
+  CHECK(number(refusal_of(used).value(), "requested") == 1);
+  CHECK(number(refusal_of(used).value(), "refundable") == 0);
   const transaction forced = c.row(c.refund(0, true));
   CHECK(forced.status == transaction_status::completed);
   CHECK(forced.details.missing() == 1);
@@ -194,7 +194,7 @@ TEST_CASE("more units than a purchase had are never refunded") {
   counter c;
   const transaction many = c.row(c.refund(4, true));
   CHECK(many.reason == errc::not_refundable);
-  CHECK(number(refusal_of(many), "refundable") == 3);
+  CHECK(number(refusal_of(many).value(), "refundable") == 3);
   const transaction forced = c.row(c.refund(3, true));
   CHECK(forced.details.missing() == 1);
   CHECK(forced.amount.value == 21);
@@ -208,13 +208,13 @@ TEST_CASE("what is no completed purchase is not refundable") {
   const transaction row = c.row(deposit);
   CHECK(row.reason == errc::not_refundable);
   CHECK(row.quantity == 0);
-  CHECK(number(refusal_of(row), "requested") == 500);
-  CHECK(number(refusal_of(row), "refundable") == 0);
+  CHECK(number(refusal_of(row).value(), "requested") == 500);
+  CHECK(number(refusal_of(row).value(), "refundable") == 0);
   command use = c.refund(2);
   use.purchase = {.at = version{2}, .amount = {}, .units = 3};
-  CHECK(number(refusal_of(c.row(use)), "requested") == 2);
+  CHECK(number(refusal_of(c.row(use)).value(), "requested") == 2);
   use.quantity = 0;
-  CHECK(number(refusal_of(c.row(use)), "requested") == 3);
+  CHECK(number(refusal_of(c.row(use)).value(), "requested") == 3);
   CHECK_FALSE(row.item_quantity_after);
   CHECK(c.balance() == 1000);
 }
@@ -230,12 +230,12 @@ TEST_CASE("a refusal says what was asked for, at its price, and what could be re
   counter c;
   c.state.holding_of(alice, potion).quantity = 0;
   const transaction all = c.row(c.refund());
-  CHECK(number(refusal_of(all), "requested") == 3);
-  CHECK(number(refusal_of(all), "refundable") == 0);
+  CHECK(number(refusal_of(all).value(), "requested") == 3);
+  CHECK(number(refusal_of(all).value(), "refundable") == 0);
   CHECK(all.amount.value == 21);
   const transaction many = c.row(c.refund(5, true));
-  CHECK(number(refusal_of(many), "requested") == 5);
-  CHECK(number(refusal_of(many), "refundable") == 3);
+  CHECK(number(refusal_of(many).value(), "requested") == 5);
+  CHECK(number(refusal_of(many).value(), "refundable") == 3);
   CHECK(many.amount.value == 35);
 }
 
@@ -260,8 +260,8 @@ TEST_CASE("of a deposit that is partly spent as much as is there is taken back, 
   const transaction refused = c.row(c.chargeback(1001));
   CHECK(refused.reason == errc::not_refundable);
   CHECK(refused.amount.value == 1001);
-  CHECK(number(refusal_of(refused), "requested") == 1001);
-  CHECK(number(refusal_of(refused), "refundable") == 1000);
+  CHECK(number(refusal_of(refused).value(), "requested") == 1001);
+  CHECK(number(refusal_of(refused).value(), "refundable") == 1000);
   CHECK(c.balance() == 1000);
   const transaction taken = c.row(c.chargeback(1001, true));
   CHECK(taken.amount.value == 1000);
