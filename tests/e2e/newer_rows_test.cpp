@@ -67,7 +67,7 @@ TEST_CASE("a refusal, kind, status or type that only a newer version knows does 
         R"({{"user_id":{},"operations":[{{"op":"purchase","product_id":{},"quantity":1,"idempotency_key":"bought"}}]}})",
         s.user, s.product);
     const auto batch = s.client.post("/batch", purchase);
-    CHECK(batch.json()["results"][0]["status"] == 201);
+    CHECK(batch.json()["operations"][0]["status"] == 201);
   }
 
   s.db.query(fmt::format("update products set type = 3 where id = {}", s.product));
