@@ -23,6 +23,13 @@ constexpr pg::statement unnest_text{"unnest_text", "select a from unnest($1::tex
 constexpr pg::statement unnest_bytea{"unnest_bytea", "select a from unnest($1::bytea[]) with ordinality u(a, n)"};
 constexpr pg::statement unnest_time{"unnest_time", "select a from unnest($1::timestamptz[]) with ordinality u(a, n)"};
 
+/// For what is large: the server's own limit for a statement counts the time it takes to send it.
+pg::options patient() {
+  pg::options how = test::database_options();
+  how.statement_timeout = std::chrono::seconds{30};
+  return how;
+}
+
 std::int64_t nth(std::size_t i) { return static_cast<std::int64_t>(i) * 7'000'000'007 - 3; }
 
 }  // namespace
@@ -190,7 +197,7 @@ TEST_CASE("NULL elements of integer arrays stay NULL, and booleans stay themselv
 }
 
 TEST_CASE("a result of 64k rows and one of many megabytes arrive complete") {
-  pg_session session;
+  pg_session session{patient()};
   constexpr pg::statement many{"many", "select n, n * 2 from generate_series(0, 65535) n"};
   const auto r = session.query(many);
   REQUIRE(r.size() == 65536);
@@ -206,10 +213,7 @@ TEST_CASE("a result of 64k rows and one of many megabytes arrive complete") {
 }
 
 TEST_CASE("a parameter larger than all socket buffers arrives while the server answers") {
-  // The server's own limit for a statement counts the time it takes to send it.
-  pg::options patient = test::database_options();
-  patient.statement_timeout = std::chrono::seconds{30};
-  pg_session session{patient};
+  pg_session session{patient()};
   constexpr pg::statement echo_text{"echo_text", "select $1::text"};
   const std::string large(24'000'000, 'y');
   pg::pipeline both;
