@@ -9,8 +9,9 @@ program=script/$(basename -- "$0")
 # How build/ and build-tsan/ are configured. In CI a warning is an error, so that one build of each compiler serves the
 # tests and the lint.
 release_options=(-Dbuildtype=release)
-# Line numbers for the reports, and no more debug information than that: it takes longer to write than the code.
-sanitizer_options=(-Doptimization=1 -Ddebug=false -Dcpp_args=-g1 -Db_lundef=false)
+# Line numbers for the reports, and no more debug information than that: it takes longer to write than the code. What
+# hardening guards against, a sanitizer reports.
+sanitizer_options=(-Doptimization=1 -Ddebug=false -Dhardening=false -Dcpp_args=-g1 -Db_lundef=false)
 tsan_options=("${sanitizer_options[@]}" -Db_sanitize=thread)
 if [ "${CI-}" = true ]; then release_options+=(-Dwerror=true) tsan_options+=(-Dwerror=true); fi
 
