@@ -47,10 +47,13 @@ inline constexpr pg::statement load_holdings{"batch_load_holdings",
                                              "select user_id, product_id, quantity, bought, purchased_at from inventory"
                                              " where user_id = any($1) and product_id = any($2)"};
 
+// Here and below arrays are unnested in a select list: rows that a query joins with from `from unnest(...)` are first
+// stored, array by array, which costs a batch of 32 a tenth of its time. (Set-returning functions in a select list
+// advance together: PostgreSQL manual, 38.5.9.)
 inline constexpr pg::statement load_keyed{
     "batch_load_keyed",
     "select" COFFER_TRANSACTION_COLUMNS
-    " from unnest($1, $2, $3) as wanted (user_id, idempotency_key, by_player)"
+    " from (select unnest($1) as user_id, unnest($2) as idempotency_key, unnest($3) as by_player) as wanted"
     " join transactions t on t.user_id = wanted.user_id and t.idempotency_key = wanted.idempotency_key"
     " and (t.actor is not distinct from 0) = (wanted.by_player = 1)"
     " where t.user_id = any($4)"};
@@ -58,7 +61,7 @@ inline constexpr pg::statement load_keyed{
 inline constexpr pg::statement load_refunds{
     "batch_load_refunds",
     "select r.user_id, r.version, r.units"
-    " from unnest($1, $2) as wanted (user_id, version)"
+    " from (select unnest($1) as user_id, unnest($2) as version) as wanted"
     " join refunds r on r.user_id = wanted.user_id and r.version = wanted.version"
     " where r.user_id = any($1)"};
 
@@ -329,9 +332,6 @@ inline pg::pipeline find_committed(std::span<const std::int64_t> users, user_id 
 
 namespace detail {
 
-// Here and below the arrays are unnested in a select list: rows that a query joins with from `from unnest(...)` are
-// first stored, array by array, which costs a batch of 32 a tenth of its time. (Set-returning functions in a select
-// list advance together: PostgreSQL manual, 38.5.9.)
 inline constexpr pg::statement update_wallets{
     "batch_update_wallets",
     "update users u set balance = new.balance, version = new.version"
@@ -361,39 +361,32 @@ inline constexpr pg::statement update_stocks{"batch_update_stocks",
                                              " unnest($3) as sold) as new"
                                              " where s.product_id = new.product_id and s.product_id = any($1)"};
 
-inline constexpr pg::statement insert_journal{
-    "batch_insert_journal",
-    "insert into transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after,"
-    " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at)"
-    " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),"
-    " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14"};
+#define COFFER_NEW_COLUMNS                                                                                 \
+  "insert into transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after," \
+  " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at"
+#define COFFER_NEW_ROWS                                                                                     \
+  " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8)," \
+  " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14"
+
+inline constexpr pg::statement insert_journal{"batch_insert_journal", COFFER_NEW_COLUMNS ")" COFFER_NEW_ROWS};
 
 // For batches of a server that asks for credentials: elsewhere nobody is known, and a column more costs every batch.
-inline constexpr pg::statement insert_attributed_journal{
-    "batch_insert_attributed_journal",
-    "insert into transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after,"
-    " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at, actor)"
-    " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),"
-    " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14, unnest($15)"};
+inline constexpr pg::statement insert_attributed_journal{"batch_insert_attributed_journal",
+                                                         COFFER_NEW_COLUMNS ", actor)" COFFER_NEW_ROWS ", unnest($15)"};
 
 // Only for batches that have such a row: most have none.
-inline constexpr pg::statement insert_detailed_journal{
-    "batch_insert_detailed_journal",
-    "insert into transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after,"
-    " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at, actor, detail_1,"
-    " detail_2)"
-    " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),"
-    " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14, unnest($15), unnest($16), unnest($17)"};
+inline constexpr pg::statement insert_detailed_journal{"batch_insert_detailed_journal",
+                                                       COFFER_NEW_COLUMNS ", actor, detail_1, detail_2)" COFFER_NEW_ROWS
+                                                                          ", unnest($15), unnest($16), unnest($17)"};
 
 // For batches with grants or refunds.
 inline constexpr pg::statement insert_noted_journal{
     "batch_insert_noted_journal",
-    "insert into transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after,"
-    " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at, actor, detail_1,"
-    " detail_2, note, note_public)"
-    " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),"
-    " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14, unnest($15), unnest($16), unnest($17),"
-    " unnest($18), unnest($19) <> 0"};
+    COFFER_NEW_COLUMNS ", actor, detail_1, detail_2, note, note_public)" COFFER_NEW_ROWS
+                       ", unnest($15), unnest($16), unnest($17), unnest($18), unnest($19) <> 0"};
+
+#undef COFFER_NEW_ROWS
+#undef COFFER_NEW_COLUMNS
 
 inline constexpr pg::statement count_refunds{"batch_count_refunds",
                                              "insert into refunds (user_id, version, units)"
