@@ -6,13 +6,13 @@
 #include "coffer/http/request.hpp"
 #include "coffer/http/router.hpp"
 #include "coffer/net/task_group.hpp"
+#include "coffer/service/account_statements.hpp"
 #include "coffer/service/analytics.hpp"
 #include "coffer/service/catalogue.hpp"
 #include "coffer/service/health.hpp"
 #include "coffer/service/history.hpp"
 #include "coffer/service/inventory.hpp"
 #include "coffer/service/outcomes.hpp"
-#include "coffer/service/statements.hpp"
 #include "coffer/service/users.hpp"
 #include "coffer/service/wallet.hpp"
 
@@ -28,7 +28,7 @@ struct context {
   service::history& history;
   service::inventory& inventory;
   service::outcomes& outcomes;
-  service::statements& statements;
+  service::account_statements& account_statements;
   service::analytics& analytics;
   service::health& health;
   service::keys& keys;

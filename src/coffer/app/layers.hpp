@@ -138,7 +138,7 @@ struct service_layer {
         history{on.clients.reads},
         inventory{with.lanes, with.readers},
         outcomes{with.lanes, on.clients.reads},
-        statements{on.clients.reads},
+        account_statements{on.clients.reads},
         analytics{on.clients.reads, on.clients.redis.get(), popular_options(s), api::render_best_sellers},
         health{with.database, [redis = on.clients.redis.get()] { return state_of(redis); }, with.draining},
         keys{on.clients.reads, with.keys_changed} {}
@@ -149,7 +149,7 @@ struct service_layer {
   service::history history;
   service::inventory inventory;
   service::outcomes outcomes;
-  service::statements statements;
+  service::account_statements account_statements;
   service::analytics analytics;
   service::health health;
   service::keys keys;
@@ -198,7 +198,7 @@ struct api_layer {
             .history = by.history,
             .inventory = by.inventory,
             .outcomes = by.outcomes,
-            .statements = by.statements,
+            .account_statements = by.account_statements,
             .analytics = by.analytics,
             .health = by.health,
             .keys = by.keys,

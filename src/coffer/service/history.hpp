@@ -6,9 +6,9 @@
 
 #include "coffer/base/error.hpp"
 #include "coffer/service/database.hpp"
+#include "coffer/store/account_statement_store.hpp"
 #include "coffer/store/inventory_store.hpp"
 #include "coffer/store/journal_store.hpp"
-#include "coffer/store/statement_store.hpp"
 
 namespace coffer::service {
 

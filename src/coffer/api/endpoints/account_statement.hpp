@@ -13,7 +13,7 @@
 #include "coffer/api/cursor.hpp"
 #include "coffer/api/openapi/samples.hpp"
 #include "coffer/http/body_source.hpp"
-#include "coffer/service/statements.hpp"
+#include "coffer/service/account_statements.hpp"
 
 namespace coffer::api {
 
@@ -50,7 +50,7 @@ inline account_statement_format accepted_format(std::string_view accept) {
 
 /// A row, as JSON shows it.
 struct account_statement_line {
-  const store::statement_row& line;
+  const store::account_statement_row& line;
   audience to = audience::player;
   std::int64_t change = 0;
 };
@@ -106,7 +106,7 @@ inline void append_any(csv_writer& out, std::optional<std::int64_t> number) {
 }
 
 inline void append_csv(std::string& to, const account_statement_line& of) {
-  const store::statement_row& line = of.line;
+  const store::account_statement_row& line = of.line;
   const domain::transaction& row = line.row;
   csv_writer out{to};
   out.number(row.at.value);
@@ -149,18 +149,18 @@ class account_statement_body final : public http::body_source {
  public:
   /// `next_cursor` is empty at the end of the period; `marked`: CSV with a byte order mark. `from` must outlive the
   /// source.
-  account_statement_body(service::statements& from, service::statement what, account_statement_format how, bool marked,
-                         std::string next_cursor, audience to);
+  account_statement_body(service::account_statements& from, service::account_statement what,
+                         account_statement_format how, bool marked, std::string next_cursor, audience to);
 
   net::task<std::string> next(net::deadline until) override;
 
  private:
   void begin(std::string& out) const;
-  void append(std::string& out, const store::statement_row& line);
+  void append(std::string& out, const store::account_statement_row& line);
   void end(std::string& out) const;
 
-  service::statements& from_;
-  service::statement what_;
+  service::account_statements& from_;
+  service::account_statement what_;
   account_statement_format how_;
   bool marked_;
   std::string next_cursor_;
@@ -171,9 +171,9 @@ class account_statement_body final : public http::body_source {
   bool ended_ = false;
 };
 
-inline account_statement_body::account_statement_body(service::statements& from, service::statement what,
-                                                      account_statement_format how, bool marked,
-                                                      std::string next_cursor, audience to)
+inline account_statement_body::account_statement_body(service::account_statements& from,
+                                                      service::account_statement what, account_statement_format how,
+                                                      bool marked, std::string next_cursor, audience to)
     : from_{from},
       what_{what},
       how_{how},
@@ -192,8 +192,8 @@ inline net::task<std::string> account_statement_body::next(net::deadline until) 
     begin(piece);
   }
   if (at_ <= what_.range.last) {
-    const std::vector<store::statement_row> rows = co_await from_.read(what_, at_, until);
-    for (const store::statement_row& line : rows) {
+    const std::vector<store::account_statement_row> rows = co_await from_.read(what_, at_, until);
+    for (const store::account_statement_row& line : rows) {
       append(piece, line);
     }
   }
@@ -223,7 +223,7 @@ inline void account_statement_body::begin(std::string& out) const {
   json.begin_array();
 }
 
-inline void account_statement_body::append(std::string& out, const store::statement_row& line) {
+inline void account_statement_body::append(std::string& out, const store::account_statement_row& line) {
   const std::int64_t change = line.row.balance_after.value - balance_.value;
   if (how_ == account_statement_format::csv) {
     detail::append_csv(out, {line, to_, change});
@@ -253,7 +253,7 @@ inline void account_statement_body::end(std::string& out) const {
 
 inline net::task<http::response> get_account_statement(context& with, call c) {
   list_query query{c.request};
-  service::statement_query wanted;
+  service::account_statement_query wanted;
   wanted.user = user_id{c.params[0]};
   wanted.from = query.time(from_parameter);
   wanted.to = query.time(to_parameter);
@@ -280,7 +280,7 @@ inline net::task<http::response> get_account_statement(context& with, call c) {
     }
     wanted.after = version{*after};
   }
-  const auto found = co_await with.statements.open(wanted, c.request.deadline);
+  const auto found = co_await with.account_statements.open(wanted, c.request.deadline);
   if (!found) {
     co_return refuse(found.error(), c.request);
   }
@@ -295,8 +295,8 @@ inline net::task<http::response> get_account_statement(context& with, call c) {
       answer.add("X-Next-Cursor", next);
     }
   }
-  answer.source =
-      std::make_shared<account_statement_body>(with.statements, *found, format, marked, next, audience_of(c.by.who));
+  answer.source = std::make_shared<account_statement_body>(with.account_statements, *found, format, marked, next,
+                                                           audience_of(c.by.who));
   co_return answer;
 }
 
@@ -321,7 +321,7 @@ void members_of(Sink& out, const account_statement& of) {
 }
 
 inline void add_account_statement_shapes(shapes& all, const document_facts&) {
-  store::statement_row sample;
+  store::account_statement_row sample;
   sample.row = samples::purchase();
   sample.product_name = samples::product().name;
   const account_statement_line items[] = {{sample, audience::operators, -sample.row.amount.value}};

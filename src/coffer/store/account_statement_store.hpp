@@ -15,8 +15,8 @@
 
 namespace coffer::store {
 
-/// A journal row as a statement shows it.
-struct statement_row {
+/// A journal row as an account statement shows it.
+struct account_statement_row {
   domain::transaction row;
   std::string product_name;  ///< empty without product
 };
@@ -40,7 +40,7 @@ inline constexpr pg::statement select_balance{
     "statement_balance", "select balance_after from transactions where user_id = $1 and version = $2"};
 
 // The name comes last: read_transaction() knows the columns before it.
-inline constexpr pg::statement select_statement_rows{
+inline constexpr pg::statement select_account_statement_rows{
     "statement_rows", "select" COFFER_TRANSACTION_COLUMNS
                       ", p.name from transactions t left join products p on p.id = t.product_id"
                       " where t.user_id = $1 and t.version between $2 and $3 order by t.version"};
@@ -70,11 +70,11 @@ inline net::task<domain::credits> balance_at(pg::connection& db, user_id user, v
 }
 
 /// The rows of `range` in order.
-inline net::task<std::vector<statement_row>> read_statement(pg::connection& db, user_id user, version_range range,
-                                                            net::deadline until) {
+inline net::task<std::vector<account_statement_row>> read_account_statement(pg::connection& db, user_id user,
+                                                                            version_range range, net::deadline until) {
   const pg::rows found =
-      co_await db.query(detail::select_statement_rows, pg::params::of(user, range.first, range.last), until);
-  std::vector<statement_row> page;
+      co_await db.query(detail::select_account_statement_rows, pg::params::of(user, range.first, range.last), until);
+  std::vector<account_statement_row> page;
   page.reserve(static_cast<std::size_t>(found.size()));
   const int name = found.columns() - 1;
   for (int r = 0; r < found.size(); ++r) {
