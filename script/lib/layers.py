@@ -150,8 +150,19 @@ class Tree:
                 self.report(inside, line_of(path.read_text(encoding="utf-8"), match.start()),
                             f"forbidden text: {match.group(0)}")
 
+    def check_document(self):
+        """The table of folders tells the same arrows."""
+        document = self.root / "docs/ARCHITECTURE.md"
+        text = document.read_text(encoding="utf-8") if document.exists() else ""
+        told = {name: re.findall(r"\w+", may) for names, may in re.findall(r"^\| (`\w+`.*?) \|.*\| ([\w, –]*) \|$", text, re.M)
+                for name in re.findall(r"\w+", names)}
+        for folder, may in ARROWS.items():
+            if told and folder != "main.cpp" and sorted(told.get(folder, ["?"])) != sorted(may):
+                self.report("docs/ARCHITECTURE.md", 1, f"does not say that {folder} may use {', '.join(may) or 'nothing'}")
+
     def check(self):
         self.check_arrows_and_fences()
+        self.check_document()
         self.check_asio_reach()
         self.check_build_lists()
         self.check_text()
@@ -197,6 +208,7 @@ BAD = [
     ("tests/unit/money_test.cpp", "", "no meson.build names this file"),
     ("src/coffer/base/error.hpp", "// see /work/notes\n", "forbidden text"),
     ("docs/ARCHITECTURE.md", "as on /home/me\n", "forbidden text"),
+    ("docs/ARCHITECTURE.md", "| `net`, `pg` | sockets | base |\n", "does not say that pg may use net, base"),
     ("src/coffer/base/error.hpp", "// TODO: write this\n", "forbidden text"),
 ]
 

@@ -1,4 +1,4 @@
-// From a parsed request to its answer: route, call the handler, turn failures into problems, count and log.
+// From the head of a request to its answer: route, call the handler, turn failures into problems, count and log.
 #pragma once
 
 #include <chrono>

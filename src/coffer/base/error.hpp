@@ -15,60 +15,27 @@
 
 namespace coffer {
 
-/// Every error code of the HTTP contract. The spelling on the wire is the name here.
-enum class errc : std::uint8_t {
-  malformed_json,
-  malformed_request,
-  idempotency_key_required,
-  invalid_idempotency_key,
-  invalid_cursor,
-  invalid_parameter,
-  unauthenticated,
-  forbidden,
-  insufficient_scope,
-  insufficient_funds,
-  not_found,
-  user_not_found,
-  product_not_found,
-  transaction_not_found,
-  method_not_allowed,
-  request_timeout,
-  already_owned,
-  product_inactive,
-  not_enough_items,
-  not_consumable,
-  price_changed,
-  sold_out,
-  limit_reached,
-  not_on_sale,
-  balance_limit_exceeded,
-  username_taken,
-  email_taken,
-  name_taken,
-  idempotency_in_progress,
-  not_refundable,
-  already_refunded,
-  content_too_large,
-  uri_too_long,
-  unsupported_media_type,
-  expectation_failed,
-  header_fields_too_large,
-  validation_failed,
-  idempotency_key_reused,
-  rate_limited,
-  internal,
-  not_implemented,
-  http_version_not_supported,
-  unavailable,
-  outcome_unknown,
-  overloaded,
-  not_executed,
-  precondition_failed,
-  misdirected_request,
-};
+// Every error code of the HTTP contract. Each has a row in api/problem_table.cpp, in this order.
+// clang-format off
+#define COFFER_ERROR_CODES(X)                                                                              \
+  X(malformed_json) X(malformed_request) X(idempotency_key_required) X(invalid_idempotency_key)            \
+  X(invalid_cursor) X(invalid_parameter) X(unauthenticated) X(forbidden) X(insufficient_scope)             \
+  X(insufficient_funds) X(not_found) X(user_not_found) X(product_not_found) X(transaction_not_found)       \
+  X(method_not_allowed) X(request_timeout) X(already_owned) X(product_inactive) X(not_enough_items)        \
+  X(not_consumable) X(price_changed) X(sold_out) X(limit_reached) X(not_on_sale) X(balance_limit_exceeded) \
+  X(username_taken) X(email_taken) X(name_taken) X(idempotency_in_progress) X(not_refundable)              \
+  X(already_refunded) X(content_too_large) X(uri_too_long) X(unsupported_media_type) X(expectation_failed) \
+  X(header_fields_too_large) X(validation_failed) X(idempotency_key_reused) X(rate_limited) X(internal)    \
+  X(not_implemented) X(http_version_not_supported) X(unavailable) X(outcome_unknown) X(overloaded)         \
+  X(not_executed) X(precondition_failed) X(misdirected_request)
+// clang-format on
 
-/// The number of codes, for tables indexed by errc.
-inline constexpr std::size_t errc_count = static_cast<std::size_t>(errc::misdirected_request) + 1;
+/// An error code. The spelling on the wire is the name here.
+enum class errc : std::uint8_t {
+#define COFFER_ERROR_CODE(name) name,
+  COFFER_ERROR_CODES(COFFER_ERROR_CODE)
+#undef COFFER_ERROR_CODE
+};
 
 /// One rule that one member, parameter or header of a request breaks.
 struct field_error {
@@ -113,70 +80,27 @@ using result = std::expected<T, error>;
 
 namespace detail {
 
-inline constexpr std::array<std::string_view, errc_count> names = {
-    "malformed_json",
-    "malformed_request",
-    "idempotency_key_required",
-    "invalid_idempotency_key",
-    "invalid_cursor",
-    "invalid_parameter",
-    "unauthenticated",
-    "forbidden",
-    "insufficient_scope",
-    "insufficient_funds",
-    "not_found",
-    "user_not_found",
-    "product_not_found",
-    "transaction_not_found",
-    "method_not_allowed",
-    "request_timeout",
-    "already_owned",
-    "product_inactive",
-    "not_enough_items",
-    "not_consumable",
-    "price_changed",
-    "sold_out",
-    "limit_reached",
-    "not_on_sale",
-    "balance_limit_exceeded",
-    "username_taken",
-    "email_taken",
-    "name_taken",
-    "idempotency_in_progress",
-    "not_refundable",
-    "already_refunded",
-    "content_too_large",
-    "uri_too_long",
-    "unsupported_media_type",
-    "expectation_failed",
-    "header_fields_too_large",
-    "validation_failed",
-    "idempotency_key_reused",
-    "rate_limited",
-    "internal",
-    "not_implemented",
-    "http_version_not_supported",
-    "unavailable",
-    "outcome_unknown",
-    "overloaded",
-    "not_executed",
-    "precondition_failed",
-    "misdirected_request",
+inline constexpr std::array error_codes = {
+#define COFFER_ERROR_CODE(name) std::string_view{#name},
+    COFFER_ERROR_CODES(COFFER_ERROR_CODE)
+#undef COFFER_ERROR_CODE
 };
-static_assert(!names.back().empty());
 
 }  // namespace detail
 
+/// The number of codes, for tables indexed by errc.
+inline constexpr std::size_t errc_count = detail::error_codes.size();
+
 /// The code as the contract spells it, e.g. "insufficient_funds".
-inline std::string_view to_string(errc code) noexcept { return detail::names[static_cast<std::size_t>(code)]; }
+inline std::string_view to_string(errc code) noexcept { return detail::error_codes[static_cast<std::size_t>(code)]; }
 
 /// The code spelled `text`, or nullopt.
 inline std::optional<errc> errc_from_string(std::string_view text) noexcept {
-  const auto* found = std::find(detail::names.begin(), detail::names.end(), text);
-  if (found == detail::names.end()) {
+  const auto* found = std::find(detail::error_codes.begin(), detail::error_codes.end(), text);
+  if (found == detail::error_codes.end()) {
     return std::nullopt;
   }
-  return static_cast<errc>(found - detail::names.begin());
+  return static_cast<errc>(found - detail::error_codes.begin());
 }
 
 inline error&& error::with(std::string_view name, std::int64_t value) && {

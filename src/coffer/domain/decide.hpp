@@ -188,7 +188,7 @@ inline verdict decision_maker::purchase(const command& c, wallet& user_wallet) {
   return append(c, user_wallet, std::nullopt, numbers);
 }
 
-/// The first rule that the purchase breaks, in the order that decide.hpp documents.
+/// The first rule that the purchase breaks, in the order that decide() documents.
 inline std::optional<purchase_refusal> decision_maker::refuse_purchase(const command& c, const wallet& user_wallet,
                                                                        const product_terms& terms, const holding& owned,
                                                                        const product_stock* stock,
@@ -615,13 +615,11 @@ inline const transaction* decision_maker::find_earlier(const command& c) const {
 /// - A grant follows no terms of sale: inactive products may be granted, and neither stock nor limits are touched. What
 ///   it takes must be there (insufficient_funds, not_enough_items).
 /// - A refund of a deposit takes back what was deposited, once (already_refunded), if it is there (not_refundable);
-/// with
-///   `up_to` as much as is there, and what is missing is recorded.
+///   with `up_to` as much as is there, and what is missing is recorded.
 /// - A refund of a purchase gives back units of one purchase at the price that was paid, each unit once
-/// (already_refunded), as far as
-///   they are still owned (not_refundable); with `force` also those that are used up. It gives the units it takes back
-///   to the stock of a limited product, and all of them to the buyer's limit. Its product must be in `state`
-///   (asserted).
+///   (already_refunded), as far as they are still owned (not_refundable); with `force` also those that are used up. It
+///   gives the units it takes back to the stock of a limited product, and all of them to the buyer's limit. Its product
+///   must be in `state` (asserted).
 /// Afterwards the wallets, holdings, stocks and refunds marked `changed` are what must be written.
 inline batch_effects decide(std::span<const command* const> commands, batch_state& state) {
   decision_maker maker{state, commands.size()};

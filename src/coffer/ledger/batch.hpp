@@ -258,6 +258,7 @@ net::task<> lane::execute(std::vector<pending*> commands) {
   running_.pop_back();
 }
 
+// attempt(), and when that fails recover(), was_committed() if the outcome is not known, and attempt() again.
 net::task<> lane::carry_out(batch& b) {
   for (;;) {
     drop_expired(b);

@@ -1,5 +1,5 @@
-// The SQL of the write path: load what a batch needs under its users' locks, then write what was decided. Knows no
-// rule. Lock order, everywhere: users by id, then stocks by product, then sales counters by product.
+// The SQL of the write path: load what a batch needs under its users' locks, then write what was decided, in the lock
+// order of docs/ARCHITECTURE.md. Knows no rule.
 #pragma once
 
 #include <algorithm>
