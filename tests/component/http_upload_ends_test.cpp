@@ -219,6 +219,17 @@ TEST_CASE("what a handler does not read ends the connection behind an answer tha
   CHECK(service.wait_for_connections(0));
 }
 
+TEST_CASE("an answer arrives before a chunked body that nobody asked for ends the connection") {
+  const test::http_service service;
+  const std::size_t size = GENERATE(std::size_t{100'000}, std::size_t{8'000'000});
+  test::http_client client{service.port()};
+  client.connect();
+  client.send_raw(test::chunked_request("GET /size?5", test::chunk(std::string(size, 'x'))));
+  CHECK(client.read_response().status == 200);
+  client.close();
+  CHECK(service.wait_for_connections(0));
+}
+
 TEST_CASE("a stopping server takes no more of an upload and says so in its answer") {
   http::limits most;
   most.drain_grace = 100ms;

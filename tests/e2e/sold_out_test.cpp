@@ -102,6 +102,11 @@ TEST_CASE("a purchase in a batch is refused from what is known to be sold out, a
   CHECK(all.json()["operations"].elements()[1]["problem"]["code"] == "sold_out");
   CHECK(s.server.metric(answered) == 2);
   CHECK(s.db.integer("select count(*) from transactions") == rows + 1);
+  // It hides no refusal of the whole batch.
+  const auto nobody = s.client.post("/batch", fmt::format(R"({{"user_id":99999,"operations":[{},{}]}})",
+                                                          purchase_of(product), purchase_of(s.product)));
+  CHECK(nobody.status == 404);
+  CHECK(nobody.code() == "user_not_found");
   CHECK(test::audit(s.db) == "");
 }
 

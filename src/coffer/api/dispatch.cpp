@@ -227,7 +227,8 @@ void dispatch::finish(const http::request& r, std::string_view pattern, std::str
   }
   const auto took = std::chrono::steady_clock::now() - r.received;
   count(pattern, method, answer.status, took);
-  log(r, pattern, method, answer, leads_to, by != nullptr ? *by : admission{}, took,
+  static const admission nobody;
+  log(r, pattern, method, answer, leads_to, by != nullptr ? *by : nobody, took,
       trace ? trace->trace_id : std::string_view{});
 }
 

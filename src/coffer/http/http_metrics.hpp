@@ -80,7 +80,7 @@ inline const http_metrics& http_metrics::get() {
       metrics::make_counter("coffer_http_handler_failures_total", "Requests whose handler threw"),
       metrics::make_counter("coffer_http_stream_failures_total",
                             "Answers cut off because their body could not be made"),
-      metrics::make_counter("coffer_http_bodies_unread_total", "Streamed request bodies not read to their end"),
+      metrics::make_counter("coffer_http_bodies_unread_total", "Request bodies not read to their end"),
       detail::handshake("done"),
       detail::handshake("failed"),
       detail::handshake("timeout"),

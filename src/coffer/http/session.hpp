@@ -106,6 +106,7 @@ class session final : private body_stream {
   [[nodiscard]] bool owes_continue() const noexcept;
 
   void finish_request();
+  void give_body_up();
   void begin_next();
   void wait_for_next() { deadline_ = net::deadline_in(draining_ ? limits_.drain_grace : limits_.idle_time); }
   void forget_output();
@@ -445,10 +446,15 @@ inline void session::finish_request() {
     return;
   }
   if (body_unread()) {
-    http_metrics::get().bodies_unread.add();
-    unread_ = true;
+    give_body_up();
   }
   begin_next();
+}
+
+/// The rest of the body is not wanted: the connection ends when the client has had time to read its answer.
+inline void session::give_body_up() {
+  http_metrics::get().bodies_unread.add();
+  unread_ = true;
 }
 
 /// Ready for the next request.
@@ -534,6 +540,7 @@ inline session::step session::skip() {
   const parser::step parsed = parser_.feed(in_.view(), request_);
   request_.body.clear();
   if (parsed.result == parser::status::rejected) {
+    give_body_up();
     return step::end;
   }
   in_.consume(parsed.consumed);
@@ -569,8 +576,8 @@ inline body_stream::status session::collect() {
       read_body();
     }
   }
-  if (body_ == body_state::whole && body_late_) {
-    // The time of the request begins when all of it is there.
+  if (body_late_ && body_ != body_state::open) {
+    // The time of the request begins when all of it is there, or it is clear that it never will be.
     request_.received = detail::clock::now();
     request_.deadline = request_.received + limits_.request_time;
   }

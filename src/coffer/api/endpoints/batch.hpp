@@ -221,16 +221,24 @@ struct operation_command {
   domain::command operator()(const refund_operation& o) { return refund_command(std::move(who), *row, o); }
 };
 
-/// The refusal that the batch as a whole is answered with: nothing was decided, and for one reason.
+/// The refusal that the batch as a whole is answered with: nothing was decided, and for one reason. What was refused
+/// from memory, as sold out without a row, has not met that reason.
 inline const error* whole_refusal(const std::vector<domain::verdict>& verdicts) {
-  const domain::verdict& first = verdicts.front();
-  if (first || (first.error().code != errc::user_not_found && kind_of(first.error().code).status < 500)) {
-    return nullptr;
+  const error* why = nullptr;
+  for (const domain::verdict& v : verdicts) {
+    if (v) {
+      return nullptr;
+    }
+    const errc code = v.error().code;
+    if (code == errc::sold_out || code == errc::not_executed) {
+      continue;
+    }
+    if (why != nullptr ? code != why->code : code != errc::user_not_found && kind_of(code).status < 500) {
+      return nullptr;
+    }
+    why = why != nullptr ? why : &v.error();
   }
-  const bool same = std::all_of(verdicts.begin(), verdicts.end(), [&first](const domain::verdict& v) {
-    return !v && (v.error().code == first.error().code || v.error().code == errc::not_executed);
-  });
-  return same ? &first.error() : nullptr;
+  return why;
 }
 
 /// Refusals of the operation at `place`, as refusals of the batch.
