@@ -196,6 +196,16 @@ TEST_CASE("a command alone waits on for its row, until others wait for it") {
   CHECK(test::audit(l.s.db) == "");
 }
 
+TEST_CASE("a command that cannot wait for its row as long again before its deadline is refused") {
+  lane_of_three l;
+  const holder other_session{l.s, l.a};
+  const auto started = clock_type::now();
+  const std::size_t late = l.s.send(l.b, deposit(l.a, 5), net::deadline_in(1900ms));
+  l.run();
+  CHECK(l.outcome(late) == "unavailable");
+  CHECK(clock_type::now() - started < 1800ms);
+}
+
 TEST_CASE("purchases of a product whose stock somebody holds are refused alone, whoever buys it") {
   lane_of_three l;
   const product_id scarce = make_limited(l.s);

@@ -337,23 +337,22 @@ net::task<> lane::load(batch& b) {
   }
 }
 
-/// False when the time for a lock was up, or another limit of the server: nothing is locked then, and commands whose
-/// deadline has passed meanwhile are answered.
+/// False when the time for a lock was up: nothing is locked then, and commands whose deadline has passed meanwhile are
+/// answered.
 net::task<bool> lane::load_in_time(batch& b, store::locking form) {
   std::optional<pg::error> late;
   try {
     co_await lock_and_read(b, form);
     co_return true;
   } catch (const pg::error& e) {
-    if (!pg::is_timeout(e.state()) || !e.connection_usable()) {
+    if (e.state() != pg::sqlstate::lock_not_available || !e.connection_usable()) {
       throw;
     }
     late.emplace(e);
   }
   if (form == store::locking::wait) {
-    pg::failed_attempts::get().note(*late);
+    note_failure(b, *late);
     ledger_metrics::count_retry(pg::to_string(late->state()));
-    ++b.attempts;
   }
   co_await roll_back();
   drop_expired(b);
@@ -385,7 +384,15 @@ net::task<> lane::load_what_is_free(batch& b) {
       co_return;
     }
   }
+  // It may take as long again.
+  slow_ = options_.database.lock_timeout;
+  slow_until_ = detail::clock::now() + slow_;
+  drop_expired(b);
+  if (b.commands.empty()) {
+    co_return;
+  }
   co_await roll_back();
+  ++b.attempts;
   co_await lock_and_read(b, store::locking::wait);
 }
 
@@ -567,16 +574,20 @@ net::task<bool> lane::was_committed(batch& b) {
   co_return found;
 }
 
+void lane::note_failure(const batch& b, const pg::error& failure) {
+  log::debug("batch attempt failed", {{"sqlstate", pg::to_string(failure.state())},
+                                      {"message", failure.what()},
+                                      {"attempt", b.attempts},
+                                      {"commands", b.commands.size()},
+                                      {"committing", std::holds_alternative<committing>(b.stage)}});
+  pg::failed_attempts::get().note(failure);
+}
+
 net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
   const bool answered = failure.delivered() == pg::delivery::answered;
   const std::string sqlstate = pg::to_string(failure.state());
   const auto* sent = std::get_if<committing>(&b.stage);
-  log::debug("batch attempt failed", {{"sqlstate", sqlstate},
-                                      {"message", failure.what()},
-                                      {"attempt", b.attempts},
-                                      {"commands", b.commands.size()},
-                                      {"committing", sent != nullptr}});
-  pg::failed_attempts::get().note(failure);
+  note_failure(b, failure);
   // A commit is unresolved whose answer never came, or leaves it open; any other error that the server reported ended
   // the transaction.
   if (sent != nullptr) {

@@ -86,6 +86,7 @@ class lane {
   net::task<> execute(std::vector<pending*> commands);
   net::task<> carry_out(batch& b);
   net::task<next_step> attempt(batch& b);
+  static void note_failure(const batch& b, const pg::error& failure);
   net::task<next_step> recover(batch& b, pg::error failure);
   net::task<> load(batch& b);
   net::task<bool> load_in_time(batch& b, store::locking form);
