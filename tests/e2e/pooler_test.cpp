@@ -17,7 +17,8 @@ namespace {
 
 /// A database, a pooler in front of its server, and the settings of a coffer behind both.
 struct pooled {
-  explicit pooled(const std::string& mode, const char* prepared) : pool{mode}, url{pool.url(db.name())} {
+  explicit pooled(const std::string& mode, const char* prepared, const std::string& more = {})
+      : pool{mode, more}, url{pool.url(db.name())} {
     how = {{"DATABASE_URL", url}, {"COFFER_PREPARED", prepared}, {"COFFER_THREADS", "1"}};
   }
 
@@ -68,6 +69,20 @@ TEST_CASE("with prepared statements behind a pooler in transaction mode a server
   const auto migrated = p.run({"migrate", "up"});
   CHECK(migrated.exit_code == 1);
   CHECK(test::says(migrated.err, "name PostgreSQL itself"));
+}
+
+TEST_CASE("a pooler in transaction mode is found whichever session it lends next") {
+  // In turn, so that a session's own comes back to it after one transaction of another.
+  pooled p{"transaction", "on", "server_round_robin = 1"};
+  {
+    test::sql_session one{p.url};
+    test::sql_session two{p.url};
+    one.query("begin");
+    two.query("begin");
+    one.query("rollback");
+    two.query("rollback");
+  }
+  CHECK(p.doctor("pooler") == "failed: one in transaction mode");
 }
 
 TEST_CASE("behind a pooler in transaction mode every transaction has its time limits") {

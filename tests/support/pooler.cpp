@@ -22,7 +22,7 @@ namespace coffer::test {
 
 using namespace std::chrono_literals;
 
-pooler::pooler(const std::string& mode) {
+pooler::pooler(const std::string& mode, const std::string& more) {
   // Debian puts it where only root's PATH looks.
   const std::string program = std::filesystem::exists("/usr/sbin/pgbouncer") ? "/usr/sbin/pgbouncer" : "pgbouncer";
   std::string pattern = (std::filesystem::temp_directory_path() / "pooler.XXXXXX").string();
@@ -39,7 +39,7 @@ pooler::pooler(const std::string& mode) {
   std::ofstream{directory_ + "/pgbouncer.ini"}
       << fmt::format("[databases]\n* = host={} port={}\n[pgbouncer]\n", host, port)
       << fmt::format("listen_addr =\nlisten_port = 6432\nunix_socket_dir = {}\nauth_type = trust\n", directory_)
-      << fmt::format("auth_file = {}/users\npool_mode = {}\nmax_client_conn = 200\n", directory_, mode);
+      << fmt::format("auth_file = {}/users\npool_mode = {}\nmax_client_conn = 200\n{}\n", directory_, mode, more);
   std::vector<std::string> command{program, directory_ + "/pgbouncer.ini"};
   if (::geteuid() == 0) {
     const passwd* owner = ::getpwnam("postgres");

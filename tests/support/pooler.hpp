@@ -12,9 +12,9 @@ namespace coffer::test {
 /// Listens on a unix socket in a directory of its own. Killed, and the directory removed, by the destructor.
 class pooler {
  public:
-  /// `mode` is PgBouncer's pool_mode: "session" or "transaction". Returns when it answers; throws std::runtime_error
-  /// when it does not, or is not installed.
-  explicit pooler(const std::string& mode);
+  /// `mode` is PgBouncer's pool_mode, "session" or "transaction"; `more` are further lines of its configuration.
+  /// Returns when it answers; throws std::runtime_error when it does not, or is not installed.
+  explicit pooler(const std::string& mode, const std::string& more = {});
   ~pooler();
   pooler(const pooler&) = delete;
   pooler& operator=(const pooler&) = delete;
