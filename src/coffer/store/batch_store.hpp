@@ -361,32 +361,32 @@ inline constexpr pg::statement update_stocks{"batch_update_stocks",
                                              " unnest($3) as sold) as new"
                                              " where s.product_id = new.product_id and s.product_id = any($1)"};
 
-#define COFFER_NEW_COLUMNS                                                                                 \
+#define COFFER_INSERT_COLUMNS                                                                              \
   "insert into transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after," \
   " item_quantity_after, reason, idempotency_key, fingerprint, request_id, created_at"
 #define COFFER_NEW_ROWS                                                                                     \
   " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8)," \
   " unnest($9), unnest($10), unnest($11), unnest($12), unnest($13), $14"
 
-inline constexpr pg::statement insert_journal{"batch_insert_journal", COFFER_NEW_COLUMNS ")" COFFER_NEW_ROWS};
+inline constexpr pg::statement insert_journal{"batch_insert_journal", COFFER_INSERT_COLUMNS ")" COFFER_NEW_ROWS};
 
 // For batches of a server that asks for credentials: elsewhere nobody is known, and a column more costs every batch.
-inline constexpr pg::statement insert_attributed_journal{"batch_insert_attributed_journal",
-                                                         COFFER_NEW_COLUMNS ", actor)" COFFER_NEW_ROWS ", unnest($15)"};
+inline constexpr pg::statement insert_attributed_journal{
+    "batch_insert_attributed_journal", COFFER_INSERT_COLUMNS ", actor)" COFFER_NEW_ROWS ", unnest($15)"};
 
 // Only for batches that have such a row: most have none.
-inline constexpr pg::statement insert_detailed_journal{"batch_insert_detailed_journal",
-                                                       COFFER_NEW_COLUMNS ", actor, detail_1, detail_2)" COFFER_NEW_ROWS
-                                                                          ", unnest($15), unnest($16), unnest($17)"};
+inline constexpr pg::statement insert_detailed_journal{"batch_insert_detailed_journal", COFFER_INSERT_COLUMNS
+                                                       ", actor, detail_1, detail_2)" COFFER_NEW_ROWS
+                                                       ", unnest($15), unnest($16), unnest($17)"};
 
 // For batches with grants or refunds.
 inline constexpr pg::statement insert_noted_journal{
     "batch_insert_noted_journal",
-    COFFER_NEW_COLUMNS ", actor, detail_1, detail_2, note, note_public)" COFFER_NEW_ROWS
-                       ", unnest($15), unnest($16), unnest($17), unnest($18), unnest($19) <> 0"};
+    COFFER_INSERT_COLUMNS ", actor, detail_1, detail_2, note, note_public)" COFFER_NEW_ROWS
+                          ", unnest($15), unnest($16), unnest($17), unnest($18), unnest($19) <> 0"};
 
 #undef COFFER_NEW_ROWS
-#undef COFFER_NEW_COLUMNS
+#undef COFFER_INSERT_COLUMNS
 
 inline constexpr pg::statement count_refunds{"batch_count_refunds",
                                              "insert into refunds (user_id, version, units)"

@@ -233,12 +233,14 @@ inline const error* whole_refusal(const std::vector<domain::verdict>& verdicts) 
     if (code == errc::sold_out || code == errc::not_executed) {
       continue;
     }
-    if (why != nullptr ? code != why->code : code != errc::user_not_found && kind_of(code).status < 500) {
+    if (why == nullptr) {
+      why = &v.error();
+    } else if (code != why->code) {
       return nullptr;
     }
-    why = why != nullptr ? why : &v.error();
   }
-  return why;
+  const bool of_all = why != nullptr && (why->code == errc::user_not_found || kind_of(why->code).status >= 500);
+  return of_all ? why : nullptr;
 }
 
 /// Refusals of the operation at `place`, as refusals of the batch.
