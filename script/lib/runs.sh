@@ -28,7 +28,7 @@ choose_build() {
 symbols=external_symbolizer_path=/usr/lib/llvm-19/bin/llvm-symbolizer
 asan=detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1
 export ASAN_OPTIONS=${ASAN_OPTIONS-$asan:$symbols}
-export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1:halt_on_error=1:$symbols}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1:$symbols}
 export TSAN_OPTIONS=${TSAN_OPTIONS-second_deadlock_stack=1:history_size=7:$symbols}
 
 passed=0 failed=0 skipped=0 failures=()
