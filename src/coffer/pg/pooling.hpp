@@ -40,18 +40,25 @@ inline net::task<pooling> find_pooling(net::executor ex, options how, net::deadl
     co_return pooling::none;
   }
   // A pooler tells a number of its own. In session mode the first session keeps its backend. In transaction mode the
-  // second one's transaction takes it, or takes another, and then the first is lent a third; unless somebody else had
-  // it just then, or it goes round among few: so several looks must agree.
+  // second one's transaction takes it, or takes another, and then the first is lent a third; unless others came in
+  // between. A pooler lends the backend that came back last, or the one that came back first (server_round_robin), so
+  // the first one's comes back last before every other look.
   constexpr int looks = 8;
   const std::unique_ptr<connection> second = co_await connection::open(ex, std::move(again), until);
   for (int look = 0; look < looks; ++look) {
+    if (look % 2 == 0) {
+      const std::int32_t lent_now = co_await detail::backend_of(first.get(), until);
+      if (lent_now != lent) {
+        co_return pooling::transaction;
+      }
+    }
     pipeline hold;
     hold.add(detail::begin_hold).add(detail::read_backend);
     const std::vector<rows> held = co_await second->run(std::move(hold), until);
-    const bool taken = held.at(1).int32(0, 0) == lent;
+    const std::int32_t taken = held.at(1).int32(0, 0);
     const std::int32_t lent_now = co_await detail::backend_of(first.get(), until);
     const rows ended = co_await second->query(detail::end_hold, until);
-    if (taken || lent_now != lent) {
+    if (taken == lent || lent_now != lent) {
       co_return pooling::transaction;
     }
   }
