@@ -83,7 +83,7 @@ TEST_CASE("books are right after everybody has worked on them at once") {
   const auto report = test::json_value::parse(run.out);
   CHECK(report["transactions"] == s.db.integer("select count(*) from transactions"));
   CHECK(report["users"] == 1);
-  CHECK(report["rules"].size() == 24);
+  CHECK(report["rules"].size() == 25);
   const auto text = test::run_coffer({"verify"}, {{"DATABASE_URL", s.db.url()}});
   CHECK(text.exit_code == 0);
   CHECK(text.out.find("The books are right.") != std::string::npos);
@@ -150,6 +150,25 @@ TEST_CASE("books that were falsified are found, with the rule that is broken") {
     CHECK(c.after("update transactions set status = 1, reason = null where user_id = $1 and status = 3") ==
           "no_pending_transaction=1");
   }
+  SECTION("a status that is none of ours") {
+    CHECK(c.after("update transactions set status = 9, reason = null where user_id = $1 and status = 3") ==
+          "no_pending_transaction=1");
+  }
+  SECTION("a key without its fingerprint") {
+    CHECK(c.after("update transactions set fingerprint = null where user_id = $1 and idempotency_key = 'key'") ==
+          "fingerprint_of_every_key=1");
+  }
+  SECTION("a fingerprint without its key") {
+    CHECK(c.after("update transactions set fingerprint = 'x' where user_id = $1 and version = 3") ==
+          "fingerprint_of_every_key=1");
+  }
+  SECTION("a version below the first") {
+    CHECK(c.after("update transactions set version = 0 where user_id = $1 and version = 1").find("versions_dense") !=
+          std::string::npos);
+  }
+  SECTION("units bought that nobody bought") {
+    CHECK(c.after("update inventory set bought = -1 where user_id = $1 and quantity = 2") == "bought_is_journal_sum=1");
+  }
   SECTION("a failed row without its reason") {
     CHECK(c.after("update transactions set reason = null where user_id = $1 and status = 3") ==
           "reason_only_of_failed=1");
@@ -175,7 +194,7 @@ TEST_CASE("books that were falsified are found, with the rule that is broken") {
           "inventory_is_journal_sum=1 item_quantity_after_is_running_sum=1 kind_is_known=1");
   }
   SECTION("a key that was used twice") {
-    c.s.db.query("drop index transactions_key_place");
+    c.s.db.query("drop index transactions_key_bytes");
     CHECK(c.after("update transactions set idempotency_key = 'key', fingerprint = 'x' where user_id = $1 and"
                   " version = 3") == "idempotency_key_once_per_user=1");
   }
@@ -217,6 +236,7 @@ TEST_CASE("books that were falsified are found, with the rule that is broken") {
   }
   SECTION("a journal of nobody") {
     CHECK(c.after("delete from users where id = $1") == "emails_match_users=1 user_exists=1 usernames_match_users=1");
+    CHECK(test::audit(c.s.db).find("a row is of a user that there is not") != std::string::npos);
   }
   SECTION("a product that is gone") {
     c.s.db.query("delete from products where id = $1", {std::to_string(c.premium)});

@@ -43,6 +43,9 @@ CATALOGUE = (
     Mutant("I4", "a row appears that nobody asked for",
            midway=("insert into transactions (user_id, version, kind, status, quantity, amount, balance_after,"
                    " request_id) select id, 2000000, 1, 2, 0, 1, 0, 'nobody' from users limit 1",)),
+    Mutant("I4", "a row appears of a user that there is not",
+           midway=("insert into transactions (user_id, version, kind, status, quantity, amount, balance_after,"
+                   " request_id) values (9000000, 1, 1, 2, 0, 1, 1, 'nobody')",)),
     Mutant("I5", "a wallet gains a credit", trigger("users", "update", f"if {SOMETIMES} then"
                                                     " new.balance := new.balance + 1; end if;")),
     Mutant("I5", "a refund gives its credits back twice",
@@ -52,7 +55,7 @@ CATALOGUE = (
            trigger("transactions", "insert", "if new.kind = 5 and new.product_id is null then"
                    " new.detail_1 := null; end if;")),
     Mutant("I6", "a wallet was overdrawn",
-           midway=("alter table transactions drop constraint transactions_balance_after_check",
+           midway=("alter table transactions drop constraint transactions_numbers_check",
                    "update transactions set balance_after = -1 where (user_id, version) in"
                    " (select user_id, version from transactions limit 1)")),
     Mutant("I7", "an item is given twice", trigger("inventory", "update", f"if {SOMETIMES} then"

@@ -91,7 +91,7 @@ TEST_CASE("the migrations go up, down to nothing, and up again to the same schem
   CHECK(app::migrate_up(run) == run.files.size());
   CHECK(app::migrate_up(run) == 0);
   const std::string first = shape(db);
-  CHECK(says(first, "transactions_key_place"));
+  CHECK(says(first, "transactions_key_bytes"));
 
   CHECK(app::migrate_down(run, std::nullopt) == run.files.size());
   CHECK(db.integer("select count(*) from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'S')"

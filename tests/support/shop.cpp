@@ -101,6 +101,9 @@ constexpr rule rules[] = {
      " where r.nth > 1 or r.quantity <> 0 or coalesce(r.detail_2, -1) < 0"
      " or r.amount + r.detail_2 is distinct from d.amount or c.units is distinct from d.amount"
      " or (r.detail_2 > 0 and r.balance_after > 0)"},
+    {"a row is of a user that there is not",
+     "select count(*) from (select user_id from transactions union all select user_id from inventory) x"
+     " where not exists (select from users u where u.id = x.user_id)"},
     {"a row is pending", "select count(*) from transactions where status = 1"},
 };
 

@@ -40,6 +40,7 @@ inline constexpr std::string_view permanent_once = "permanent_owned_once";
 inline constexpr std::string_view missing = "refund_misses_what_was_used_up";
 inline constexpr std::string_view reason = "reason_only_of_failed";
 inline constexpr std::string_view known_reason = "reason_is_known";
+inline constexpr std::string_view fingerprint = "fingerprint_of_every_key";
 inline constexpr std::string_view known_kind = "kind_is_known";
 inline constexpr std::string_view times = "times_rise_with_versions";
 inline constexpr std::string_view bought = "bought_is_journal_sum";
@@ -68,6 +69,8 @@ struct journal_entry {
   std::optional<std::int64_t> item_quantity_after;
   bool has_reason = false;
   bool knows_reason = true;  ///< it is one of ours
+  bool has_key = false;      ///< an idempotency key
+  bool has_fingerprint = false;
   timestamp created_at{};
   row_details details;
 };
@@ -191,13 +194,19 @@ inline void replay::entry(const journal_entry& row) {
   }
   if (row.status == transaction_status::completed) {
     apply(row);
-  } else if (row.status == transaction_status::pending) {
-    violated(rule::no_pending, at, row.product, "completed or failed", "pending");
+  } else if (row.status != transaction_status::failed) {
+    const std::string number = std::to_string(static_cast<int>(row.status));
+    const bool pending = row.status == transaction_status::pending;
+    violated(rule::no_pending, at, row.product, "completed or failed", pending ? "pending" : "status " + number);
   }
   compare(rule::balance_after, at, std::nullopt, balance_, row.balance_after);
   const bool failed = row.status == transaction_status::failed;
   if (failed != row.has_reason) {
     violated(rule::reason, at, row.product, failed ? "a reason" : "none", failed ? "none" : "a reason");
+  }
+  if (row.has_key != row.has_fingerprint) {
+    violated(rule::fingerprint, at, row.product, row.has_key ? "a fingerprint" : "none",
+             row.has_key ? "none" : "a fingerprint");
   }
   check_item(row);
 }

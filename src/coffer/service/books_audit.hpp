@@ -116,6 +116,7 @@ inline constexpr std::string_view user_rules[] = {
     domain::rule::missing,
     domain::rule::reason,
     domain::rule::known_reason,
+    domain::rule::fingerprint,
     domain::rule::known_kind,
     domain::rule::no_pending,
     domain::rule::user_exists,

@@ -35,39 +35,45 @@ namespace detail {
 
 inline constexpr pg::statement begin_batch{"batch_begin", "begin"};
 
-// NO KEY UPDATE: the rows' keys stay, so foreign-key checks of other writers are not blocked.
+// NO KEY UPDATE is the lock that the update of the wallets takes.
 inline constexpr pg::statement lock_users{
     "batch_lock_users", "select id, balance, version from users where id = any($1) order by id for no key update"};
 
 inline constexpr pg::statement read_clock{"batch_clock", "select clock_timestamp()"};
 
-// Every product of the batch for every user of it: a few rows more than are wanted, and a third cheaper than a join
-// with the wanted pairs.
-inline constexpr pg::statement load_holdings{"batch_load_holdings",
-                                             "select user_id, product_id, quantity, bought, purchased_at from inventory"
-                                             " where user_id = any($1) and product_id = any($2)"};
-
 // Here and below arrays are unnested in a select list: rows that a query joins with from `from unnest(...)` are first
 // stored, array by array, which costs a batch of 32 a tenth of its time. (Set-returning functions in a select list
 // advance together: PostgreSQL manual, 38.5.9.)
+//
+// `offset 0` keeps each look-up a query of its own, which finds its row by its key. Joined, a table that was small when
+// the plan was made would be read whole for every batch until it is analyzed again.
+inline constexpr pg::statement load_holdings{
+    "batch_load_holdings",
+    "select i.user_id, i.product_id, i.quantity, i.bought, i.purchased_at"
+    " from (select unnest($1) as user_id, unnest($2) as product_id) as wanted cross join lateral"
+    " (select * from inventory where user_id = wanted.user_id and product_id = wanted.product_id offset 0) as i"};
+
 inline constexpr pg::statement load_keyed{
     "batch_load_keyed",
     "select" COFFER_TRANSACTION_COLUMNS
     " from (select unnest($1) as user_id, unnest($2) as idempotency_key, unnest($3) as by_player) as wanted"
-    " join transactions t on t.user_id = wanted.user_id and t.idempotency_key = wanted.idempotency_key"
-    " and (t.actor is not distinct from 0) = (wanted.by_player = 1)"
-    " where t.user_id = any($4)"};
+    " cross join lateral (select * from transactions where user_id = wanted.user_id"
+    " and idempotency_key collate \"C\" = wanted.idempotency_key and (actor is not distinct from 0) = "
+    "(wanted.by_player = 1)"
+    " offset 0) as t"};
 
 inline constexpr pg::statement load_refunds{
     "batch_load_refunds",
     "select r.user_id, r.version, r.units"
-    " from (select unnest($1) as user_id, unnest($2) as version) as wanted"
-    " join refunds r on r.user_id = wanted.user_id and r.version = wanted.version"
-    " where r.user_id = any($1)"};
+    " from (select unnest($1) as user_id, unnest($2) as version) as wanted cross join lateral"
+    " (select * from refunds where user_id = wanted.user_id and version = wanted.version offset 0) as r"};
 
-inline constexpr pg::statement load_products{"batch_load_products",
-                                             "select id, price, type, is_active, is_limited, per_user_limit,"
-                                             " sale_starts_at, sale_ends_at from products where id = any($1)"};
+// A row for every id, nulls for a product that there is not. The time comes along, which saves a statement.
+inline constexpr pg::statement load_products{
+    "batch_load_products",
+    "select clock_timestamp(), p.id, p.price, p.type, p.is_active, p.is_limited, p.per_user_limit, p.sale_starts_at,"
+    " p.sale_ends_at from (select unnest($1) as id) as wanted left join lateral"
+    " (select * from products where id = wanted.id offset 0) as p on true"};
 
 // Before the products are read: a product that is seen as limited then has its stock among the locked ones, unless it
 // was not in the list. A stock without a supply is not one.
@@ -109,11 +115,12 @@ void sort_unique(std::vector<T>& values) {
 struct wanted {
   wanted(command_list commands, const std::set<product_id>& limited) {
     std::vector<domain::key_place> keys;
-    std::vector<std::pair<std::int64_t, std::int64_t>> refunds;
+    std::vector<std::pair<std::int64_t, std::int64_t>> holdings, refunds;
     for (const domain::command* c : commands) {
       users.push_back(c->user.value);
       if (c->product) {
         products.push_back(c->product->value);
+        holdings.emplace_back(c->user.value, c->product->value);
         if (domain::needs_stock(*c) && limited.contains(*c->product)) {
           stocks.push_back(c->product->value);
         }
@@ -129,7 +136,12 @@ struct wanted {
     sort_unique(products);
     sort_unique(stocks);
     sort_unique(keys);
+    sort_unique(holdings);
     sort_unique(refunds);
+    for (const auto& [user, product] : holdings) {
+      holding_users.push_back(user);
+      holding_products.push_back(product);
+    }
     for (const auto& [user, at] : refunds) {
       refund_users.push_back(user);
       refund_versions.push_back(at);
@@ -143,7 +155,9 @@ struct wanted {
 
   std::vector<std::int64_t> users;
   std::vector<std::int64_t> products;
-  std::vector<std::int64_t> stocks;        ///< of the products that are known to be limited
+  std::vector<std::int64_t> stocks;         ///< of the products that are known to be limited
+  std::vector<std::int64_t> holding_users;  ///< with holding_products: what is bought, used, granted or refunded
+  std::vector<std::int64_t> holding_products;
   std::vector<std::int64_t> refund_users;  ///< with refund_versions: the purchases that are refunded
   std::vector<std::int64_t> refund_versions;
   std::vector<std::int64_t> key_users;
@@ -161,6 +175,7 @@ using int64s = std::span<const std::int64_t>;
 inline void add_batch_settings(pg::options& session) {
   session.settings.emplace_back("plan_cache_mode", "force_generic_plan");
   session.settings.emplace_back("enable_seqscan", "off");
+  session.settings.emplace_back("enable_bitmapscan", "off");
 }
 
 namespace detail {
@@ -207,11 +222,12 @@ inline pg::pipeline load_batch(command_list commands, const std::set<product_id>
   pg::pipeline p;
   p.add(detail::begin_batch, pg::params{});
   detail::add_locks(p, ids, form, lock_timeout);
-  p.add(detail::read_clock, pg::params{});
-  if (!ids.products.empty()) {
+  if (ids.products.empty()) {
+    p.add(detail::read_clock, pg::params{});
+  } else {
     p.add(detail::load_products, std::move(pg::params{}.add(detail::int64s{ids.products})));
     p.add(detail::load_holdings,
-          std::move(pg::params{}.add(detail::int64s{ids.users}).add(detail::int64s{ids.products})));
+          std::move(pg::params{}.add(detail::int64s{ids.holding_users}).add(detail::int64s{ids.holding_products})));
   }
   if (!ids.refund_users.empty()) {
     p.add(detail::load_refunds,
@@ -221,8 +237,7 @@ inline pg::pipeline load_batch(command_list commands, const std::set<product_id>
     p.add(detail::load_keyed, std::move(pg::params{}
                                             .add(detail::int64s{ids.key_users})
                                             .add(std::span<const std::string_view>{ids.key_texts})
-                                            .add(std::span<const std::int16_t>{ids.keys_by_player})
-                                            .add(detail::int64s{ids.users})));
+                                            .add(std::span<const std::int16_t>{ids.keys_by_player})));
   }
   return p;
 }
@@ -279,18 +294,21 @@ inline loaded_batch read_batch(command_list commands, const std::set<product_id>
       found.held.stocks.erase(s.product);
     }
   }
-  state.time = results.at(next++).time(0, 0);
+  const pg::rows& products = results.at(next++);
+  state.time = products.time(0, 0);
   if (with_products) {
-    const pg::rows& products = results.at(next++);
     for (int r = 0; r < products.size(); ++r) {
-      state.products.push_back({.id = product_id{products.int64(r, 0)},
-                                .price = domain::credits{products.int64(r, 1)},
-                                .type = static_cast<domain::product_type>(products.int16(r, 2)),
-                                .is_active = products.boolean(r, 3),
-                                .is_limited = products.boolean(r, 4),
-                                .per_user_limit = products.optional_int64(r, 5),
-                                .sale_starts_at = products.optional_time(r, 6),
-                                .sale_ends_at = products.optional_time(r, 7)});
+      if (products.is_null(r, 1)) {
+        continue;  // there is none of this id
+      }
+      state.products.push_back({.id = product_id{products.int64(r, 1)},
+                                .price = domain::credits{products.int64(r, 2)},
+                                .type = static_cast<domain::product_type>(products.int16(r, 3)),
+                                .is_active = products.boolean(r, 4),
+                                .is_limited = products.boolean(r, 5),
+                                .per_user_limit = products.optional_int64(r, 6),
+                                .sale_starts_at = products.optional_time(r, 7),
+                                .sale_ends_at = products.optional_time(r, 8)});
     }
     const pg::rows& holdings = results.at(next++);
     for (int r = 0; r < holdings.size(); ++r) {
@@ -335,31 +353,27 @@ namespace detail {
 inline constexpr pg::statement update_wallets{
     "batch_update_wallets",
     "update users u set balance = new.balance, version = new.version"
-    " from (select unnest($1) as id, unnest($2) as balance, unnest($3) as version)"
-    " as new"
-    " where u.id = new.id and u.id = any($1)"};
+    " from (select unnest($1) as id, unnest($2) as balance, unnest($3) as version) as new where u.id = new.id"};
 
-// Whether a holding has a row was read under the lock on its user, so it is either updated or inserted: an upsert would
-// lock and log the row once more.
+#define COFFER_INSERT_HOLDINGS                                                  \
+  "insert into inventory (user_id, product_id, quantity, purchased_at, bought)" \
+  " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5)"
+
+inline constexpr pg::statement insert_holdings{"batch_insert_holdings", COFFER_INSERT_HOLDINGS};
+
+// Of rows that are there. An update would join with them: see load_holdings.
 inline constexpr pg::statement update_holdings{
-    "batch_update_holdings",
-    "update inventory i set quantity = new.quantity,"
-    " purchased_at = new.purchased_at, bought = new.bought"
-    " from (select unnest($1) as user_id, unnest($2) as product_id, unnest($3) as quantity,"
-    " unnest($4) as purchased_at, unnest($5) as bought) as new"
-    " where i.user_id = new.user_id and i.product_id = new.product_id"
-    " and i.user_id = any($1)"};
+    "batch_update_holdings", COFFER_INSERT_HOLDINGS
+    " on conflict (user_id, product_id) do update set quantity = excluded.quantity,"
+    " purchased_at = excluded.purchased_at, bought = excluded.bought"};
 
-inline constexpr pg::statement insert_holdings{"batch_insert_holdings",
-                                               "insert into inventory (user_id, product_id, quantity, purchased_at,"
-                                               " bought)"
-                                               " select unnest($1), unnest($2), unnest($3), unnest($4), unnest($5)"};
+#undef COFFER_INSERT_HOLDINGS
 
 inline constexpr pg::statement update_stocks{"batch_update_stocks",
                                              "update product_stock s set supply = new.supply, sold = new.sold"
                                              " from (select unnest($1) as product_id, unnest($2) as supply,"
                                              " unnest($3) as sold) as new"
-                                             " where s.product_id = new.product_id and s.product_id = any($1)"};
+                                             " where s.product_id = new.product_id"};
 
 #define COFFER_INSERT_COLUMNS                                                                              \
   "insert into transactions (user_id, version, kind, status, product_id, quantity, amount, balance_after," \
@@ -621,8 +635,6 @@ inline pg::params refunded_sales_params(const domain::batch_effects& effects, st
 
 inline void add_changes(pg::pipeline& p, const domain::batch_state& state, const domain::batch_effects& effects,
                         std::int16_t lane_key) {
-  // The rows that refer to users come before the users' update: their foreign-key checks find the lock that is already
-  // held, where on the new version of a row each would take, and log, one more.
   add_journal(p, state, effects);
   if (auto holdings = holding_params(state, true)) {
     p.add(update_holdings, *std::move(holdings));

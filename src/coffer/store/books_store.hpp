@@ -87,7 +87,7 @@ inline constexpr pg::statement page_of_wallets{"books_wallets",
 inline constexpr pg::statement page_of_journal{
     "books_journal",
     "select user_id, version, kind, status, product_id, quantity, amount, balance_after, item_quantity_after,"
-    " reason, detail_1, detail_2, created_at"
+    " reason, detail_1, detail_2, created_at, idempotency_key is not null, fingerprint is not null"
     " from transactions where (user_id, version) > ($1, $2) and user_id <= $3 order by user_id, version limit $4"};
 
 inline constexpr pg::statement page_of_holdings{
@@ -143,9 +143,10 @@ inline constexpr pg::statement spare_emails{
 // Keys of players and of servers do not meet.
 inline constexpr pg::statement compare_keys{
     "books_keys",
-    "select count(*) over (), user_id, null::bigint, 'once', concat(idempotency_key, ': ', count(*), ' times')"
+    "select count(*) over (), user_id, null::bigint, 'once', concat(idempotency_key collate \"C\", ': ', count(*), ' "
+    "times')"
     " from transactions where user_id between $1 and $2 and idempotency_key is not null"
-    " group by user_id, idempotency_key, (actor is not distinct from 0) having count(*) > 1 limit 10"};
+    " group by user_id, idempotency_key collate \"C\", (actor is not distinct from 0) having count(*) > 1 limit 10"};
 
 // A row's created_at is the time of its batch, whose hour its sales are counted in. A revenue that has reached the end
 // of its 64 bits says that it was so much at least.
@@ -353,6 +354,8 @@ inline net::task<std::vector<domain::journal_entry>> read_journal(pg::connection
     row.knows_reason = !reason || errc_from_string(*reason).has_value();
     row.details = domain::row_details::from_columns(found.optional_int64(r, 10), found.optional_int64(r, 11));
     row.created_at = found.time(r, 12);
+    row.has_key = found.boolean(r, 13);
+    row.has_fingerprint = found.boolean(r, 14);
   }
   co_return page;
 }

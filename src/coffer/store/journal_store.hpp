@@ -50,9 +50,10 @@ inline constexpr pg::statement select_row{
 
 // One row of NULLs for a user without this key, none for an unknown user.
 inline constexpr pg::statement select_keyed{
-    "journal_outcome", "select" COFFER_TRANSACTION_COLUMNS
-                       " from users u left join transactions t on t.user_id = $1 and t.idempotency_key = $2"
-                       " and (t.actor is not distinct from 0) = $3 where u.id = $1"};
+    "journal_outcome",
+    "select" COFFER_TRANSACTION_COLUMNS
+    " from users u left join transactions t on t.user_id = $1 and t.idempotency_key collate \"C\" = $2"
+    " and (t.actor is not distinct from 0) = $3 where u.id = $1"};
 
 inline constexpr pg::statement begin_settling{"journal_settle", "begin"};
 
