@@ -15,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "coffer/app/lanes.hpp"
 #include "coffer/app/settings.hpp"
 #include "coffer/ledger/ledger.hpp"
 #include "coffer/net/asio.hpp"
@@ -70,7 +71,7 @@ class driver {
       how.database.url = work_.database_url;
       how.max_batch = defaults.max_batch;
       how.queue_limit = defaults.lane_queue;
-      how.lane_key = ledger::lane_keys[i * ledger::logical_lanes / count];
+      how.lane_key = app::draw_lane_key(i, count);
       auto writer = std::make_unique<ledger::lane>(context_.get_executor(), std::move(how), [](auto, bool) {});
       lanes.push_back({context_.get_executor(), 0, std::move(writer)});
     }

@@ -11,7 +11,8 @@ grant usage on all sequences in schema public to :"role";
 revoke all on all tables in schema public from :"role";
 
 grant select, insert on transactions, usernames, emails to :"role";
-grant select, insert, update on users, inventory, products, product_stock, refunds, sales_counters, refunded_sales, api_keys, request_keys to :"role";
+grant select, insert, update on users, inventory, products, product_stock, refunds, api_keys, request_keys to :"role";
+grant select, insert, update, delete on sales_counters, refunded_sales to :"role";
 grant select, insert, delete on job_runs to :"role";
 grant select on schema_migrations to :"role";
 

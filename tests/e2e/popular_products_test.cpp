@@ -7,11 +7,13 @@
 
 #include "coffer/base/ids.hpp"
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/process.hpp"
 #include "support/server_process.hpp"
 #include "support/shop.hpp"
 
 using namespace coffer;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -97,6 +99,38 @@ TEST_CASE("what was refunded is no best seller") {
   CHECK(best[0]["purchases"] == 1);
   CHECK(best[0]["units"] == 3);
   CHECK(best[0]["revenue"] == 3);
+}
+
+TEST_CASE("a server folds the counters of hours and days that are over, and nothing else shows it") {
+  test::shop s{{{"REDIS_URL", "none"}}, 100};
+  for (int i = 0; i < 6; ++i) {
+    REQUIRE(s.buy(2).status == 201);
+  }
+  // Two sales in each of: an hour of ten days ago, the next one, an hour of today; counted by two processes each.
+  s.db.query(
+      "update transactions set created_at = date_trunc('day', now(), 'UTC') - interval '10 days' + case version"
+      " when 1 then interval '0 hours' when 2 then interval '5 hours' when 3 then interval '5 hours'"
+      " when 4 then interval '6 hours' when 5 then interval '6 hours' else now() - interval '4 hours'"
+      " - date_trunc('day', now(), 'UTC') + interval '10 days' end");
+  s.db.query("delete from sales_counters");
+  s.db.query(
+      "insert into sales_counters (hour, product_id, lane, purchases, units, revenue) select"
+      " date_trunc('hour', created_at), product_id, version, 1, quantity, amount from transactions where kind = 2");
+  const test::environment on{{"DATABASE_URL", s.db.url()}, {"REDIS_URL", "none"}};
+  REQUIRE(test::run_coffer({"verify"}, on).exit_code == 0);
+  const auto best = s.client.get(popular_path).json()["products"];
+  REQUIRE(best[0]["purchases"] == 2);
+  REQUIRE(s.db.integer("select count(*) from sales_counters") == 6);
+
+  test::server_process next{s.db, on};
+  REQUIRE(test::eventually(10s, [&] { return s.db.integer("select count(*) from sales_counters") == 2; }));
+  CHECK(test::eventually(5s, [&] { return next.metric("coffer_sales_counters_folded_total") == 6; }));
+  auto client = next.client();
+  CHECK(client.get(popular_path).json()["products"] == best);
+  CHECK(test::run_coffer({"verify"}, on).exit_code == 0);
+  // Of a folded day, too, a wrong counter is found.
+  s.db.query("update sales_counters set units = units + 1 where hour < now() - interval '9 days'");
+  CHECK(test::says(test::run_coffer({"verify"}, on).out, "sales_counters_are_journal_sum"));
 }
 
 TEST_CASE("a migration counts the refunds that are there already") {

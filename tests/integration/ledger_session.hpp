@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "coffer/app/lanes.hpp"
 #include "coffer/domain/product.hpp"
 #include "coffer/ledger/ledger.hpp"
 #include "support/catch.hpp"
@@ -29,7 +30,7 @@ class books {
       how.database.url = url;
       how.max_batch = max_batch;
       how.queue_limit = queue_limit;
-      how.lane_key = ledger::lane_keys[i * ledger::logical_lanes / lanes];
+      how.lane_key = app::draw_lane_key(i, lanes);
       auto writer = std::make_unique<ledger::lane>(context.get_executor(), std::move(how),
                                                    [this](std::span<const ledger::user_version> users, bool certain) {
                                                      (certain ? announced : doubted) += users.size();

@@ -1,6 +1,9 @@
 #include "coffer/ledger/lane_of.hpp"
 
 #include <algorithm>
+#include <set>
+
+#include "coffer/app/lanes.hpp"
 
 #include "support/catch.hpp"
 
@@ -8,9 +11,18 @@ namespace ledger_lane_of_test {
 
 using namespace coffer;
 
-TEST_CASE("every logical lane has a key that hashes into it") {
-  for (std::size_t lane = 0; lane < ledger::logical_lanes; ++lane) {
-    CHECK(ledger::lane_of(user_id{ledger::lane_keys[lane]}) == lane);
+TEST_CASE("keys of counters hash into their lane, and processes draw different ones") {
+  for (const std::size_t lanes : {1U, 2U, 5U, 32U}) {
+    for (std::size_t lane = 0; lane < lanes; ++lane) {
+      std::set<std::int16_t> drawn;
+      for (int process = 0; process < 20; ++process) {
+        const std::int16_t key = app::draw_lane_key(lane, lanes);
+        CHECK(key > 0);
+        CHECK(ledger::ledger::lane_index(ledger::lane_of(user_id{key}), lanes) == lane);
+        drawn.insert(key);
+      }
+      CHECK(drawn.size() > 15);
+    }
   }
 }
 

@@ -153,7 +153,7 @@ class own_lane {
   static std::vector<ledger::ledger::owned_lane> make_lanes(const net::executor& ex, pg::options database) {
     ledger::lane_options how;
     how.database = std::move(database);
-    how.lane_key = lane_key_of(0, 1);
+    how.lane_key = draw_lane_key(0, 1);
     std::vector<ledger::ledger::owned_lane> lanes;
     // Nothing is cached here, and a server hears of it as of any other process's commit.
     lanes.push_back({ex, 0, std::make_unique<ledger::lane>(ex, std::move(how), [](auto, bool) {})});

@@ -25,6 +25,7 @@
 #include "coffer/app/key_refresh.hpp"
 #include "coffer/app/lanes.hpp"
 #include "coffer/app/layers.hpp"
+#include "coffer/app/sales_folding.hpp"
 #include "coffer/app/schema_state.hpp"
 #include "coffer/app/service_manager.hpp"
 #include "coffer/app/stock_gauges.hpp"
@@ -308,7 +309,7 @@ std::vector<ledger::ledger::owned_lane> make_lanes(std::deque<worker>& workers, 
     how.max_batch = s.max_batch;
     how.queue_limit = s.lane_queue;
     how.slow = s.slow_request;
-    how.lane_key = lane_key_of(i, count);
+    how.lane_key = draw_lane_key(i, count);
     const auto tell_cache = [cached = &on.caches.inventories](std::span<const ledger::user_version> users,
                                                               bool certain) {
       certain ? cached->invalidate(users) : cached->invalidate_in_doubt(users);
@@ -384,6 +385,7 @@ class serving {
                             s)},
         reset_{first().loop.executor(), first().clients.reads, first().caches.inventories, s.cache_reset_at},
         stocks_{first().loop.executor(), first().clients.reads, s.stock_refresh},
+        folding_{first().loop.executor(), first().clients.reads},
         listeners_{s, shards_of(workers_, fronts_), http::shard{control_.get_executor(), admin_}, std::move(given),
                    load_certificate(s)} {}
 
@@ -395,6 +397,7 @@ class serving {
     net::task_group& jobs = first().loop.tasks;
     jobs.spawn("daily reset", reset_.run());
     jobs.spawn("stock gauges", stocks_.run());
+    jobs.spawn("sales folding", folding_.run());
     if (settings_.auth == auth_mode::required) {
       jobs.spawn("key refresh", keys_.run());
     }
@@ -503,6 +506,7 @@ class serving {
     asio::post(first().loop.executor(), [this] {
       reset_.stop();
       stocks_.stop();
+      folding_.stop();
       keys_.stop();
       if (limits_.sharing) {
         limits_.sharing->stop();
@@ -566,6 +570,7 @@ class serving {
   std::deque<front> fronts_;
   daily_reset reset_;
   stock_gauges stocks_;
+  sales_folding folding_;
   std::unique_ptr<loop_watch> alive_ = make_watch();
   admin admin_;
   listener_layer listeners_;

@@ -1,7 +1,6 @@
 // Which lane a user belongs to: a contiguous range of PostgreSQL's own hash, the way a sharded PostgreSQL splits rows.
 #pragma once
 
-#include <array>
 #include <bit>
 #include <cstdint>
 
@@ -35,24 +34,5 @@ constexpr std::uint32_t hash_int8(std::int64_t value) {
 /// The logical lane of a user, 0..31. The hash is a signed integer in PostgreSQL and shards are cut in signed order,
 /// so the sign bit is flipped to make lane 0 the lowest range.
 constexpr std::size_t lane_of(user_id user) { return (hash_int8(user.value) ^ 0x80000000U) >> 27U; }
-
-/// For each logical lane the smallest integer that hashes into it: rows that belong to a lane as a whole carry it, so
-/// that they live where the lane's users live.
-constexpr std::array<std::int16_t, logical_lanes> make_lane_keys() {
-  std::array<std::int16_t, logical_lanes> keys{};
-  std::array<bool, logical_lanes> found{};
-  std::size_t missing = logical_lanes;
-  for (std::int16_t k = 0; missing > 0; ++k) {
-    const std::size_t lane = lane_of(user_id{k});
-    if (!found[lane]) {
-      found[lane] = true;
-      keys[lane] = k;
-      --missing;
-    }
-  }
-  return keys;
-}
-
-inline constexpr std::array<std::int16_t, logical_lanes> lane_keys = make_lane_keys();
 
 }  // namespace coffer::ledger

@@ -157,10 +157,10 @@ inline constexpr pg::statement compare_sales{
     " coalesce(j.revenue, 0), ' credits'),"
     " concat(c.hour, ': ', coalesce(c.purchases, 0), ' purchases, ', coalesce(c.units, 0), ' units, ',"
     " coalesce(c.revenue, 0), ' credits')"
-    " from (select hour, product_id, sum(purchases) as purchases, sum(units) as units, sum(revenue) as revenue,"
-    " bool_or(revenue = 9223372036854775807) as is_full from sales_counters where hour >= $1 and hour < $2"
-    " group by hour, product_id) c"
-    " full join (select date_trunc('hour', created_at, 'UTC') as hour, product_id, count(*) as purchases,"
+    " from (select date_trunc($3, hour, 'UTC') as hour, product_id, sum(purchases) as purchases, sum(units) as units,"
+    " sum(revenue) as revenue, bool_or(revenue = 9223372036854775807) as is_full from sales_counters"
+    " where hour >= $1 and hour < $2 group by 1, 2) c"
+    " full join (select date_trunc($3, created_at, 'UTC') as hour, product_id, count(*) as purchases,"
     " sum(quantity) as units, sum(amount) as revenue from transactions where kind = 2 and status = 2"
     " and created_at >= $1 and created_at < $2 group by 1, 2) j using (hour, product_id)"
     " where (c.purchases, c.units) is distinct from (j.purchases, j.units)"
@@ -174,10 +174,10 @@ inline constexpr pg::statement compare_refunded_sales{
     " coalesce(j.revenue, 0), ' credits refunded'),"
     " concat(c.hour, ': ', coalesce(c.purchases, 0), ' purchases, ', coalesce(c.units, 0), ' units, ',"
     " coalesce(c.revenue, 0), ' credits refunded')"
-    " from (select hour, product_id, sum(purchases) as purchases, sum(units) as units, sum(revenue) as revenue,"
-    " bool_or(revenue = 9223372036854775807) as is_full from refunded_sales where hour >= $1 and hour < $2"
-    " group by hour, product_id) c"
-    " full join (select date_trunc('hour', t.created_at, 'UTC') as hour, t.product_id,"
+    " from (select date_trunc($3, hour, 'UTC') as hour, product_id, sum(purchases) as purchases, sum(units) as units,"
+    " sum(revenue) as revenue, bool_or(revenue = 9223372036854775807) as is_full from refunded_sales"
+    " where hour >= $1 and hour < $2 group by 1, 2) c"
+    " full join (select date_trunc($3, t.created_at, 'UTC') as hour, t.product_id,"
     " count(*) filter (where r.units = t.quantity) as purchases, sum(r.units) as units,"
     " sum(t.amount / nullif(t.quantity, 0) * r.units) as revenue"
     " from transactions t join refunds r using (user_id, version)"
@@ -382,11 +382,14 @@ inline net::task<table_findings> compare_users(pg::connection& db, std::string_v
   co_return detail::read_findings(found, which);
 }
 
-/// Checks sales_counters or refunded_sales for the hours of a time that begins and ends with an hour. One statement,
-/// and so one moment: hours of which more is being sold are compared as they are.
-inline net::task<table_findings> compare_hours(pg::connection& db, std::string_view which, time_range hours,
+/// Checks sales_counters or refunded_sales for a time that begins and ends with a day: each hour, or the whole day when
+/// its counters may have been folded. One statement, and so one moment: hours of which more is being sold are compared
+/// as they are.
+inline net::task<table_findings> compare_sales(pg::connection& db, std::string_view which, time_range days, bool folded,
                                                net::deadline until) {
-  const pg::rows found = co_await db.query(detail::comparison(which), pg::params::of(hours.first, hours.end), until);
+  const std::string unit = folded ? "day" : "hour";
+  const pg::rows found =
+      co_await db.query(detail::comparison(which), pg::params::of(days.first, days.end, unit), until);
   co_return detail::read_findings(found, which);
 }
 
