@@ -1,14 +1,20 @@
 """Command line of the load scenarios; script/bench starts the servers and calls it."""
 import argparse
 import dataclasses
+import json
 import os
 import pathlib
+import subprocess
 import sys
 
 from load import environment, plots, ratios, report, scenarios, smoke
 from load.contenders import Contenders
 from load.rounds import Rounds
 from load.tables import Tables
+
+# Options of a build that decide how fast the server is.
+DECISIVE = ("buildtype", "optimization", "debug", "hardening", "b_lto", "b_ndebug", "b_pie", "b_sanitize", "cpp_args",
+            "cpp_link_args")
 
 
 def parse():
@@ -18,6 +24,9 @@ def parse():
     options.add_argument("--quick", action="store_true")
     options.add_argument("--smoke", action="store_true")
     options.add_argument("--publish", type=pathlib.Path)
+    options.add_argument("--revision", default="")
+    options.add_argument("--before", default="", help="the revision to compare with, in words")
+    options.add_argument("--before-build", type=pathlib.Path)
     options.add_argument("--grown-users", type=int)
     options.add_argument("--rounds", type=int)
     options.add_argument("--seconds", type=int)
@@ -39,22 +48,46 @@ def choose(options):
         sizes, rounds, seconds, table = environment.FULL, 5, 8, 131072
     if options.grown_users:
         sizes = dataclasses.replace(sizes, grown_users=options.grown_users)
+    if options.before:
+        rounds += rounds % 2  # so that each of the two goes first as often
     known = list(scenarios.catalogue(sizes))
     wanted = options.scenarios or known
     unknown = [name for name in wanted if name not in known]
     if unknown:
         sys.exit(f"unknown scenario {unknown[0]}; there are: {' '.join(known)}")
-    return sizes, table, {"scenarios": wanted, "quick": options.quick, "rounds": options.rounds or rounds,
+    return sizes, table, {"revision": options.revision, "scenarios": wanted, "quick": options.quick,
+                          "load_at_start": os.getloadavg()[0], "rounds": options.rounds or rounds,
                           "seconds": options.seconds or seconds, "users": sizes.users,
                           "grown_rows": sizes.grown_users * sizes.grown_rows}
 
 
-def measure(rounds, wanted, number):
-    """Closed loops first: the open ones take their rates from them."""
-    runs = scenarios.plan(wanted, rounds.env.sizes)
+def built_how(build):
+    done = subprocess.run(["meson", "introspect", "--buildoptions", build], capture_output=True, text=True, check=True)
+    return {option["name"]: option["value"] for option in json.loads(done.stdout) if option["name"] in DECISIVE}
+
+
+def contenders_before(env, options):
+    """Those of the revision to compare with. Both must be built alike."""
+    ours, theirs = built_how(options.build), built_how(options.before_build)
+    for name, value in ours.items():
+        if theirs.get(name, value) != value:
+            sys.exit(f"{options.build} has {name}={value} and {options.before_build} {theirs[name]}: they must be the "
+                     "same; see meson configure")
+    other = env.beside(options.before_build)
+    try:
+        other.make_template()
+    except RuntimeError as failure:
+        sys.exit(f"bench/load/sql does not suit the schema of {options.before}, as it must: {failure}")
+    return Contenders(other, say)
+
+
+def measure(rounds, runs, number):
+    """Closed loops first: the open ones take their rates from them, and from the revision before, if there is one, so
+    that both have the same to do."""
     rounds.run_all([run for run in runs if not run.open], number)
-    at_64 = rounds.median("s1_64")
-    peak = max(filter(None, (at_64, rounds.median("s1_256"))), default=None)
+    before = bool(rounds.before)
+    at_64 = rounds.median("s1_64", before=before)
+    peak = max(filter(None, (at_64, rounds.median("s1_256", before=before))), default=None)
     rounds.run_all(scenarios.at_rates(runs, at_64, peak), number)
 
 
@@ -64,16 +97,25 @@ def main():
     env = environment.Environment(options.build, options.pg_bin, options.state, sizes)
     env.make_template()
     tables = Tables(sizes, env.state, table_length)
-    contenders = Contenders(env, say)
-    rounds = Rounds(env, tables, contenders, how["seconds"], say)
+    if options.smoke:
+        options.before, options.before_build = "this one again", options.build
+    sides = [Contenders(env, say)]
+    runs = scenarios.plan(how["scenarios"], sizes)
+    if options.before:
+        sides.append(contenders_before(env, options))
+        runs = scenarios.beside(runs, alone=bool(options.scenarios))
+    rounds = Rounds(tables, sides, how["seconds"], say)
     try:
         if options.smoke:
-            return smoke.main(env, contenders, tables, rounds, say)
-        measure(rounds, how["scenarios"], how["rounds"])
+            return smoke.main(env, sides[0], tables, rounds, say)
+        measure(rounds, runs, how["rounds"])
     finally:
-        contenders.stop_all()
-    record = report.write(options.out, env, how, rounds, ratios.ratios(rounds))
+        for contenders in sides:
+            contenders.stop_all()
+    record = report.write(options.out, env, how, rounds, ratios.ratios(rounds), options.before)
     report.print_table(record["summary"], say)
+    if options.before:
+        report.print_versus(record, say)
     say("")
     for name, value in record["ratios"].items():
         say(f"{name:18}{value:8.2f}")

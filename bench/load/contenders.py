@@ -2,7 +2,7 @@
 that what one leaves behind slows no other."""
 import time
 
-from load.server import Coffer, EpollFloor
+from load.server import Coffer, EpollFloor, Pair, Remote
 
 # Flags of the servers. Without batching more lanes may help, so that baseline gets both and its better one counts.
 POPULAR_TTL = 1  # seconds: how long to wait for an uncached answer
@@ -11,14 +11,17 @@ PLENTY = "user:1000000000/1s,key:1000000000/1s,address:1000000000/1s"
 LIMITS = ("--limit-purchase", PLENTY, "--limit-use", PLENTY, "--limit-funds", PLENTY)
 # One generator is as many clients as S10 wants, from one address.
 CROWD = ("--max-connections-per-address", "0")
-SERVERS = {"coffer": (*LIMITS, *CROWD), "growth": LIMITS, "popular": ("--popular-ttl", f"{POPULAR_TTL}s"),
+SERVERS = {"coffer": (*LIMITS, *CROWD), "growth": LIMITS, "wide": LIMITS, "pair": LIMITS, "remote": LIMITS,
+           "undelayed": LIMITS, "popular": ("--popular-ttl", f"{POPULAR_TTL}s"),
            "unguarded": (), "guarded": (*LIMITS, "--auth", "required"),
            "b5": ("--max-batch", "1"), "b5_lanes": ("--max-batch", "1", "--lanes", "32")}
 WRITERS = (*SERVERS, "b0", "b1", "b2")
+WIRES = {"remote": 500, "undelayed": 0}  # microseconds that the bytes between these servers and their database take
+KEPT = ("growth", "wide")  # their databases take long to fill: made once, every round goes on with them
 
 
 class Contenders:
-    """Databases and processes, made when first wanted. Only the main server stays up between runs."""
+    """Databases and processes of one revision, made when first wanted. Only the main server stays up between runs."""
 
     def __init__(self, env, say=print):
         self.env, self.say = env, say
@@ -27,35 +30,41 @@ class Contenders:
         self.rounds = 0
 
     def database(self, name):
-        """Its database: the grown one is made once, any other is copied from the template in every round."""
+        """Its database: a kept one is made once, any other is copied from the template in every round."""
         if name in WRITERS and name not in self.databases:
-            sizes = self.env.sizes
             if name == "popular":
                 return self.database("growth")
-            if name == "growth":
-                database, began = "bench_growth", time.monotonic()
-                self.env.fill(database, "growth.sql", {"users": sizes.grown_users, "rows": sizes.grown_rows,
-                                                       "products": sizes.products, "price": sizes.price,
-                                                       "funds": sizes.funds},
-                              loader=("grown_journal", sizes.grown_users, sizes.grown_rows, sizes.products,
-                                      sizes.price, sizes.funds))
-                self.say(f"the grown database: {sizes.grown_users * sizes.grown_rows} journal rows in "
-                         f"{time.monotonic() - began:.0f} s")
+            if name in KEPT:
+                self.databases[name] = self._fill_shop(name)
             else:
-                database = f"bench_{name}_{self.rounds}"
-                self.env.clone(database)
-            self.databases[name] = database
+                self.databases[name] = f"bench_{self.env.side}{name}_{self.rounds}"
+                self.env.clone(self.databases[name])
         return self.databases.get(name)
 
+    def _fill_shop(self, name):
+        sizes, database, began = self.env.sizes, f"bench_{self.env.side}{name}", time.monotonic()
+        users, rows, lines, products = {
+            "growth": (sizes.grown_users, sizes.grown_rows, sizes.grown_lines, sizes.products),
+            "wide": (sizes.users, 1 + sizes.wide_lines, sizes.wide_lines, sizes.wide_products)}[name]
+        variables = {"users": users, "rows": rows, "lines": lines, "products": products, "price": sizes.price,
+                     "funds": sizes.funds}
+        self.env.fill(database, "growth.sql", variables, loader=("grown_journal", *variables.values()))
+        self.say(f"{database}: {users * rows} journal rows in {time.monotonic() - began:.0f} s")
+        return database
+
     def target(self, name):
-        """Its process, or None for one that is a client itself."""
+        """Its process or processes, or None for one that is a client itself."""
         database = self.database(name)
         if name not in self.up:
-            if name in SERVERS:
+            if name == "floor":
+                self.up[name] = EpollFloor(self.env)
+            elif name == "pair":
+                self.up[name] = Pair(self.env, database, SERVERS[name])
+            elif name in WIRES:
+                self.up[name] = Remote(self.env, database, SERVERS[name], WIRES[name])
+            elif name in SERVERS:
                 key = self.env.make_key(database) if name == "guarded" else None
                 self.up[name] = Coffer(self.env, database, SERVERS[name], key)
-            elif name == "floor":
-                self.up[name] = EpollFloor(self.env)
         return self.up.get(name)
 
     def release(self, name):
@@ -75,6 +84,6 @@ class Contenders:
     def new_round(self):
         """Everything ends; the next round starts from the template again."""
         self.stop_all()
-        self.databases = {name: database for name, database in self.databases.items() if name == "growth"}
+        self.databases = {name: database for name, database in self.databases.items() if name in KEPT}
         self.rounds += 1
         self.env.redis("FLUSHALL")

@@ -1,4 +1,5 @@
 """The private PostgreSQL and Redis of a benchmark: databases, questions to them, and their processes."""
+import copy
 import dataclasses
 import json
 import os
@@ -24,6 +25,9 @@ class Sizes:
     funds: int = 1_000_000_000
     grown_users: int = 1_000_000
     grown_rows: int = 20  # of the journal, per user of the grown database
+    grown_lines: int = 4  # products that such a user owns
+    wide_products: int = 1000
+    wide_lines: int = 50
 
     @property
     def permanent(self):
@@ -49,6 +53,7 @@ SMOKE = Sizes(users=2_000, readers=500, stock=100, poor=50, grown_users=500)
 
 class Environment:
     """Where everything is: programs, servers, a folder for files of the run."""
+    side = ""  # in the names of databases: which revision they belong to
 
     def __init__(self, build, pg_bin, state, sizes):
         self.coffer = pathlib.Path(build) / "coffer"
@@ -62,9 +67,27 @@ class Environment:
         self.postmaster = self._postmaster()
         self.redis_pid = int(self.redis_info("server")["process_id"])
 
-    def url(self, database):
+    def beside(self, build):
+        """The same with the server of another revision, which makes and migrates databases of its own."""
+        other = copy.copy(self)
+        other.coffer, other.side = pathlib.Path(build) / "coffer", "before_"
+        return other
+
+    @property
+    def template(self):
+        return f"bench_{self.side}template"
+
+    def url(self, database, port=None):
+        """Of that database; with a port, by what listens there instead of PostgreSQL."""
         parts = urllib.parse.urlsplit(self.maintenance_url)
+        if port:
+            parts = parts._replace(netloc=f"{parts.username}@127.0.0.1:{port}", query="")
         return urllib.parse.urlunsplit(parts._replace(path="/" + database))
+
+    def postgres_socket(self):
+        """PostgreSQL's Unix socket."""
+        place = urllib.parse.parse_qs(urllib.parse.urlsplit(self.maintenance_url).query)
+        return pathlib.Path(place["host"][0]) / f".s.PGSQL.{place['port'][0]}"
 
     def make_key(self, database):
         """A server key that may buy."""
@@ -115,14 +138,14 @@ class Environment:
 
     def make_template(self):
         """The database that the contenders' databases are copies of."""
-        self.fill("bench_template", "template.sql", dataclasses.asdict(self.sizes))
-        self.psql("-f", HERE / "sql" / "one_call.sql", database="bench_template")
-        self.ask("vacuum (analyze, freeze)", "checkpoint", database="bench_template")
+        self.fill(self.template, "template.sql", dataclasses.asdict(self.sizes))
+        self.psql("-f", HERE / "sql" / "one_call.sql", database=self.template)
+        self.ask("vacuum (analyze, freeze)", "checkpoint", database=self.template)
 
     def clone(self, database):
         """A copy of the template under that name. Copied through the log, which needs no checkpoint: after one every
         page's first change is logged in full, and the runs before and after would not be alike."""
-        self.ask(f"create database {database} template bench_template strategy wal_log")
+        self.ask(f"create database {database} template {self.template} strategy wal_log")
 
     def settle(self, database, timeout=30):
         """Waits until no session of that database is in a transaction."""

@@ -13,30 +13,38 @@ from load.contenders import POPULAR_TTL
 from load.environment import HERE
 
 
-def watched(command, **options):
-    """Output of a command and the CPU seconds it took."""
+def watched(*commands, **options):
+    """Outputs of commands that run at the same time, and the CPU seconds they took together."""
     def spent():
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         return usage.ru_utime + usage.ru_stime
 
     before = spent()
-    done = subprocess.run(command, capture_output=True, text=True, **options)
-    if done.returncode:
-        raise RuntimeError(f"{command[0]} failed: {done.stderr.strip()[-2000:]}")
-    return done.stdout, spent() - before
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+               for command in commands]
+    said = [process.communicate() for process in running]
+    for process, (_, errors) in zip(running, said):
+        if process.returncode:
+            raise RuntimeError(f"{process.args[0]} failed: {errors.strip()[-2000:]}")
+    return [output for output, _ in said], spent() - before
 
 
 def wrk(server, table, connections, seconds, count_sent=False):
-    """Closed loop over kept-alive connections: `count` is the number of answers that are not refusals."""
+    """Closed loop over kept-alive connections, as many to each process of the server: `count` is the number of answers
+    that are not refusals. Of two processes the latencies are those of the slower one."""
     environment = {name: value for name, value in os.environ.items() if name != "COFFER_KEY"}
     if server.key:
         environment["COFFER_KEY"] = server.key
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", HERE / "requests.lua", server.address,
-               "--", table, "count" if count_sent else ""]
-    output, cpu = watched(command, env=environment)
-    result = json.loads(next(line for line in output.splitlines() if line.startswith("{")))
+    many = len(server.members)
+    outputs, cpu = watched(*(
+        ["wrk", "-t1", f"-c{connections // many}", f"-d{seconds}s", "--latency", "-s", HERE / "requests.lua",
+         member.address, "--", table, str(i / many), "count" if count_sent else ""]
+        for i, member in enumerate(server.members)), env=environment)
+    parts = [json.loads(next(line for line in output.splitlines() if line.startswith("{"))) for output in outputs]
+    result = {key: sum(part[key] for part in parts) for key in ("answers", "refused", "errors", "sent", "preparation")}
+    result |= {key: max(part[key] for part in parts) for key in ("seconds", "p50_ms", "p99_ms")}
     result["count"] = result["answers"] - result["refused"]
-    result["per_second"] = result["answers"] / result["seconds"]
+    result["per_second"] = sum(part["answers"] / part["seconds"] for part in parts)
     return result, max(0.0, cpu - result.pop("preparation"))  # CPU time before the first request
 
 
@@ -46,7 +54,7 @@ def pgbench(env, database, script, clients, users, seconds):
     command = [env.pg_bin / "pgbench", "-n", "-M", "prepared", f"-c{clients}", f"-j{min(clients, 2)}", f"-T{seconds}",
                "-D", f"first={first}", "-D", f"last={last}", "-D", f"products={env.sizes.products}",
                "-f", HERE / "sql" / script, env.url(database)]
-    output, cpu = watched(command)
+    [output], cpu = watched(command)
 
     def number(pattern):
         return float(re.search(pattern, output).group(1))
@@ -60,7 +68,7 @@ def lane_driver(env, database, outstanding, seconds):
     """Closed loop of purchases on the write path itself; `count` is exact."""
     command = [env.programs / "lane_driver", env.url(database), str(seconds), str(outstanding), "1",
                str(env.sizes.users), str(env.sizes.products)]
-    output, cpu = watched(command)
+    [output], cpu = watched(command)
     return json.loads(output), cpu
 
 
@@ -68,7 +76,7 @@ def open_loop(env, port, table, rate, connections, seconds):
     """A fixed schedule of `rate` requests a second; latencies count from when a request was due. `count` is the number
     of 200s and 201s."""
     command = [env.programs / "open_loop", str(port), table, f"{rate:.3f}", str(seconds), str(connections)]
-    output, cpu = watched(command)
+    [output], cpu = watched(command)
     result = json.loads(output)
     return result, max(0.0, cpu - result.pop("preparation"))
 

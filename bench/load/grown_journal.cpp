@@ -1,9 +1,9 @@
 // The journal of a shop that has been open for a month, as text for COPY ... FROM STDIN (PostgreSQL manual, COPY, "Text
 // Format"), a row at a time and so in no memory.
 //
-// usage: grown_journal USERS ROWS PRODUCTS PRICE FUNDS
+// usage: grown_journal USERS ROWS LINES PRODUCTS PRICE FUNDS
 //
-// Every user has ROWS rows: a deposit of FUNDS, then purchases of one unit of four products in turn. The rows come in
+// Every user has ROWS rows: a deposit of FUNDS, then purchases of one unit of LINES products in turn. The rows come in
 // the order of time, so that a user's rows lie far apart, as they do in a shop. Columns: user_id, version, kind,
 // status, product_id, quantity, amount, balance_after, item_quantity_after, request_id, created_at. sql/growth.sql
 // builds the rest of the books on them.
@@ -31,6 +31,7 @@ constexpr std::size_t chunk = 1 << 20;  // bytes between two writes
 struct shop {
   std::int64_t users;
   std::int64_t rows;
+  std::int64_t lines;
   std::int64_t products;
   std::int64_t price;
   std::int64_t funds;
@@ -66,8 +67,8 @@ class journal {
     } else {
       fmt::format_to(std::back_inserter(text_), "{}\t{}\t{}\t{}\t{}\t1\t{}\t{}\t{}\tbench\t{}\n", user, version,
                      static_cast<int>(domain::transaction_kind::purchase), completed,
-                     1 + (user + nth % 4) % shop_.products, shop_.price, shop_.funds - (nth + 1) * shop_.price,
-                     nth / 4 + 1, to_rfc3339(at));
+                     1 + (user + nth % shop_.lines) % shop_.products, shop_.price,
+                     shop_.funds - (nth + 1) * shop_.price, nth / shop_.lines + 1, to_rfc3339(at));
     }
     if (text_.size() >= chunk) {
       flush();
@@ -88,16 +89,17 @@ class journal {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 6) {
-    std::fputs("usage: grown_journal USERS ROWS PRODUCTS PRICE FUNDS\n", stderr);
+  if (argc != 7) {
+    std::fputs("usage: grown_journal USERS ROWS LINES PRODUCTS PRICE FUNDS\n", stderr);
     return 2;
   }
   try {
     journal all{shop{.users = std::atoll(argv[1]),
                      .rows = std::atoll(argv[2]),
-                     .products = std::atoll(argv[3]),
-                     .price = std::atoll(argv[4]),
-                     .funds = std::atoll(argv[5])}};
+                     .lines = std::atoll(argv[3]),
+                     .products = std::atoll(argv[4]),
+                     .price = std::atoll(argv[5]),
+                     .funds = std::atoll(argv[6])}};
     return all.write() ? 0 : 1;
   } catch (const std::exception& e) {
     fmt::print(stderr, "grown_journal: {}\n", e.what());

@@ -1,4 +1,5 @@
 """What a run cost: CPU time by process group, the write-ahead log, HOT updates, the server's own counters."""
+import collections
 import os
 import pathlib
 
@@ -43,10 +44,11 @@ def postgres_cpu(postmaster):
     raise RuntimeError("the processes of PostgreSQL do not settle")
 
 
-def machine_busy():
-    """CPU seconds that the whole machine has spent on anything but idling."""
+def machine_time():
+    """CPU seconds that the whole machine has spent on anything but idling, and those that its host gave to others."""
     numbers = list(map(int, pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]))
-    return (sum(numbers) - numbers[3] - numbers[4]) / TICK
+    stolen = numbers[7]
+    return (sum(numbers) - numbers[3] - numbers[4] - stolen) / TICK, stolen / TICK
 
 
 def resident_mb(pid):
@@ -64,14 +66,19 @@ class Probe:
         self.lane_before = self._lane()
 
     def _cpu(self):
+        busy, stolen = machine_time()
         cpu = {"database": postgres_cpu(self.env.postmaster), "redis": cpu_seconds(self.env.redis_pid),
-               "machine": machine_busy()}
+               "busy": busy, "stolen": stolen}
         if self.target:
-            cpu["server"] = cpu_seconds(self.target.pid)
+            cpu["server"] = sum(cpu_seconds(member.pid) for member in self.target.members)
+            cpu["wires"] = sum(map(cpu_seconds, self.target.wires))
         return cpu
 
     def _lane(self):
-        return self.target.metrics() if self.target else {}
+        found = collections.Counter()
+        for member in self.target.members if self.target else ():
+            found.update(member.metrics())
+        return found
 
     def _database(self):
         syncs = ("(select wal_sync from pg_stat_wal)" if self.env.version < 180000 else
@@ -91,10 +98,11 @@ class Probe:
         """The differences, per `count`. Call when all sessions have reported their statistics."""
         after = self._database()
         cpu = {group: self.cpu_after[group] - self.cpu_before[group] for group in self.cpu_before}
-        machine = cpu.pop("machine")
-        cpu["generator"] = generator_cpu
-        found = {"cpu_us": {group: round(seconds / count * 1e6, 2) for group, seconds in cpu.items()},
-                 "foreign_cpu_seconds": round(max(0.0, machine - sum(cpu.values())), 2)}
+        busy, stolen = cpu.pop("busy"), cpu.pop("stolen")
+        cpu["generator"] = generator_cpu + cpu.pop("wires", 0)
+        found = {"cpu_us": {group: round(spent / count * 1e6, 2) for group, spent in cpu.items()},
+                 "foreign_cpu_seconds": round(max(0.0, busy - sum(cpu.values())), 2),
+                 "stolen_cpu_seconds": round(stolen, 2)}
         if writes:
             syncs = after["wal_syncs"] - self.before["wal_syncs"]
             updates = (after["updates"] or 0) - (self.before["updates"] or 0)
@@ -105,7 +113,7 @@ class Probe:
         if self.target and self.target.database:
             if writes:
                 found["batches"] = self.batches()
-            found["rss_mb"] = round(resident_mb(self.target.pid), 1)
+            found["rss_mb"] = round(sum(resident_mb(member.pid) for member in self.target.members), 1)
         return found
 
     def grown(self, series):

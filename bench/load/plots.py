@@ -4,8 +4,8 @@ import math
 WIDTH, LABEL, BAR = 860, 150, 22
 COLOURS = {"server": "#3b6ea5", "database": "#d08c2c", "redis": "#b5483a", "generator": "#9a9a9a",
            "p50": "#3b6ea5", "p99": "#d08c2c", "p999": "#b5483a"}
-RATES = ("s1_64", "s1_256", "s2_64", "s2_256", "s3_256", "s4_256", "s5_256", "s7_256", "growth_256", "b2_256",
-         "b5_256", "b5_lanes_256")
+RATES = ("s1_64", "s1_256", "s1k_256", "s1w_256", "s1r_256", "s1p_256", "s2_64", "s2_256", "s2p_256", "s3_256",
+         "s4_256", "s5_256", "s7_256", "growth_256", "b2_256", "b5_256", "b5_lanes_256")
 
 
 class Canvas:

@@ -18,6 +18,11 @@ def ratios(rounds):
     def of(above, below):
         return above / below if above and below else None
 
+    def worse(name, base):
+        """The smaller ratio of those at 64 and 256 connections."""
+        both = [of(median.get(f"{name}_{clients}"), median.get(f"{base}_{clients}")) for clients in (64, 256)]
+        return min(filter(None, both), default=None)
+
     get = median.get
     unbatched = max((rate for rate in (get("b5_256"), get("b5_lanes_256")) if rate), default=None)
     found = {
@@ -30,6 +35,14 @@ def ratios(rounds):
         "s3_s1": of(get("s3_256"), get("s1_256")),
         "s1_b5": of(get("s1_256"), unbatched),
         "s1_b2": of(get("s1_256"), get("b2_256")),
+        "s1k_s1": worse("s1k", "s1"),
+        "s1w_s1": worse("s1w", "s1"),
+        "s1r_s1": worse("s1r", "s1"),
+        "s1p_s1": worse("s1p", "s1"),
+        "s2p_s2": worse("s2p", "s2"),
+        "wire": of(get("s1r_undelayed_256"), get("s1_256")),
+        "database_before": of(rounds.median("s1_256", "database"), rounds.median("s1_256", "database", before=True)),
+        "idle_before": of(rounds.median("idle", "p50_ms"), rounds.median("idle", "p50_ms", before=True)),
         "limits": of(get("s1_256"), get("unguarded_256")),
         "limits_and_keys": of(get("guarded_256"), get("unguarded_256")),
         "livez_floor": of(get("livez_64"), get("floor_64")),

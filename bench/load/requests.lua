@@ -1,6 +1,7 @@
 -- wrk script: keep-alive requests from a table that a file holds, one per line: method, path, body and, where the
--- request needs an idempotency key of its own, a mark, with tabs between. Arguments after --: the file, and "count"
--- when the number of requests sent is wanted.
+-- request needs an idempotency key of its own, a mark, with tabs between. Arguments after --: the file, the part of it
+-- after which to begin (two generators on one table must not send the same at the same time), and "count" when the
+-- number of requests sent is wanted.
 -- COFFER_KEY in the environment is sent with every request.
 -- Defines no response(): wrk would build a table of every answer's fields, on cores that the server shares.
 local requests, tails, total, position = {}, {}, 0, 0
@@ -49,7 +50,8 @@ function init(args)
     end
   end
   tag = string.format("%d-%s-", os.time(), tostring(requests):sub(8))
-  request = args[2] == "count" and counted or plain
+  position = math.floor(total * tonumber(args[2]))
+  request = (args[3] == "count" or next(tails)) and counted or plain
   built = os.clock()
 end
 

@@ -1,25 +1,33 @@
 """Carries out runs in interleaved rounds, each behind the audit gate."""
 import dataclasses
+import os
 import statistics
 import time
 
 from load import audit, generators, measure
+from load.contenders import KEPT
 
 NUDGES = 16
+# What fills the caches of a contender whose users or products are not those of the others.
+OWN_TABLES = {"growth": "grown", "wide": "wide"}
+DISTURBED = 0.1  # of the machine's time went elsewhere: the run's numbers say little
 
 
 class Rounds:
-    """Results by run name: a list with one entry per round that passed its audit."""
+    """Results by run name: a list with one entry per round that passed its audit. `sides` are the contenders of this
+    revision and, if it is compared with another one, of that; what the latter gave is in `before`."""
 
-    def __init__(self, env, tables, contenders, seconds, say=print):
-        self.env, self.tables, self.contenders, self.seconds, self.say = env, tables, contenders, seconds, say
-        self.results, self.failures, self.passed = {}, [], 0
+    def __init__(self, tables, sides, seconds, say=print):
+        self.tables, self.sides, self.seconds, self.say = tables, sides, seconds, say
+        self.env = sides[0].env
+        self.results, self.before, self.failures, self.passed = {}, {}, [], 0
         self.warm = set()
         self.exact_syncs = seconds > 1  # otherwise not worth the second that it takes
 
-    def median(self, name, key="per_second"):
-        """The median of what the runs of that name gave, or None."""
-        values = [run[key] for run in self.results.get(name, []) if run.get(key) is not None]
+    def median(self, name, key="per_second", before=False):
+        """The median of what the runs of that name gave, or None. A CPU time has the name of its group as its key."""
+        runs = (self.before if before else self.results).get(name, [])
+        values = [run[key] for run in (run["cpu_us"] | run for run in runs) if run.get(key) is not None]
         return statistics.median(values) if values else None
 
     def run_all(self, runs, rounds):
@@ -27,41 +35,47 @@ class Rounds:
         if not runs:
             return
         for number in range(rounds):
-            self.contenders.new_round()
-            if any(run.contender == "growth" for run in runs):
-                self.contenders.database("growth")  # first: its load ends with a checkpoint
-            self.warm &= {"growth"}
+            self.new_round()
+            for run in runs:
+                if run.contender in KEPT:
+                    self.sides[run.before].database(run.contender)  # first: its load ends with a checkpoint
+            self.warm = {warm for warm in self.warm if warm[0] in KEPT}
             self.warm_up(runs)
             for run in runs if number % 2 == 0 else reversed(runs):
                 self.one(run, f"round {number + 1}")
-                self.contenders.release(run.contender)
-        self.contenders.new_round()
+                self.sides[run.before].release(run.contender)
+        self.new_round()
+
+    def new_round(self):
+        for contenders in self.sides:
+            contenders.new_round()
 
     def warm_up(self, runs):
         """An unmeasured second of purchases for each contender that writes: caches filled, first changes of pages
-        logged. The grown database has many more pages."""
+        logged. A kept database has many more pages."""
         for run in runs:
-            if run.contender not in self.warm and run.kind not in ("reads", "storm"):
-                self.warm.add(run.contender)
-                table = {"table": "grown" if run.contender == "growth" else "uniform"} if run.table else {}
-                seconds = 1 if run.contender != "growth" else 2 * self.seconds
+            if (run.contender, run.before) not in self.warm and run.kind not in ("reads", "storm"):
+                self.warm.add((run.contender, run.before))
+                table = {"table": OWN_TABLES.get(run.contender, "uniform")} if run.table else {}
+                seconds = 1 if run.contender not in KEPT else 2 * self.seconds
                 few = min(run.connections, 64)
                 warming = dataclasses.replace(run, kind="purchases", rate=0, connections=few, **table)
                 self.generate(warming, seconds)
-                self.env.settle(self.contenders.database(run.contender))
-                self.flush_statistics(warming, self.contenders.up.get(run.contender), time.monotonic())
-                self.contenders.release(run.contender)
+                contenders = self.sides[run.before]
+                self.env.settle(contenders.database(run.contender))
+                self.flush_statistics(warming, contenders.up.get(run.contender), time.monotonic())
+                contenders.release(run.contender)
 
     def generate(self, run, seconds):
+        contenders = self.sides[run.before]
+        database = contenders.database(run.contender)
         if run.script:
             sizes = self.env.sizes
             users = (sizes.hot_user, sizes.hot_user) if run.hot else (1, sizes.users)
-            database = self.contenders.database(run.contender)
             return generators.pgbench(self.env, database, run.script, run.connections, users, seconds)
         if run.driver:
-            database = self.contenders.database(run.contender)
             return generators.lane_driver(self.env, database, run.connections, seconds)
-        target = self.contenders.target(run.contender)
+        target = contenders.target(run.contender)
         if run.rate:
             return generators.open_loop(self.env, target.port, self.tables.path(run.table), run.rate, run.connections,
                                         seconds)
@@ -72,22 +86,25 @@ class Rounds:
         return generators.wrk(target, self.tables.path(run.table), run.connections, seconds, run.kind == "mix")
 
     def one(self, run, label):
-        target = self.contenders.target(run.contender)
-        database = self.contenders.database(run.contender)
+        target = self.sides[run.before].target(run.contender)
+        database = self.sides[run.before].database(run.contender)
+        title = run.name + (" before" if run.before else "")
         before = audit.growth(self.env, database) if database else None
-        if run.contender in ("growth", "popular"):
+        if run.contender in (*KEPT, "popular"):
             self.env.prewarm(database)
         if run.prime:
             self.generate(run, 1)
         probe = measure.Probe(self.env, target, database)
+        began = time.monotonic()
         result, generator_cpu = self.generate(run, self.seconds)
         probe.stop()
         stopped = time.monotonic()
+        lasted = stopped - began
         problems = self.check(run, result, before, database) if database else \
             audit.between("refusals", 0, result["refused"] + result["errors"], 0)
         if problems or not result["count"]:
-            self.failures.append({"run": run.name, "round": label, "problems": problems or ["nothing was done"]})
-            self.say(f"{label}  {run.name:14} FAILED ITS AUDIT: {'; '.join(self.failures[-1]['problems'])}")
+            self.failures.append({"run": title, "round": label, "problems": problems or ["nothing was done"]})
+            self.say(f"{label}  {title:21} FAILED ITS AUDIT: {'; '.join(self.failures[-1]['problems'])}")
             return
         nudges = self.flush_statistics(run, target, stopped)
         answers = result.get("answers", result["count"])
@@ -101,9 +118,12 @@ class Rounds:
             result["wal_syncs"] -= nudges
             written = self.tables.writes_among(run.table, result["sent"]) if run.kind == "mix" else answers
             result["per_sync"] = round(written / result["wal_syncs"], 1)
+        elsewhere = (result["foreign_cpu_seconds"] + result["stolen_cpu_seconds"]) / (os.cpu_count() * lasted)
+        result |= {"elsewhere": round(elsewhere, 3), "disturbed": elsewhere > DISTURBED}
         self.passed += 1
-        self.results.setdefault(run.name, []).append(result)
-        self.say(f"{label}  {run.name:14} {result['per_second']:9.0f}/s")
+        (self.before if run.before else self.results).setdefault(run.name, []).append(result)
+        self.say(f"{label}  {title:21} {result['per_second']:9.0f}/s"
+                 + (f"  disturbed: {elsewhere:.0%} of the machine went elsewhere" if result["disturbed"] else ""))
 
     def check(self, run, result, before, database):
         self.env.settle(database)
@@ -111,17 +131,18 @@ class Rounds:
         grown = {status: after[status] - before[status] for status in after}
         found = audit.counted(run, result, grown, self.tables)
         # The books of the grown journal take a minute: not again after a run that wrote nothing.
-        if run.kind == "reads" and database == self.contenders.databases.get("growth") and not found:
+        if run.kind == "reads" and run.contender in ("growth", "popular") and not found:
             return []
-        return found + audit.books(self.env, database, without_counters=run.contender == "b0")
+        return found + audit.books(self.sides[run.before].env, database, without_counters=run.contender == "b0")
 
     def flush_statistics(self, run, target, stopped):
         """A session reports its statistics at the end of a transaction, at most once a second: a few more purchases, a
         second later, bring in the tail. Gives the number of commits that this adds. pgbench's sessions have ended."""
         purchases = run.table and run.kind not in ("reads", "storm")
-        if not self.exact_syncs or not purchases or run.contender not in ("coffer", "unguarded", "guarded", "growth", "b5"):
+        if not self.exact_syncs or not purchases or not target or run.contender == "b5_lanes":
             return 0
         time.sleep(max(0.0, stopped + 1.1 - time.monotonic()))
-        for user in range(1, NUDGES + 1):
-            target.post("/products/1/purchase", f'{{"user_id":{user}}}')
-        return NUDGES
+        for member in target.members:
+            for user in range(1, NUDGES + 1):
+                member.post("/products/1/purchase", f'{{"user_id":{user}}}')
+        return NUDGES * len(target.members)

@@ -2,6 +2,8 @@
 import dataclasses
 from typing import Optional
 
+from load.contenders import SERVERS
+
 CLIENTS = (4, 8, 16, 32, 64)
 
 
@@ -22,6 +24,7 @@ class Run:
     peak: float = 0           # of an open loop: the rate as a share of the peak that was measured before
     exactly: Optional[int] = None  # units that must have been sold when it ends
     prime: bool = False       # a second of the same before it, unmeasured: a cache is filled
+    before: bool = False      # by the server of the revision that this one is compared with
 
     @property
     def open(self):
@@ -37,8 +40,13 @@ def pgbench(name, contender, script, **more):
     return [Run(f"{name}_{clients}", contender, clients, script=script, **more) for clients in CLIENTS]
 
 
-S1 = [http("s1", "uniform", 64), http("s1", "uniform", 256)]
+def both(name, table, **more):
+    return [http(name, table, connections, **more) for connections in (64, 256)]
+
+
+S1 = both("s1", "uniform")
 S1_PEAK = S1[1:]
+S2 = both("s2", "hot_wallet")
 DRIVER = Run("b2_256", "b2", 256, driver=True)
 PEAK = S1[:1]
 LATENCY = [Run("idle", "coffer", 1, table="uniform", rate=50)] + [
@@ -52,8 +60,13 @@ def catalogue(sizes):
     """Runs by scenario. A run that several scenarios name is made once per round."""
     return {
         "s1": S1 + pgbench("b1", "b1", "one_call.pgbench") + pgbench("b0", "b0", "orm.pgbench"),
-        "s2": S1 + [http("s2", "hot_wallet", 64), http("s2", "hot_wallet", 256)]
-              + pgbench("b1_hot", "b1", "one_call.pgbench", hot=True),
+        "s1k": S1 + both("s1k", "keyed"),
+        "s1w": S1 + both("s1w", "wide", contender="wide"),
+        "s1r": S1 + both("s1r", "uniform", contender="remote")
+               + [http("s1r_undelayed", "uniform", 256, contender="undelayed")],
+        "s1p": S1 + both("s1p", "uniform", contender="pair"),
+        "s2": S1 + S2 + pgbench("b1_hot", "b1", "one_call.pgbench", hot=True),
+        "s2p": S2 + both("s2p", "hot_wallet", contender="pair"),
         "s3": S1_PEAK + [http("s3", "zipf_099", 256)],
         "s4": S1_PEAK + [http("s4", "zipf_2", 256)],
         "s5": S1_PEAK + [http("s5", "hot_product", 256)],
@@ -83,6 +96,18 @@ def plan(wanted, sizes):
         for run in catalogue(sizes)[scenario]:
             runs.setdefault(run.name, run)
     return list(runs.values())
+
+
+def beside(runs, alone):
+    """Each run of a server twice: by this revision's and by the one that it is compared with. What shows the machine
+    or the database, not the server, is run once, or not at all with `alone`."""
+    found = []
+    for run in runs:
+        if run.contender in SERVERS:
+            found += [run, dataclasses.replace(run, before=True)]
+        elif not alone:
+            found.append(run)
+    return found
 
 
 def at_rates(runs, peak_at_64, peak):

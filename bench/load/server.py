@@ -1,4 +1,6 @@
-"""Processes that answer HTTP: `coffer serve` on a database of its own, and the bare epoll responder."""
+"""Processes that answer HTTP: `coffer serve` on a database of its own, alone or two on one, and the bare epoll
+responder. `members` are the processes that share the clients, `wires` the pids of what lies between them and the
+database."""
 import os
 import signal
 import socket
@@ -20,14 +22,16 @@ WITH_US = ("setpriv", "--pdeathsig", "TERM")
 
 class Coffer:
     """A server process with the defaults, except for the flags given. `key` is what its clients need, if anything."""
+    wires = ()
 
-    def __init__(self, env, database, flags=(), key=None):
+    def __init__(self, env, database, flags=(), key=None, url=None):
         self.env, self.database, self.key = env, database, key
+        self.members = [self]
         self.port, self.admin_port = free_port(), free_port()
         self.log = open(env.state / f"{database}.log", "ab")
         command = [*WITH_US, env.coffer, "serve", "--listen", f"127.0.0.1:{self.port}", "--admin-listen",
                    f"127.0.0.1:{self.admin_port}", "--log-level", "warn", "--redis-prefix", f"{database}:", *flags]
-        self.process = subprocess.Popen(command, env={**os.environ, "DATABASE_URL": env.url(database)},
+        self.process = subprocess.Popen(command, env={**os.environ, "DATABASE_URL": url or env.url(database)},
                                         stdout=self.log, stderr=self.log)
         self._wait_ready()
 
@@ -48,7 +52,8 @@ class Coffer:
             except OSError:
                 time.sleep(0.05)
         self.stop()
-        raise RuntimeError(f"coffer on {self.database} is not ready; see its log in {self.env.state}")
+        said = (self.env.state / f"{self.database}.log").read_text(errors="replace")
+        raise RuntimeError(f"coffer on {self.database} is not ready: {said.strip()[-2000:]}")
 
     def metrics(self):
         """Every series of /metrics, by its name with labels as it is written there."""
@@ -81,12 +86,23 @@ class Coffer:
         return status
 
 
-class EpollFloor:
-    """The cheapest responder: what GET /livez is measured against."""
-    database = key = None
+class Pair:
+    """Two processes on one database and one cache. A user's requests come to either."""
+    key, wires = None, ()
 
-    def __init__(self, env):
-        self.process = subprocess.Popen([*WITH_US, env.programs / "epoll_floor", "0"], stdout=subprocess.PIPE,
+    def __init__(self, env, database, flags):
+        self.database = database
+        self.members = [Coffer(env, database, flags) for _ in range(2)]
+
+    def stop(self):
+        return max(abs(member.stop()) for member in self.members)
+
+
+class Program:
+    """A program of the benchmark that listens and prints its port."""
+
+    def __init__(self, env, name, *arguments):
+        self.process = subprocess.Popen([*WITH_US, env.programs / name, *map(str, arguments)], stdout=subprocess.PIPE,
                                         text=True)
         self.port = int(self.process.stdout.readline())
 
@@ -94,15 +110,39 @@ class EpollFloor:
     def pid(self):
         return self.process.pid
 
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        self.process.stdout.close()
+        return 0
+
+
+class Remote(Coffer):
+    """A server that each byte takes `delay_us` microseconds to or from its database."""
+
+    def __init__(self, env, database, flags, delay_us):
+        self.wire = Program(env, "slow_wire", env.postgres_socket(), delay_us)
+        self.wires = (self.wire.pid,)
+        super().__init__(env, database, flags, url=env.url(database, self.wire.port))
+
+    def stop(self):
+        status = super().stop()
+        self.wire.stop()
+        return status
+
+
+class EpollFloor(Program):
+    """The cheapest responder: what GET /livez is measured against."""
+    database = key = None
+    wires = ()
+
+    def __init__(self, env):
+        super().__init__(env, "epoll_floor", 0)
+        self.members = [self]
+
     @property
     def address(self):
         return f"http://127.0.0.1:{self.port}"
 
     def metrics(self):
         return {}
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait()
-        self.process.stdout.close()
-        return 0

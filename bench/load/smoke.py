@@ -4,8 +4,10 @@ import dataclasses
 
 from load import audit, scenarios
 
-RUNS = ("s1_64", "s6_256", "s7_256", "s8_64", "livez_64", "s9_hits_64", "s9_storm_64", "b0_4", "b1_4", "b1_hot_4",
-        "b2_256", "b5_256", "unguarded_256", "guarded_256", "floor_64", "growth_256", "growth_history_64", "popular", "idle", "open_50", "overload")
+RUNS = ("s1_64", "s1k_64", "s1w_64", "s1r_64", "s1p_64", "s2p_64", "s6_256", "s7_256", "s8_64", "livez_64",
+        "s9_hits_64", "s9_storm_64", "b0_4", "b1_4", "b1_hot_4", "b2_256", "b5_256", "unguarded_256", "guarded_256",
+        "floor_64", "growth_256", "growth_history_64", "popular", "idle", "open_50", "overload")
+COMPARED = ("s1_64",)  # also as the revision before
 
 # The rule that must notice, and what it must notice.
 TAMPER = {
@@ -22,6 +24,7 @@ def runs(sizes):
     """The catalogue's runs of those names, with few connections."""
     all_runs = {run.name: run for run in scenarios.plan(scenarios.catalogue(sizes), sizes)}
     few = [dataclasses.replace(all_runs[name], connections=min(all_runs[name].connections, 16)) for name in RUNS]
+    few += [dataclasses.replace(run, before=True) for run in few if run.name in COMPARED]
     return [run for run in few if not run.open], [run for run in few if run.open]
 
 
@@ -57,4 +60,4 @@ def main(env, contenders, tables, rounds, say):
     passed = 2 * rounds.passed + len(rounds.failures) + good
     failed = len(rounds.failures) + bad
     say(f"{passed} passed, {failed} failed")
-    return 1 if failed or rounds.passed < len(RUNS) else 0
+    return 1 if failed or rounds.passed < len(RUNS + COMPARED) else 0

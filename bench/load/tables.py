@@ -59,6 +59,14 @@ class Tables:
         users = rng.choices(range(1, self.sizes.users + 1), k=self.length)
         return map_list(purchase, users, self._products(rng))
 
+    def make_keyed(self, rng):
+        """Each purchase with a key of its own."""
+        return [line + "key" for line in self.make_uniform(rng)]
+
+    def make_wide(self, rng):
+        users = rng.choices(range(1, self.sizes.users + 1), k=self.length)
+        return map_list(purchase, users, rng.choices(range(1, self.sizes.wide_products + 1), k=self.length))
+
     def make_hot_wallet(self, rng):
         return [purchase(self.sizes.hot_user, product) for product in self._products(rng)]
 
