@@ -82,13 +82,9 @@ def contenders_before(env, options):
 
 
 def measure(rounds, runs, number):
-    """Closed loops first: the open ones take their rates from them, and from the revision before, if there is one, so
-    that both have the same to do."""
+    """Closed loops first: the open ones take their rates from them."""
     rounds.run_all([run for run in runs if not run.open], number)
-    before = bool(rounds.before)
-    at_64 = rounds.median("s1_64", before=before)
-    peak = max(filter(None, (at_64, rounds.median("s1_256", before=before))), default=None)
-    rounds.run_all(scenarios.at_rates(runs, at_64, peak), number)
+    rounds.run_all(scenarios.at_rates(runs, rounds.peak), number)
 
 
 def main():
@@ -98,7 +94,7 @@ def main():
     env.make_template()
     tables = Tables(sizes, env.state, table_length)
     if options.smoke:
-        options.before, options.before_build = "this one again", options.build
+        options.before, options.before_build = "this revision again", options.build
     sides = [Contenders(env, say)]
     runs = scenarios.plan(how["scenarios"], sizes)
     if options.before:
@@ -107,7 +103,7 @@ def main():
     rounds = Rounds(tables, sides, how["seconds"], say)
     try:
         if options.smoke:
-            return smoke.main(env, sides[0], tables, rounds, say)
+            return smoke.main(env, how, sides[0], tables, rounds, say)
         measure(rounds, runs, how["rounds"])
     finally:
         for contenders in sides:
@@ -123,10 +119,10 @@ def main():
     if options.publish:
         report.publish(options.publish, record)
     if options.quick:
-        say(f"quick: one short round; the grown journal has {how['grown_rows']} rows instead of 20000000")
+        say(f"quick: short rounds; the grown journal has {how['grown_rows']} rows instead of 20000000")
     if record["disturbed"]:
-        say(f"{len(record['disturbed'])} of {rounds.passed} runs shared the machine with something else: "
-            "measure again when it is quiet")
+        say(f"{len(record['disturbed'])} of {rounds.passed} runs shared the machine with something else (load average "
+            f"{how['load_at_start']:.1f} before the first): measure again when it is quiet")
     say(f"audits: {rounds.passed} passed, {len(rounds.failures)} failed. {os.path.relpath(options.out)} is written")
     return 1 if rounds.failures else 0
 

@@ -77,15 +77,17 @@ def of_runs(summary):
 
 def versus(record):
     """A row for each run that both revisions made: name, both medians, their ratio with the lowest and highest of a
-    round, and of both the CPU time of server and database and the median latency."""
+    round (an open loop has none: its rate is given), and of both the CPU time of server and database and the median
+    latency."""
     rows = []
     for name, before in record["before"]["summary"].items():
         now = record["summary"].get(name)
         if now:
             rounds = [new["per_second"] / old["per_second"]
                       for new, old in zip(record["runs"][name], record["before"]["runs"][name])]
+            ratio = (f"{now['median'] / before['median']:.3f}", f"{min(rounds):.3f} .. {max(rounds):.3f}")
             rows.append((name, f"{before['median']:.0f}", f"{now['median']:.0f}",
-                         f"{now['median'] / before['median']:.3f}", f"{min(rounds):.3f} .. {max(rounds):.3f}",
+                         *(("", "") if "latency_ms" in now else ratio),
                          *(f"{row['cpu_us'][group]:.1f}" for group in ("server", "database") for row in (before, now)),
                          *(f"{row['p50_ms']:.2f}" if "p50_ms" in row else "" for row in (before, now))))
     return rows

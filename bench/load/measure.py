@@ -2,8 +2,10 @@
 import collections
 import os
 import pathlib
+import time
 
 TICK = os.sysconf("SC_CLK_TCK")
+DISTURBED = 0.1  # of the machine's time went elsewhere: the run's numbers say little
 BUCKET = 'coffer_lane_batch_size_bucket{le="'
 
 
@@ -68,7 +70,7 @@ class Probe:
     def _cpu(self):
         busy, stolen = machine_time()
         cpu = {"database": postgres_cpu(self.env.postmaster), "redis": cpu_seconds(self.env.redis_pid),
-               "busy": busy, "stolen": stolen}
+               "clock": time.monotonic(), "busy": busy, "stolen": stolen}
         if self.target:
             cpu["server"] = sum(cpu_seconds(member.pid) for member in self.target.members)
             cpu["wires"] = sum(map(cpu_seconds, self.target.wires))
@@ -98,11 +100,13 @@ class Probe:
         """The differences, per `count`. Call when all sessions have reported their statistics."""
         after = self._database()
         cpu = {group: self.cpu_after[group] - self.cpu_before[group] for group in self.cpu_before}
-        busy, stolen = cpu.pop("busy"), cpu.pop("stolen")
+        lasted, busy, stolen = (cpu.pop(name) for name in ("clock", "busy", "stolen"))
         cpu["generator"] = generator_cpu + cpu.pop("wires", 0)
+        foreign = max(0.0, busy - sum(cpu.values()))
+        elsewhere = (foreign + stolen) / (os.cpu_count() * lasted)
         found = {"cpu_us": {group: round(spent / count * 1e6, 2) for group, spent in cpu.items()},
-                 "foreign_cpu_seconds": round(max(0.0, busy - sum(cpu.values())), 2),
-                 "stolen_cpu_seconds": round(stolen, 2)}
+                 "foreign_cpu_seconds": round(foreign, 2), "stolen_cpu_seconds": round(stolen, 2),
+                 "elsewhere": round(elsewhere, 3), "disturbed": elsewhere > DISTURBED}
         if writes:
             syncs = after["wal_syncs"] - self.before["wal_syncs"]
             updates = (after["updates"] or 0) - (self.before["updates"] or 0)

@@ -1,6 +1,5 @@
 """Carries out runs in interleaved rounds, each behind the audit gate."""
 import dataclasses
-import os
 import statistics
 import time
 
@@ -10,7 +9,6 @@ from load.contenders import KEPT
 NUDGES = 16
 # What fills the caches of a contender whose users or products are not those of the others.
 OWN_TABLES = {"growth": "grown", "wide": "wide"}
-DISTURBED = 0.1  # of the machine's time went elsewhere: the run's numbers say little
 
 
 class Rounds:
@@ -29,6 +27,11 @@ class Rounds:
         runs = (self.before if before else self.results).get(name, [])
         values = [run[key] for run in (run["cpu_us"] | run for run in runs) if run.get(key) is not None]
         return statistics.median(values) if values else None
+
+    def peak(self, run):
+        """What an open loop is a share of: the peak of the same server with 64 connections, or with any number."""
+        wide = () if run.connections == 64 else ("s1_256",)
+        return max(self.median(name, before=run.before) or 0 for name in ("s1_64", *wide))
 
     def run_all(self, runs, rounds):
         """Every other round runs backwards, so that a machine that grows slower or faster favours nobody."""
@@ -95,11 +98,9 @@ class Rounds:
         if run.prime:
             self.generate(run, 1)
         probe = measure.Probe(self.env, target, database)
-        began = time.monotonic()
         result, generator_cpu = self.generate(run, self.seconds)
         probe.stop()
         stopped = time.monotonic()
-        lasted = stopped - began
         problems = self.check(run, result, before, database) if database else \
             audit.between("refusals", 0, result["refused"] + result["errors"], 0)
         if problems or not result["count"]:
@@ -118,12 +119,10 @@ class Rounds:
             result["wal_syncs"] -= nudges
             written = self.tables.writes_among(run.table, result["sent"]) if run.kind == "mix" else answers
             result["per_sync"] = round(written / result["wal_syncs"], 1)
-        elsewhere = (result["foreign_cpu_seconds"] + result["stolen_cpu_seconds"]) / (os.cpu_count() * lasted)
-        result |= {"elsewhere": round(elsewhere, 3), "disturbed": elsewhere > DISTURBED}
         self.passed += 1
         (self.before if run.before else self.results).setdefault(run.name, []).append(result)
         self.say(f"{label}  {title:21} {result['per_second']:9.0f}/s"
-                 + (f"  disturbed: {elsewhere:.0%} of the machine went elsewhere" if result["disturbed"] else ""))
+                 + (f"  disturbed: {result['elsewhere']:.0%} of the machine went elsewhere" if result["disturbed"] else ""))
 
     def check(self, run, result, before, database):
         self.env.settle(database)

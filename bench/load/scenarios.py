@@ -110,11 +110,8 @@ def beside(runs, alone):
     return found
 
 
-def at_rates(runs, peak_at_64, peak):
-    """The open-loop runs with their rates, once the peaks are known: with 64 connections and with any number. Without
-    a peak, a run that is a share of it is left out."""
-    def rate(run):
-        of = peak_at_64 if run.connections == 64 else peak
-        return run.rate or run.peak * (of or 0)
-
-    return [dataclasses.replace(run, rate=rate(run)) for run in runs if run.open and rate(run)]
+def at_rates(runs, peak):
+    """The open-loop runs with their rates; `peak` gives the one that a run's is a share of. Without a peak, such a run
+    is left out."""
+    rates = {run: run.rate or run.peak * peak(run) for run in runs if run.open}
+    return [dataclasses.replace(run, rate=rate) for run, rate in rates.items() if rate]
