@@ -1,7 +1,10 @@
 // Commits that wait for a standby that is not there: nothing is called done that may be on one server alone.
+#include <csignal>
 #include <thread>
 
+#include "coffer/service/users.hpp"
 #include "ledger_session.hpp"
+#include "support/eventually.hpp"
 #include "support/postgres_server.hpp"
 #include "support/shop.hpp"
 
@@ -16,6 +19,10 @@ namespace {
 
 /// A ledger whose commits wait for a standby until heal(). The tests' own sessions do not wait.
 struct lonely_primary {
+  /// `standby`: who is waited for, as synchronous_standby_names says it.
+  explicit lonely_primary(const std::string& standby = "absent")
+      : server{{{"synchronous_standby_names", standby}, {"synchronous_commit", "local"}}} {}
+
   std::string waiting_url() const { return test::url_with(s.db.url(), {{"options", "-c synchronous_commit=on"}}); }
 
   /// Runs until a backend waits for the standby; gives its process id.
@@ -48,10 +55,37 @@ struct lonely_primary {
     return c;
   }
 
-  test::postgres_server server{{{"synchronous_standby_names", "absent"}, {"synchronous_commit", "local"}}};
+  test::postgres_server server;
   session s{test::database::on(server.url())};
   books& b = s.open(1, 256, 1024, waiting_url());
   user_id user = s.user(100);
+};
+
+/// A ledger whose commits wait for a standby that receives nothing until go_on().
+struct stopped_standby {
+  stopped_standby() {
+    const bool follows = test::eventually(10s, [this] {
+      const auto found = on_standby.query("select pid from pg_stat_wal_receiver where status = 'streaming'");
+      receiver = found.size() == 0 ? 0 : static_cast<pid_t>(found.integer());
+      return receiver != 0 && p.s.db.integer("select count(*) from pg_stat_replication where sync_state = 'sync'") == 1;
+    });
+    REQUIRE(follows);
+    ::kill(receiver, SIGSTOP);
+  }
+  ~stopped_standby() { go_on(); }
+  stopped_standby(const stopped_standby&) = delete;
+  stopped_standby& operator=(const stopped_standby&) = delete;
+
+  void go_on() const {
+    if (receiver != 0) {
+      ::kill(receiver, SIGCONT);
+    }
+  }
+
+  lonely_primary p{"*"};
+  test::postgres_server standby = test::postgres_server::standby_of(p.server);
+  test::sql_session on_standby{standby.url()};
+  pid_t receiver = 0;
 };
 
 }  // namespace
@@ -161,4 +195,78 @@ TEST_CASE("a row that may be on one server alone is not replayed before the stan
   CHECK(p.outcome(third) == "replayed");
   CHECK(p.s.db.integer("select balance from users where id = $1", {std::to_string(p.user.value)}) == 105);
   CHECK(test::audit(p.s.db) == "");
+}
+
+TEST_CASE("a purchase whose wait for a stopped standby is cancelled is answered when the standby has it") {
+  stopped_standby other;
+  lonely_primary& p = other.p;
+  const std::size_t first = p.s.send(p.b, p.keyed(5), net::deadline_in(20s));
+  p.waiting_backend();
+  p.cancel_wait();
+  // What can be seen does not wait any more.
+  test::run_until(
+      p.s.context, [&] { return p.s.db.integer("select count(*) from transactions where version = 2") == 1; }, 10s);
+  p.waiting_backend();  // the look-up
+  CHECK(p.outcome(first) == "none");
+  other.go_on();
+  p.s.run();
+  CHECK(p.outcome(first) == "completed");
+  test::sql_session copy{other.standby.url(p.s.db.text("select current_database()"))};
+  CHECK(test::eventually(10s, [&] { return copy.integer("select count(*) from transactions where version = 2") == 1; }));
+  CHECK(test::audit(p.s.db) == "");
+}
+
+TEST_CASE("a new user whose wait for a stopped standby is cancelled is unknown without a key, and looked up under one") {
+  stopped_standby other;
+  lonely_primary& p = other.p;
+  pg::pool pool{p.s.context.get_executor(), "test", pg::options{p.waiting_url()}};
+  service::users users{pool};
+  using made = service::written<store::user_row>;
+  std::optional<made> done;
+  std::optional<pg::error> failed;
+  const auto create = [&](const std::string& name, std::optional<service::keyed<store::user_row>> under) {
+    asio::co_spawn(p.s.context, users.create(name, name + "@example.com", std::move(under), net::deadline_in(20s)),
+                   [&](const std::exception_ptr& e, made m) {
+                     try {
+                       if (e) {
+                         std::rethrow_exception(e);
+                       }
+                       done = std::move(m);
+                     } catch (const pg::error& what) {
+                       failed = what;
+                     }
+                   });
+  };
+
+  create("alone", std::nullopt);
+  p.waiting_backend();
+  p.cancel_wait();
+  test::run_until(p.s.context, [&] { return done || failed; }, 10s);
+  REQUIRE(failed);
+  CHECK(failed->delivered() == pg::delivery::unknown);
+  CHECK(!done);
+
+  failed.reset();
+  service::keyed<store::user_row> under;
+  under.key.key = "k";
+  under.key.operation = "POST /users";
+  under.key.request_id = "r";
+  under.answer = [](const result<store::user_row>&) { return store::recorded_answer{201, "", "{}"}; };
+  create("keyed", under);
+  p.waiting_backend();
+  p.cancel_wait();
+  // The look-up claims the key once more, finds what was recorded, and waits in its own commit.
+  test::run_until(
+      p.s.context,
+      [&] { return p.s.db.integer("select count(*) from usernames where username = 'keyed'") == 1; }, 10s);
+  p.waiting_backend();
+  CHECK(!done);
+  CHECK(!failed);
+  other.go_on();
+  test::run_until(p.s.context, [&] { return done || failed; }, 20s);
+  REQUIRE(done);
+  CHECK(done->record->status == 201);
+  CHECK(!done->replayed);
+  CHECK(p.s.db.integer("select count(*) from users where username = 'keyed'") == 1);
+  test::run_task(p.s.context, pool.close(net::deadline_in(5s)));
 }
