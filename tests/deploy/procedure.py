@@ -11,7 +11,7 @@ import tempfile
 import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SECTIONS = ("From nothing to the first request", "Back up and restore", "Roll back")
+SECTIONS = ("From nothing to the first request", "Change a balance by hand", "Back up and restore", "Roll back")
 DATABASE = "coffer_procedure"
 
 PRELUDE = r'''

@@ -7,7 +7,8 @@ import tempfile
 import time
 import traceback
 
-from faults import injections, injections_redis, injections_timed, mutants  # the first three fill CATALOGUE
+from faults import (injections, injections_commits, injections_redis, injections_timed,  # they fill CATALOGUE
+                    injections_writers, mutants)
 from faults.catalogue import CATALOGUE
 from faults.run import Run
 from faults.servers import Place
@@ -26,7 +27,7 @@ def parse():
     options.add_argument("--part", action="store_true", help="a selection that takes about two minutes")
     options.add_argument("--only", action="append", help="a fault, or an invariant's mutant; may be repeated")
     chosen = options.parse_args()
-    known = [*CATALOGUE, *(m.caught_by for m in mutants.CATALOGUE)]
+    known = [*CATALOGUE, *(m.caught_by for m in mutants.MUTANTS)]
     for name in chosen.only or ():
         if name not in known:
             options.error(f"unknown fault {name}; there are: {' '.join(known)}")
@@ -69,8 +70,7 @@ class Suite:
             verdict = run.carry_out(fault.inject, needs=fault.needs, all_answered=fault.all_answered,
                                     recovers_within=fault.recovers_within)
             return ("" if verdict.right else str(verdict)), verdict.seen
-        self.case(fault.name, judge, place, threads=self.threads(list(CATALOGUE).index(fault.name)),
-                  standby=fault.failover, cache_proxy=fault.cache_proxy, settings=fault.settings)
+        self.case(fault.name, judge, place, threads=self.threads(list(CATALOGUE).index(fault.name)), **fault.world)
 
     def threads(self, number):
         """Of the server of a case: as asked for, or one and two in turns, so that both are hurt."""
@@ -84,16 +84,19 @@ class Suite:
             return ("" if mutant.caught_by in verdict.violations else f"not caught; found:\n{verdict}"), \
                 sorted(verdict.violations)
         self.case(f"{mutant.caught_by}: {mutant.what} is caught", judge, place,
-                  threads=self.threads(mutants.CATALOGUE.index(mutant)))
+                  threads=self.threads(mutants.MUTANTS.index(mutant)), **mutant.fault.world)
 
     def run(self):
         wanted = self.options.only or (PART if self.options.part else list(CATALOGUE))
         faults = [CATALOGUE[name] for name in wanted if name in CATALOGUE]
-        found = [m for m in mutants.CATALOGUE if not self.options.only or m.caught_by in self.options.only]
-        self.together([f for f in faults if not f.failover], found)
+        found = [m for m in mutants.MUTANTS if not self.options.only or m.caught_by in self.options.only]
+        self.together([f for f in faults if not f.failover], [m for m in found if not m.fault.failover])
         for fault in faults:
             if fault.failover:
                 self.together([fault], [])  # the cluster does not outlive it
+        for mutant in found:
+            if mutant.fault.failover:
+                self.together([], [mutant])
 
     def together(self, faults, wrong_servers):
         """On one cluster."""

@@ -11,18 +11,28 @@ class Fault:
     """`inject` carries it out and gives what it found wrong by itself, as texts, or None."""
     name: str
     inject: Callable
-    needs: dict         # attempts of some kind that it must cause (coverage.counts)
-    failover: bool      # has a standby
-    all_answered: bool  # whoever waits for an answer must get one that tells the outcome
-    cache_proxy: bool   # has a proxy before the cache
-    settings: dict      # of the server, as environment variables
-    recovers_within: float  # seconds from healing to the first success of the last client
+    needs: dict = dataclasses.field(default_factory=dict)  # attempts of some kind that it must cause (coverage.counts)
+    failover: bool = False      # has a standby
+    all_answered: bool = False  # whoever waits for an answer must get one that tells the outcome
+    cache_proxy: bool = False   # has a proxy before the cache
+    processes: int = 1          # servers of the same wallets
+    settings: dict = dataclasses.field(default_factory=dict)  # of the servers, as environment variables
+    recovers_within: float = 10.0  # seconds from healing to the first success of the last client
+
+    @property
+    def world(self):
+        """What a run needs for it, as Run takes it."""
+        return {"standby": self.failover, "cache_proxy": self.cache_proxy, "processes": self.processes,
+                "settings": self.settings}
 
 
-def fault(name, failover=False, all_answered=False, cache_proxy=False, settings=None, recovers_within=10.0, **needs):
+def fault(name, **how):
+    """`how`: the members of Fault; everything else is what it needs."""
+    members = {field.name for field in dataclasses.fields(Fault)}
+
     def register(function):
-        CATALOGUE[name] = Fault(name, function, needs, failover, all_answered, cache_proxy, settings or {},
-                                recovers_within)
+        needs = {kind: least for kind, least in how.items() if kind not in members}
+        CATALOGUE[name] = Fault(name, function, needs, **{member: how[member] for member in how.keys() & members})
         return function
     return register
 

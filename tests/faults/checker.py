@@ -1,4 +1,5 @@
-"""The invariants I1 to I12 over what clients saw (History) and the books (Snapshot). I13 and I14 are in health.py.
+"""The invariants I1 to I12 and I15 over what clients saw (History) and the books (Snapshot). I13 and I14 are in
+health.py.
 
 Each is a generator of violations as text. A rule that needs an assumption about the run names it."""
 import bisect
@@ -9,6 +10,7 @@ from faults.decisions import Decisions
 from faults.history import FAIL, INFO, KINDS, OK
 from faults.replay import states
 
+NUMBERS = (*range(1, 13), 15)
 SHOWN = 5  # violations of an invariant that are reported
 SHOWN_PRODUCTS = 5        # best sellers of an answer
 COUNTED = ("purchases", "units", "revenue")
@@ -40,13 +42,16 @@ class Checker:
                       for user, known in self.states.items()}
         self.before = {(user, row.version): state for user, known in self.states.items()
                        for row, state in zip(snapshot.journal[user], known)}
-        self.acknowledged = self._acknowledged()
+        self.acknowledged = self._acknowledged(history.attempts)
+        # By the server that told: what it has told, its own readers know at once.
+        self.acknowledged_by = {process: self._acknowledged([a for a in history.attempts if a.process == process])
+                                for process in {a.process for a in history.attempts}}
         self.decisions = Decisions(history, snapshot, self.before)
 
     def run(self):
         """The violations by invariant; an empty dictionary is what a correct server gives."""
         found = {}
-        for number in range(1, 13):
+        for number in NUMBERS:
             violations = list(getattr(self, f"i{number}")())
             if violations:
                 found[f"I{number}"] = shortened(violations)
@@ -76,10 +81,10 @@ class Checker:
                          if (row.user_id, row.idempotency_key) == (attempt.user, attempt.key or None)), None)
         return None
 
-    def _acknowledged(self):
+    def _acknowledged(self, attempts):
         """By user: the times at which the newest version known to clients grew, and those versions."""
         told = collections.defaultdict(list)
-        for attempt in self.history.attempts:
+        for attempt in attempts:
             version = self.version_told(attempt)
             if version is not None:
                 told[attempt.user].append((attempt.completed, version))
@@ -93,8 +98,9 @@ class Checker:
             found[user] = (times, versions)
         return found
 
-    def acknowledged_before(self, user, time):
-        times, versions = self.acknowledged.get(user, ([], []))
+    @staticmethod
+    def newest_before(acknowledged, user, time):
+        times, versions = acknowledged.get(user, ([], []))
         at = bisect.bisect_left(times, time)
         return versions[at - 1] if at else 0
 
@@ -207,18 +213,19 @@ class Checker:
                 yield f"user {user} at {self.snapshot.users[user]['version']} has the versions {versions[-5:]}"
         for a in self.history.writes():
             version = self.version_told(a)
-            if version is not None and not a.replayed and version <= self.acknowledged_before(a.user, a.invoked):
+            if version is not None and not a.replayed and version <= self.newest_before(self.acknowledged, a.user, a.invoked):
                 yield f"{a.request_id} has version {version}, and a later one was acknowledged before it was sent"
             if a.status in (402, 404, 409):
                 yield from self.decisions.unjustified(a, next(iter(self.rows_of(a)), None))
 
     def i11(self):
-        """A read shows the state of the version that it claims, and none older than what was known before it."""
+        """A read shows the state of the version that it claims, and none older than what its server had told of before
+        it."""
         for a in self.history.attempts:
             if a.kind != "inventory" or a.outcome != OK:
                 continue
             version = int(a.etag.strip('"').rpartition("-")[2]) if a.status == 304 else a.answer["version"]
-            if version < self.acknowledged_before(a.user, a.invoked):
+            if version < self.newest_before(self.acknowledged_by[a.process], a.user, a.invoked):
                 yield f"a read of user {a.user} gave version {version}, which was old before it was sent"
             state = self.after.get(a.user, {}).get(version)
             if state is None:
@@ -254,6 +261,11 @@ class Checker:
                 missed, _, _ = less(least.until(product, early), given_back[1].until(product, late))
                 if missed > floor:
                     yield f"product {product} with {missed} purchases is not shown"
+
+    def i15(self):
+        """Every purchase, and every refusal of one for its product's terms, is by terms that were in force at some
+        moment between its request and its answer."""
+        yield from self.decisions.wrong_terms()
 
     def _sales(self):
         """Rows of completed purchases, with the number of purchases that each stands for."""

@@ -5,16 +5,16 @@ import select
 import socket
 import threading
 
-from faults.history import FAIL, INFO
+from faults.history import FAIL, INFO, OK, Attempt
 
 TIMEOUT = 8.0  # seconds; longer than the server's own deadline of 5
 
 
 class Client:
-    """Sends requests one after the other. `number` tells clients apart."""
+    """Sends requests one after the other. `number` tells clients apart, `process` the servers they use."""
 
-    def __init__(self, number, history, port, seed):
-        self.number, self.history, self.port, self.seed = number, history, port, seed
+    def __init__(self, number, history, port, seed, process=0):
+        self.number, self.history, self.port, self.seed, self.process = number, history, port, seed, process
         self.sent = 0
         self.connection = None
 
@@ -77,7 +77,7 @@ class Client:
         self.sent += 1
         request_id = f"s{self.seed}-c{self.number}-{self.sent}"
         for attempt in attempts:
-            attempt.client, attempt.request_id = self.number, request_id
+            attempt.client, attempt.request_id, attempt.process = self.number, request_id, self.process
             self.history.invoke(attempt)
         try:
             connection = self._connect()
@@ -113,6 +113,8 @@ class Client:
             return "GET", f"/users/{a.user}/inventory", None
         if a.kind == "popular":
             return "GET", "/analytics/popular-products", None
+        if a.kind == "change":
+            return "PATCH", f"/products/{a.product}", json.dumps(a.terms)
         if a.kind == "deposit":
             return "POST", f"/users/{a.user}/add-funds", json.dumps({"amount": a.quantity})
         if a.kind == "grant":
@@ -146,6 +148,12 @@ class Client:
             attempt = attempt.again()
             outcome = self.send(attempt)
         return attempt
+
+    def change(self, product, until, **terms):
+        """Changes the terms of a product; repeated with its key until that is answered or `until` is set."""
+        change = Attempt(0, "change", product=product, key=f"change-{self.number}-{self.sent}", terms=terms)
+        while self.send(change) != OK and not until.wait(0.05):
+            change = change.again()
 
     def insist_batch(self, batch, until):
         """Repeats a batch until all outcomes are known or `until` is set."""

@@ -17,6 +17,8 @@ def counts(history):
         "already_owned": sum(a.code == "already_owned" for a in writes),
         "not_enough_items": sum(a.code == "not_enough_items" for a in writes),
         "sold_out": sum(a.code == "sold_out" for a in writes),
+        "product_inactive": sum(a.code == "product_inactive" for a in writes),
+        "limit_reached": sum(a.code == "limit_reached" for a in writes),
         "granted": sum(a.kind == "grant" and a.outcome == OK for a in writes),
         "refunded": sum(a.kind == "refund" and a.outcome == OK for a in writes),
         "not_refundable": sum(a.code == "not_refundable" for a in writes),

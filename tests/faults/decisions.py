@@ -1,10 +1,14 @@
-"""Whether what was decided, a refund or a refusal, was right in the state that it was decided in."""
+"""Whether what was decided, a refund or a refusal, was right in the state that it was decided in, and by terms of its
+time."""
 import collections
+import math
 
-from faults.history import KINDS
+from faults.history import KINDS, OK
 from faults.replay import TAKEN_AWAY, missing
+from faults.terms import Catalogue
 from faults.workloads import STOCK
 
+FORGOTTEN_WITHIN = 1.0  # seconds; how long a server may take a product for sold out that another one has restocked
 
 class Decisions:
     """Of a run's history and books. `before`: the states that rows were decided in, by user and version."""
@@ -13,6 +17,11 @@ class Decisions:
         self.snapshot, self.before = snapshot, before
         self.journal = {(row.user_id, row.version): row for row in snapshot.rows}
         self.issued = {a.request_id: a for a in history.writes()}
+        self.issuers = {(a.request_id, a.key or None): a for a in history.writes()}
+        self.catalogue = Catalogue(history)
+        self.told = {key: min((a.completed for a in attempts if a.outcome == OK), default=math.inf)
+                     for key, attempts in history.by_key().items()}
+        self.late = FORGOTTEN_WITHIN if len({a.process for a in history.attempts}) > 1 else 0
         # Of limited products: changes of what is left, with the attempts that made them.
         self.sold, self.returned = collections.defaultdict(list), collections.defaultdict(list)
         for row in snapshot.rows:
@@ -43,12 +52,39 @@ class Decisions:
             return (row.amount, row.quantity) == wanted and (row.detail_1 == TAKEN_AWAY) == (a.quantity < 0)
         if a.kind == "refund" and not a.product:
             return row.quantity == 0 and row.detail_1 == a.purchase
-        units = a.quantity or (row.quantity if a.kind == "refund" else 0)
-        return (row.amount, row.quantity) == (units * self.price(a), units) and (
-            a.kind != "refund" or row.detail_1 == a.purchase)
+        if a.kind == "refund":
+            purchase = self.purchase_of(a.user, a.purchase)
+            return (purchase is not None and row.detail_1 == a.purchase and a.quantity in (0, row.quantity) and
+                    row.amount * purchase.quantity == purchase.amount * row.quantity)
+        return row.quantity == a.quantity and row.amount in {
+            a.quantity * terms.price for terms in self.catalogue.ever(a.product)}
 
-    def price(self, a):
-        return self.snapshot.products[a.product]["price"] if a.product else 1
+    # Terms of sale.
+
+    def terms_of(self, row, a=None):
+        """What may have been in force while a row was decided: from when it was asked for until somebody was told; `a`
+        is one who was."""
+        asked = self.issuers.get((row.request_id, row.idempotency_key), a)
+        told = self.told.get((row.user_id, row.idempotency_key), math.inf)
+        return self.catalogue.between(row.product_id, asked.invoked,
+                                      min(asked.completed, told, a.completed if a else math.inf))
+
+    def wrong_terms(self):
+        """Purchases, and refusals of them, by terms that were never in force between their request and its answer."""
+        for row in self.snapshot.rows:
+            if row.kind != KINDS["purchase"] or (row.request_id, row.idempotency_key) not in self.issuers:
+                continue
+            bought = self.before[row.user_id, row.version].bought.get(row.product_id, 0)
+            possible = self.terms_of(row)
+            fits = {None: lambda t: t.is_active and t.allows(bought, row.quantity) and row.amount == row.quantity * t.price,
+                    "product_inactive": lambda t: not t.is_active,
+                    "limit_reached": lambda t: not t.allows(bought, row.quantity)}.get(row.reason)
+            if fits and not any(map(fits, possible)):
+                yield f"{row}, of {bought} bought before, and in force were {possible}"
+        for product, known in self.snapshot.products.items():
+            last = self.catalogue.between(product, math.inf, math.inf)
+            if not any(all(known[name] == value for name, value in vars(terms).items()) for terms in last):
+                yield f"product {product} is {known} in the end, and should be {last}"
 
     # Refunds that happened.
 
@@ -113,7 +149,7 @@ class Decisions:
             return
         if row is None:
             # Without a key a sold-out product may be refused from memory.
-            if a.code != "sold_out" or a.key or not self._may_have_left(a.product, 0, a.invoked, a.completed):
+            if a.code != "sold_out" or a.key or not self._may_have_left(a.product, 0, a.invoked - self.late, a.completed):
                 yield f"{a.request_id} was refused with {a.code} and has no row"
             return
         if row.reason != a.code:
@@ -121,21 +157,32 @@ class Decisions:
             return
         before = self.before[a.user, row.version]
         rule = {"insufficient_funds": self._too_poor, "already_owned": self._owns, "not_enough_items": self._owns_less,
-                "sold_out": self._was_sold_out, "not_refundable": self._not_refundable,
+                "sold_out": self._was_sold_out, "product_inactive": self._was_inactive,
+                "limit_reached": self._was_at_limit, "not_refundable": self._not_refundable,
                 "already_refunded": self._refunded}.get(a.code)
         if rule is None or not rule(a, row, before):
             yield f"{a.request_id} was refused with {a.code}, with {before} before {row}"
 
-    def _too_poor(self, a, _row, before):
-        price = 1 if a.kind == "grant" else self.price(a)
+    def _too_poor(self, a, row, before):
         # What comes before it in an atomic batch would have happened.
         earlier = a.batch.before(a) if a.batch and a.batch.atomic else ()
-        balance = before.balance + sum(self._change(one) for one in earlier)
-        return a.kind in ("purchase", "grant") and abs(a.quantity) * price > balance
+        balance = before.balance + sum(self._change(one, row) for one in earlier)
+        wanted = abs(a.quantity) if a.kind == "grant" else -self._change(a, row)
+        return a.kind in ("purchase", "grant") and wanted > balance
 
-    def _change(self, a):
-        """What an operation of a batch does to the balance."""
-        return a.quantity if a.kind == "deposit" else -a.quantity * self.price(a)
+    def _change(self, a, row):
+        """What an operation does to the balance at the most, at the time of a row."""
+        if a.kind == "deposit":
+            return a.quantity
+        asked = self.issuers.get((row.request_id, row.idempotency_key), a)
+        possible = self.catalogue.between(a.product, asked.invoked, asked.completed)
+        return -a.quantity * max(terms.price for terms in possible)
+
+    def _was_inactive(self, a, row, _before):
+        return any(not terms.is_active for terms in self.terms_of(row, a))
+
+    def _was_at_limit(self, a, row, before):
+        return any(not terms.allows(before.bought.get(a.product, 0), a.quantity) for terms in self.terms_of(row, a))
 
     @staticmethod
     def _owns(a, _row, before):

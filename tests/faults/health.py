@@ -35,6 +35,7 @@ class Base:
     """I13: descriptors and memory before the load, compared with those after it."""
 
     def __init__(self, coffer):
+        self.coffer = coffer
         self.descriptors, self.resident_mb = coffer.descriptors(), coffer.resident_mb()
 
     def violations(self, run):
@@ -47,7 +48,7 @@ class Base:
         return []
 
     def _look(self, run):
-        if ended := run.coffer.ended():
+        if ended := self.coffer.ended():
             return [ended]
         found = []
         pending = int(run.database.ask("select count(*) from transactions where status = 1"))
@@ -58,10 +59,10 @@ class Base:
                                     " and now() - state_change > interval '1 s'"))
         if idle:
             found.append(f"{idle} sessions idle in a transaction")
-        descriptors = run.coffer.descriptors()
+        descriptors = self.coffer.descriptors()
         if descriptors > self.descriptors + SPARE_DESCRIPTORS:
             found.append(f"{descriptors} descriptors, {self.descriptors} before")
-        resident = run.coffer.resident_mb()
+        resident = self.coffer.resident_mb()
         if resident > self.resident_mb + SPARE_MB:
             found.append(f"{resident:.0f} MB of memory, {self.resident_mb:.0f} before")
         return found

@@ -35,7 +35,7 @@ class Attempt:
     """One request, or one operation of a batch. Times are seconds of the monotonic clock; `wall` is the same instant of
     the system's clock."""
     client: int
-    kind: str                     # deposit, purchase, use, refund, grant, inventory, popular
+    kind: str                     # deposit, purchase, use, refund, grant, inventory, popular, change (of a product)
     user: int = 0
     product: int = 0              # 0: a grant of credits, or a refund of something that is no purchase
     quantity: int = 0             # units; credits of a deposit; of a grant negative: taken; of a refund 0: all there is
@@ -43,6 +43,8 @@ class Attempt:
     purchase: int = 0             # version of the purchase or deposit that a refund is about
     force: bool = False           # of a refund: also of what is used up
     up_to: bool = False           # of a deposit's refund: as much as is there
+    terms: dict = None            # of a change: what becomes of the product
+    process: int = 0              # the server that it was sent to
     request_id: str = ""
     invoked: float = 0
     completed: float = float("inf")
@@ -60,7 +62,7 @@ class Attempt:
     def again(self):
         """The same request once more, not sent yet."""
         return Attempt(self.client, self.kind, self.user, self.product, self.quantity, self.key, self.purchase,
-                       self.force)
+                       self.force, self.up_to, self.terms)
 
     @property
     def wall_completed(self):
@@ -107,6 +109,10 @@ class History:
         attempt.completed = time.monotonic()
         if attempt.kind == "purchase" and attempt.outcome == OK:
             self.bought.append(attempt)
+
+    def note(self, attempt, answer):
+        """What somebody did past the servers, and what it showed. Call when it is done; it began with invoke()."""
+        self.complete(attempt, 200, {}, json.dumps(answer))
 
     def writes(self):
         return [a for a in self.attempts if a.writes]

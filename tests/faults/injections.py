@@ -87,7 +87,7 @@ def conflicts(run):
     run.database.ask("drop trigger conflict on transactions", "alter system reset deadlock_timeout",
                      "select pg_reload_conf()")
     run.measured["repeated"] = {state: met(state) for state in ("40001", "40P01")}
-    return [f"{a.request_id} {a.kind}: {a.status} {a.code}" for a in run.history.attempts if a.status >= 500]
+    return run.disturbed()
 
 
 @fault("too-many-connections", not_applied=1)

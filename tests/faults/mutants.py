@@ -3,14 +3,23 @@
 A mutant is a trigger or a statement of its own, given to a run's database before the load or in the middle of it."""
 import dataclasses
 
+from faults.catalogue import CATALOGUE, Fault
+from faults.workloads import PRICE
+
 
 @dataclasses.dataclass(frozen=True)
 class Mutant:
-    """`setup` before the load, `midway` during it, `finally_` after it; `caught_by`: the invariant that must notice."""
+    """`setup` before the load, `midway` during it; `caught_by`: the invariant that must notice; `during`: the fault in
+    which it shows, nothing for one that always does."""
     caught_by: str
     what: str
     setup: tuple = ()
     midway: tuple = ()
+    during: str = ""
+
+    @property
+    def fault(self):
+        return CATALOGUE.get(self.during) or Fault("", lambda run: None)
 
 
 def trigger(table, when, body):
@@ -24,7 +33,7 @@ SOMETIMES = "random() < 0.05"
 THE_REFUND = ("(select * from transactions where user_id = new.user_id and kind = 4 and status = 2"
               " and detail_1 = new.version order by version desc limit 1)")
 
-CATALOGUE = (
+MUTANTS = (
     Mutant("I1", "a purchase is booked with another amount",
            trigger("transactions", "insert", f"if new.kind = 2 and new.status = 2 and {SOMETIMES} then"
                    " new.amount := new.amount + 1; end if;")),
@@ -93,6 +102,15 @@ CATALOGUE = (
            midway=("create function mutant() returns trigger language plpgsql as"
                    " $$ begin raise 'mutant' using errcode = '40001'; end $$",
                    "create trigger mutant before insert on transactions for each row execute function mutant()")),
+    Mutant("I9", "commits do not wait for the standby",
+           ("alter system set synchronous_commit = local", "select pg_reload_conf()"), during="standby-waits-cancelled"),
+    Mutant("I15", "a purchase is at the first price there was",
+           trigger("transactions", "insert", "if new.kind = 2 and new.status = 2 then"
+                   f" new.amount := new.quantity * {PRICE}; end if;"), during="catalogue-changed"),
+    Mutant("I15", "what is not for sale is sold", trigger("products", "update", "new.is_active := true;"),
+           during="catalogue-changed"),
+    Mutant("I15", "more is sold than the limit allows", trigger("products", "update", "new.per_user_limit := null;"),
+           during="catalogue-changed"),
 )
 
 
@@ -101,4 +119,5 @@ def midway(mutant):
     def inject(run):
         for statement in mutant.midway:
             run.database.ask(statement)
+        return mutant.fault.inject(run)
     return inject

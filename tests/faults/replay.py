@@ -7,23 +7,28 @@ TAKEN_AWAY = -1  # detail_1 of a grant
 
 @dataclasses.dataclass
 class State:
-    """`refunded`: units given back, or credits of a deposit taken back, by version of their purchase or deposit."""
+    """`bought`: units ever, less those that were refunded. `refunded`: units given back, or credits of a deposit taken
+    back, by version of their purchase or deposit."""
     balance: int = 0
     items: dict = dataclasses.field(default_factory=dict)
+    bought: dict = dataclasses.field(default_factory=dict)
     refunded: dict = dataclasses.field(default_factory=dict)
 
     def after(self, row):
         if not row.completed:
             return self
         credits, units = _directions(row)
-        items, refunded = self.items, self.refunded
+        items, bought, refunded = self.items, self.bought, self.refunded
         if row.product_id is not None:
             items = {**items, row.product_id: items.get(row.product_id, 0) + units * (row.quantity - missing(row))}
+            if row.kind in (PURCHASE, REFUND):
+                units = row.quantity if row.kind == PURCHASE else -row.quantity
+                bought = {**bought, row.product_id: bought.get(row.product_id, 0) + units}
         if row.kind == REFUND:
             # Of a deposit all credits at once, whether they were still there or not.
             given_back = row.quantity if row.product_id is not None else row.amount + missing(row)
             refunded = {**refunded, row.detail_1: refunded.get(row.detail_1, 0) + given_back}
-        return State(self.balance + credits * row.amount, items, refunded)
+        return State(self.balance + credits * row.amount, items, bought, refunded)
 
     def owned(self):
         """Lines of the inventory as it is shown: used-up ones are left out."""

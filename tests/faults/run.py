@@ -32,9 +32,10 @@ class Verdict:
 
 
 class Run:
-    """What a fault may reach: database, redis, coffer, proxy, world, standby; kills, random, measured."""
+    """What a fault may reach: database, redis, coffer (the first of `servers`), proxy, world, standby; kills, random,
+    measured."""
 
-    def __init__(self, place, seed, kills=100, threads=1, standby=False, cache_proxy=False, settings=None):
+    def __init__(self, place, seed, kills=100, threads=1, standby=False, cache_proxy=False, processes=1, settings=None):
         self.place, self.seed, self.kills = place, seed, kills
         self.random = random.Random(f"{seed}/fault")
         self.database, self.redis = place.database(), place.redis
@@ -52,10 +53,31 @@ class Run:
             ports = f"{self.database.cluster.port},{self.standby.port}"
             url = (f"postgresql://coffer_app@/{self.database.name}?host=127.0.0.1,127.0.0.1&port={ports}"
                    "&target_session_attrs=read-write")
-        self.coffer = Coffer(place.binary, place.scratch, url, cache_url, COFFER_THREADS=str(threads),
-                             COFFER_POPULAR_TTL=f"{POPULAR_TTL}s", **(settings or {}))
-        self.clients = [Client(n, self.history, self.coffer.port, seed) for n in range(CLIENTS + 1)]
+        settings = {"COFFER_THREADS": str(threads), "COFFER_POPULAR_TTL": f"{POPULAR_TTL}s", **(settings or {})}
+        self.coffer = Coffer(place.binary, place.scratch, url, cache_url, **settings)
+        self.servers = [self.coffer]
+        while len(self.servers) < processes:  # they share a cache
+            self.servers.append(Coffer(place.binary, place.scratch, url, cache_url,
+                                       COFFER_REDIS_PREFIX=self.coffer.environment["COFFER_REDIS_PREFIX"], **settings))
+        self.clients = [self._client(n, n % processes) for n in range(CLIENTS + 1)]
+        self.further = []
         self.world = World(self.clients[0])
+
+    def _client(self, number, process):
+        return Client(number, self.history, self.servers[process].port, self.seed, process)
+
+    def further_clients(self, count, process=0):
+        """Clients beside the crowd, for a fault's own use."""
+        first = len(self.clients) + len(self.further)
+        made = [self._client(first + n, process) for n in range(count)]
+        self.further += made
+        return made
+
+    def disturbed(self):
+        """Answers that tell of trouble, for a fault that nobody may notice; that too many uploads run at once is a
+        limit."""
+        return [f"{a.request_id} {a.kind} of user {a.user}: {a.status} {a.code} after {a.completed - a.invoked:.2f} s"
+                for a in self.history.attempts if a.status >= 500 and a.code != "overloaded"]
 
     def heals_now(self):
         """Told by a fault that does something else behind its healing."""
@@ -64,7 +86,7 @@ class Run:
     def carry_out(self, inject, needs=None, all_answered=False, seconds=1.5, recovers_within=10.0):
         """Works for `seconds`, hurts, heals, works on for as long and until enough was seen, looks. `needs` None:
         whatever was seen is enough."""
-        base = Base(self.coffer)
+        bases = [Base(server) for server in self.servers]
         crowd = Crowd(self.clients[1:], Mix(self.world, self.seed))
         try:
             time.sleep(seconds)
@@ -78,30 +100,31 @@ class Run:
         finally:
             crowd.stop()
         slow = recovery(self, recovers_within)
-        for client in self.clients:
+        for client in self.clients + self.further:
             client.close()
-        found = {"fault": shortened(wrong or []), "I14": slow, **self._violations(base, all_answered)}
+        found = {"fault": shortened(wrong or []), "I14": slow, **self._violations(bases, all_answered)}
         unknown = [] if needs is None else coverage.missing(self.history, needs)
         return Verdict({name: texts for name, texts in found.items() if texts}, unknown,
                        {**coverage.counts(self.history), **self.measured})
 
-    def _violations(self, base, all_answered):
+    def _violations(self, bases, all_answered):
         """What is wrong after healing, by invariant; nothing is wrong where the list is empty."""
         lost = [a.request_id for a in self.history.writes() if a.outcome == INFO and not a.abandoned]
         unfit = [a.request_id for a in self.history.attempts if a.status >= 500 and (a.status != 503 or not a.retry_after)]
         return {
-            "I13": base.violations(self),
+            "I13": [text for base in bases for text in base.violations(self)],
             **Checker(self.history, snapshot.take(self.database), POPULAR_TTL).run(),
             "verify": self.coffer.verify(self.database.url()),
             "answers": shortened([f"no answer for {request}" for request in lost]) if all_answered else [],
-            "sanitizer": shortened(self.coffer.reports()),
+            "sanitizer": shortened([line for server in self.servers for line in server.reports()]),
             "5xx": shortened([f"{request}: something else than 503 with Retry-After" for request in unfit]),
         }
 
     def close(self):
-        for client in self.clients:
+        for client in self.clients + self.further:
             client.close()
-        self.coffer.stop()
+        for server in self.servers:
+            server.stop()
         self.proxy.close()
         if self.cache_proxy:
             self.cache_proxy.close()

@@ -110,6 +110,9 @@ class Coffer:
         rules = json.loads(done.stdout)["rules"]
         return [f"{rule}: {found['violations']}" for rule, found in rules.items() if found["violations"]]
 
+    def clear_cache(self):
+        subprocess.run([self.binary, "cache", "clear"], env=self.environment, check=True, capture_output=True)
+
     def reports(self):
         """The lines of its output in which a sanitizer reports."""
         text = pathlib.Path(self.log.name).read_text(errors="replace")

@@ -4,7 +4,7 @@ import json
 
 QUESTIONS = {
     "users": "select id, balance, version from users",
-    "products": "select p.id, p.price, p.type, s.supply, s.sold from products p"
+    "products": "select p.id, p.price, p.is_active, p.per_user_limit, p.type, s.supply, s.sold from products p"
                 " left join product_stock s on s.product_id = p.id",
     "inventory": "select user_id, product_id, quantity from inventory",
     "refunds": "select user_id, version, units from refunds",
