@@ -4,10 +4,12 @@ import json
 import select
 import socket
 import threading
+import time
 
 from faults.history import FAIL, INFO, OK, Attempt
 
 TIMEOUT = 8.0  # seconds; longer than the server's own deadline of 5
+PATIENCE = 20.0  # seconds; with a change of a product
 
 
 class Client:
@@ -149,10 +151,14 @@ class Client:
             outcome = self.send(attempt)
         return attempt
 
-    def change(self, product, until, **terms):
-        """Changes the terms of a product; repeated with its key until that is answered or `until` is set."""
+    def change(self, product, **terms):
+        """Changes the terms of a product; repeated with its key until that is done."""
         change = Attempt(0, "change", product=product, key=f"change-{self.number}-{self.sent}", terms=terms)
-        while self.send(change) != OK and not until.wait(0.05):
+        end = time.monotonic() + PATIENCE
+        while self.send(change) != OK:
+            if time.monotonic() > end:
+                raise RuntimeError(f"product {product} could not be changed: {change.status} {change.body}")
+            time.sleep(0.05)
             change = change.again()
 
     def insist_batch(self, batch, until):

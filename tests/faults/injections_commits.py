@@ -27,10 +27,12 @@ def repeated_users_cut(run):
 
     writers = Crowd(run.further_clients(WRITERS), write_again)
     run.proxy.lose_commits = 0.1
-    wait_for(lambda: settled("committed") >= 8 and settled("not_committed") >= 8, 20,
-             "commits of both outcomes that were looked up")
-    run.proxy.lose_commits = 0
-    writers.stop()
+    try:
+        wait_for(lambda: settled("committed") >= 8 and settled("not_committed") >= 8, 20,
+                 "commits of both outcomes that were looked up")
+    finally:
+        run.proxy.lose_commits = 0
+        writers.stop()
     run.measured |= {"settled": {how: settled(how) for how in ("committed", "not_committed")}}
 
 

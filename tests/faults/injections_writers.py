@@ -2,7 +2,6 @@
 import collections
 import itertools
 import pathlib
-import threading
 import time
 
 from faults.catalogue import fault, pause
@@ -45,18 +44,18 @@ def correct(run, user, credits):
 def catalogue_changed(run):
     """Prices, activity and limits change all the time, and requests reach the database late, so that much is decided by
     terms that others have changed before it is committed."""
-    client, never = run.clients[0], threading.Event()
+    client = run.clients[0]
     *priced, switched, limited = run.world.products
     began = time.monotonic()
     run.proxy.delay = LATE
     for n in range(CHANGES):
-        client.change(priced[n % len(priced)], never, price=PRICE + n % 5)
+        client.change(priced[n % len(priced)], price=PRICE + n % 5)
         if n % 5 == 0:
-            client.change(switched, never, is_active=n % 2 == 1)
-            client.change(limited, never, per_user_limit=None if n % 2 else 1 + n % 3)
+            client.change(switched, is_active=n % 2 == 1)
+            client.change(limited, per_user_limit=None if n % 2 else 1 + n % 3)
     run.proxy.delay = 0
-    client.change(switched, never, is_active=True)
-    client.change(limited, never, per_user_limit=None)
+    client.change(switched, is_active=True)
+    client.change(limited, per_user_limit=None)
     # By terms that were not in force any more when the buyer was told.
     catalogue = Catalogue(run.history)
     overtaken = sum(a.answer["transaction"]["amount"] not in {a.quantity * terms.price for terms in catalogue.between(

@@ -212,11 +212,12 @@ TEST_CASE("a purchase whose wait for a stopped standby is cancelled is answered 
   p.s.run();
   CHECK(p.outcome(first) == "completed");
   test::sql_session copy{other.standby.url(p.s.db.text("select current_database()"))};
-  CHECK(test::eventually(10s, [&] { return copy.integer("select count(*) from transactions where version = 2") == 1; }));
+  CHECK(
+      test::eventually(10s, [&] { return copy.integer("select count(*) from transactions where version = 2") == 1; }));
   CHECK(test::audit(p.s.db) == "");
 }
 
-TEST_CASE("a new user whose wait for a stopped standby is cancelled is unknown without a key, and looked up under one") {
+TEST_CASE("a new user whose wait for a stopped standby is cancelled is unknown, and under a key looked up") {
   stopped_standby other;
   lonely_primary& p = other.p;
   pg::pool pool{p.s.context.get_executor(), "test", pg::options{p.waiting_url()}};
@@ -257,8 +258,7 @@ TEST_CASE("a new user whose wait for a stopped standby is cancelled is unknown w
   p.cancel_wait();
   // The look-up claims the key once more, finds what was recorded, and waits in its own commit.
   test::run_until(
-      p.s.context,
-      [&] { return p.s.db.integer("select count(*) from usernames where username = 'keyed'") == 1; }, 10s);
+      p.s.context, [&] { return p.s.db.integer("select count(*) from usernames where username = 'keyed'") == 1; }, 10s);
   p.waiting_backend();
   CHECK(!done);
   CHECK(!failed);
