@@ -149,6 +149,33 @@ TEST_CASE("as long as waits for a standby are cancelled nothing is called done")
   CHECK(test::audit(p.s.db) == "");
 }
 
+TEST_CASE("a key that was answered outcome_unknown is not taken for decided before the standbys have its row") {
+  lonely_primary p;
+  const std::size_t first = p.s.send(p.b, p.keyed(5), net::deadline_in(2s));
+  test::run_until(
+      p.s.context,
+      [&] {
+        p.cancel_wait();
+        return p.s.answered == 1;
+      },
+      20s);
+  CHECK(p.outcome(first) == "outcome_unknown");
+  const auto known = [&p] {
+    return test::run_task(p.s.context,
+                          p.b.ledger->state_of({.user = p.user, .by_player = false, .key = std::string_view{"k"}}));
+  };
+  CHECK(known() == ledger::key_state::unresolved);
+  // The next batch has locked the user, and so sees the row; what it commits itself waits as well.
+  const std::size_t second = p.s.send(p.b, deposit(p.user, 1), net::deadline_in(20s));
+  p.waiting_backend();
+  CHECK(known() == ledger::key_state::unresolved);
+  p.heal();
+  p.s.run();
+  CHECK(p.outcome(second) == "completed");
+  CHECK(known() == ledger::key_state::decided);
+  CHECK(test::audit(p.s.db) == "");
+}
+
 TEST_CASE("whatever commits, a cancelled wait for a standby leaves its outcome unknown") {
   lonely_primary p;
   constexpr pg::statement begin{"begin", "begin"};

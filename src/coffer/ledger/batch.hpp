@@ -294,6 +294,7 @@ net::task<lane::next_step> lane::attempt(batch& b) {
       connection_ = co_await pg::connection::open(executor_, options_.database, b.latest_deadline());
     }
     if (b.is_unresolved() && co_await was_committed(b)) {
+      settle_keys(b);
       publish(b);
       co_return next_step::done;
     }
@@ -302,7 +303,7 @@ net::task<lane::next_step> lane::attempt(batch& b) {
       co_await roll_back();
       co_return next_step::done;
     }
-    forget_settled(b);
+    forget_held(b);
     b.effects = domain::decide(b.list(), b.state);
     if (b.witness() == nullptr) {
       publish(b);
@@ -316,6 +317,7 @@ net::task<lane::next_step> lane::attempt(batch& b) {
     b.stage = loading{};
     demand_commit(applied.back());
     slow_until_ = {};
+    settle_keys(b);
     publish(b);
     co_return next_step::done;
   } catch (const pg::error& e) {
@@ -521,16 +523,22 @@ void lane::drop_expired(batch& b) {
   refuse_from(b, expired, errc::unavailable);
 }
 
-/// The rows of a batch are locked: whatever held them, or may have written for its users, has ended.
-void lane::forget_settled(const batch& b) {
-  if (!held_.empty()) {
-    for (const pending* p : b.commands) {
-      held_.users.erase(p->command.user);
-      if (domain::needs_stock(p->command) && !b.held.stocks.contains(*p->command.product)) {
-        held_.stocks.erase(*p->command.product);
-      }
+/// The rows of a batch are locked: whatever held them has ended.
+void lane::forget_held(const batch& b) {
+  if (held_.empty()) {
+    return;
+  }
+  for (const pending* p : b.commands) {
+    held_.users.erase(p->command.user);
+    if (domain::needs_stock(p->command) && !b.held.stocks.contains(*p->command.product)) {
+      held_.stocks.erase(*p->command.product);
     }
   }
+}
+
+/// A batch is committed: whatever may have written for its users had ended when it locked them, and what that left
+/// behind is where the standbys must have it. The lock alone would not tell so.
+void lane::settle_keys(const batch& b) {
   const std::size_t before = unresolved_.size();
   if (before == 0) {
     return;

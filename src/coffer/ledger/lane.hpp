@@ -47,7 +47,8 @@ struct lane_options {
 enum class key_state : std::uint8_t {
   decided,      ///< all that was asked for under it has been, here: the journal tells
   in_progress,  ///< a command with it is queued or in a batch
-  unresolved,   ///< one was answered outcome_unknown, and its user has not been locked since: it may yet be committed
+  unresolved,   ///< one was answered outcome_unknown, and nothing was committed for its user since: it may be yet, or
+                ///< be on this database server alone
 };
 
 /// Batches commands naturally: an idle lane commits what is there, a busy one collects until its connection is free.
@@ -100,7 +101,8 @@ class lane {
   void remember_held(const domain::held_rows& rows);
   [[nodiscard]] net::deadline next_deadline(const batch& b) const;
   void drop_expired(batch& b);
-  void forget_settled(const batch& b);
+  void forget_held(const batch& b);
+  void settle_keys(const batch& b);
   void remember_unresolved(const batch& b);
   void publish(batch& b);
   void announce(const batch& b, bool certain);

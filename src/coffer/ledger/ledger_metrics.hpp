@@ -68,8 +68,8 @@ inline ledger_metrics make() {
       .unknown_committed = metrics::make_counter(unknown_name, unknown_help, {{"settled", "committed"}}),
       .unknown_absent = metrics::make_counter(unknown_name, unknown_help, {{"settled", "not_committed"}}),
       .unknown_answered = metrics::make_counter(unknown_name, unknown_help, {{"settled", "deadline_passed"}}),
-      .unresolved_keys = metrics::make_gauge("coffer_lane_doubts",
-                                             "Keys answered outcome_unknown whose users no batch has locked since"),
+      .unresolved_keys =
+          metrics::make_gauge("coffer_lane_doubts", "Keys answered outcome_unknown whose users had no commit since"),
       .unresolved_keys_forgotten = metrics::make_counter(
           "coffer_lane_doubts_forgotten_total", "Unresolved keys that were forgotten because there were too many"),
   };

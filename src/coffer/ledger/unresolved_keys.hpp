@@ -22,7 +22,8 @@ class unresolved_keys {
   /// Adds a key; false when an older one was forgotten for it.
   bool add(const domain::key_place& place);
 
-  /// Whoever has locked the user's row knows from the journal what became of all the keys.
+  /// Whoever has locked the user's row knows from the journal what became of all the keys, and once that is committed,
+  /// it is where standbys must have it.
   void settle(user_id user);
 
   [[nodiscard]] bool holds(const domain::key_place& place) const;
