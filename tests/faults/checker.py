@@ -213,7 +213,8 @@ class Checker:
                 yield f"user {user} at {self.snapshot.users[user]['version']} has the versions {versions[-5:]}"
         for a in self.history.writes():
             version = self.version_told(a)
-            if version is not None and not a.replayed and version <= self.newest_before(self.acknowledged, a.user, a.invoked):
+            if version is not None and not a.replayed and version <= self.newest_before(
+                    self.acknowledged, a.user, a.invoked):
                 yield f"{a.request_id} has version {version}, and a later one was acknowledged before it was sent"
             if a.status in (402, 404, 409):
                 yield from self.decisions.unjustified(a, next(iter(self.rows_of(a)), None))

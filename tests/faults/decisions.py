@@ -76,7 +76,8 @@ class Decisions:
                 continue
             bought = self.before[row.user_id, row.version].bought.get(row.product_id, 0)
             possible = self.terms_of(row)
-            fits = {None: lambda t: t.is_active and t.allows(bought, row.quantity) and row.amount == row.quantity * t.price,
+            fits = {None: lambda t: (t.is_active and t.allows(bought, row.quantity) and
+                                     row.amount == row.quantity * t.price),
                     "product_inactive": lambda t: not t.is_active,
                     "limit_reached": lambda t: not t.allows(bought, row.quantity)}.get(row.reason)
             if fits and not any(map(fits, possible)):

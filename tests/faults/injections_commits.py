@@ -19,8 +19,8 @@ def repeated_users_cut(run):
     users = run.world.bank[:2]
 
     def write_again(client, stopping):
-        client.insist(Attempt(0, "deposit", users[client.number % 2], quantity=1, key=f"again-{client.number}-{client.sent}"),
-                      stopping)
+        key = f"again-{client.number}-{client.sent}"
+        client.insist(Attempt(0, "deposit", users[client.number % 2], quantity=1, key=key), stopping)
 
     def settled(how):
         return run.coffer.total("coffer_lane_unknown_outcomes_total", f'settled="{how}"')
