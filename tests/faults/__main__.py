@@ -15,7 +15,7 @@ from faults.servers import Place
 
 PART = ("none", "commits-unanswered", "repeated-users-cut", "connections-killed", "killed", "database-restarted",
         "redis-garbage", "redis-hung", "sigterm", "balances-corrected", "catalogue-changed", "two-servers")
-MUTANTS_OF_PART = 3  # drawn by the seed
+MUTANTS_OF_PART = 10  # drawn by the seed
 
 
 def parse():
