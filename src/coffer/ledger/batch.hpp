@@ -1,12 +1,11 @@
 // How a lane carries out its batches: each is one transaction, run again, looked up, taken apart or given up when it
-// fails. Included by ledger.cpp alone.
+// fails. Included by ledger.cpp alone, and by tests that have lanes of their own.
 #pragma once
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <optional>
-#include <random>
 #include <span>
 #include <string>
 #include <utility>
@@ -64,17 +63,16 @@ struct unresolved {
 using batch_stage = std::variant<loading, committing, unresolved>;
 
 /// The commands of one transaction and what is known about it.
-struct lane::batch {
-  using clock = std::chrono::steady_clock;
-
+template <typename Environment>
+struct basic_lane<Environment>::batch {
   std::vector<pending*> commands;
   domain::batch_state state;
   domain::held_rows held;  ///< missing in `state` because somebody else holds them
   domain::batch_effects effects;
   int attempts = 0;
-  clock::time_point attempted;  ///< when the last attempt began
+  net::deadline attempted;  ///< when the last attempt began
   batch_stage stage = loading{};
-  clock::time_point started = clock::now();
+  net::deadline started = clock::now();
 
   [[nodiscard]] bool is_unresolved() const { return std::holds_alternative<unresolved>(stage); }
 
@@ -127,8 +125,8 @@ using clock = std::chrono::steady_clock;
 inline constexpr clock::duration round_trip_margin = 500ms;
 
 /// Full jitter between half and all of 20 ms doubled per attempt, at most 320 ms.
-inline clock::duration backoff(int attempt) {
-  thread_local std::minstd_rand random{std::random_device{}()};
+template <typename Random>
+clock::duration backoff(int attempt, Random& random) {
   return coffer::backoff(20ms, 320ms, attempt, random);
 }
 
@@ -164,17 +162,16 @@ inline bool misses_stock(std::span<const domain::command* const> commands, domai
 
 }  // namespace detail
 
-// What lane.hpp declares is defined once, here, for ledger.cpp.
-// NOLINTBEGIN(misc-definitions-in-headers)
-
 /// When the next round trip of `b` must have ended. A statement timeout of 0 is none.
-net::deadline lane::next_deadline(const batch& b) const {
+template <typename Environment>
+net::deadline basic_lane<Environment>::next_deadline(const batch& b) const {
   const std::chrono::milliseconds limit = options_.database.statement_timeout;
   const net::deadline latest = b.latest_deadline();
-  return limit == 0ms ? latest : std::min(latest, net::deadline_in(limit + detail::round_trip_margin));
+  return limit == 0ms ? latest : std::min(latest, clock::now() + limit + detail::round_trip_margin);
 }
 
-lane::lane(net::executor ex, lane_options options, commit_listener on_commit)
+template <typename Environment>
+basic_lane<Environment>::basic_lane(net::executor ex, lane_options options, commit_listener on_commit)
     : executor_{std::move(ex)},
       options_{std::move(options)},
       on_commit_{std::move(on_commit)},
@@ -183,30 +180,35 @@ lane::lane(net::executor ex, lane_options options, commit_listener on_commit)
   store::add_batch_settings(options_.database);
 }
 
-lane::~lane() = default;
+template <typename Environment>
+basic_lane<Environment>::~basic_lane() = default;
 
-void lane::push(pending& p) {
+template <typename Environment>
+void basic_lane<Environment>::push(pending& p) {
   pending* const alone[] = {&p};
   push_group(alone);
 }
 
-void lane::push_group(std::span<pending* const> group) {
+template <typename Environment>
+void basic_lane<Environment>::push_group(std::span<pending* const> group) {
   if (stopping_) {
-    command_queue::refuse(group);
+    queue_.refuse(group);
     return;
   }
   queue_.push(group);
   wake();
 }
 
-void lane::wake() {
+template <typename Environment>
+void basic_lane<Environment>::wake() {
   if (idle_ && !woken_) {
     woken_ = true;
     idle_->set(true);
   }
 }
 
-key_state lane::state_of(const domain::key_place& place) const {
+template <typename Environment>
+key_state basic_lane<Environment>::state_of(const domain::key_place& place) const {
   const auto matches = [&place](const pending* p) { return p->is(place); };
   const bool here = queue_.holds(place) || std::any_of(running_.begin(), running_.end(), [&](const batch* b) {
                       return std::any_of(b->commands.begin(), b->commands.end(), matches);
@@ -217,19 +219,22 @@ key_state lane::state_of(const domain::key_place& place) const {
   return unresolved_.holds(place) ? key_state::unresolved : key_state::decided;
 }
 
-void lane::stop() {
+template <typename Environment>
+void basic_lane<Environment>::stop() {
   stopping_ = true;
   wake();
 }
 
-net::task<> lane::wait_for_work() {
+template <typename Environment>
+net::task<> basic_lane<Environment>::wait_for_work() {
   woken_ = false;
   idle_.emplace(executor_);
   co_await idle_->wait();
   idle_.reset();
 }
 
-net::task<> lane::run() {
+template <typename Environment>
+net::task<> basic_lane<Environment>::run() {
   while (!stopping_ || !queue_.empty()) {
     if (queue_.empty()) {
       co_await wait_for_work();
@@ -241,16 +246,18 @@ net::task<> lane::run() {
   connection_.reset();
 }
 
-std::vector<pending*> lane::next_batch() {
+template <typename Environment>
+std::vector<pending*> basic_lane<Environment>::next_batch() {
   std::vector<pending*> commands = queue_.take(options_.max_batch);
-  const auto now = detail::clock::now();
+  const auto now = clock::now();
   for (const pending* p : commands) {
     ledger_metrics::get().queue_wait_seconds.observe(std::chrono::duration<double>(now - p->queued_at).count());
   }
   return commands;
 }
 
-net::task<> lane::execute(std::vector<pending*> commands) {
+template <typename Environment>
+net::task<> basic_lane<Environment>::execute(std::vector<pending*> commands) {
   batch b;
   b.commands = std::move(commands);
   running_.push_back(&b);
@@ -259,7 +266,8 @@ net::task<> lane::execute(std::vector<pending*> commands) {
 }
 
 // attempt(), and when that fails recover(), was_committed() if the outcome is not known, and attempt() again.
-net::task<> lane::carry_out(batch& b) {
+template <typename Environment>
+net::task<> basic_lane<Environment>::carry_out(batch& b) {
   for (;;) {
     drop_expired(b);
     if (b.commands.empty()) {
@@ -280,18 +288,19 @@ net::task<> lane::carry_out(batch& b) {
       co_return;
     }
     if (step == next_step::retry) {
-      co_await net::sleep_for(detail::backoff(b.attempts));
+      co_await net::sleep_for<typename Environment::timer>(detail::backoff(b.attempts, Environment::random()));
     }
   }
 }
 
-net::task<lane::next_step> lane::attempt(batch& b) {
-  b.attempted = detail::clock::now();
+template <typename Environment>
+net::task<typename basic_lane<Environment>::next_step> basic_lane<Environment>::attempt(batch& b) {
+  b.attempted = clock::now();
   ++b.attempts;
   std::optional<pg::error> failure;
   try {
     if (!connection_) {
-      connection_ = co_await pg::connection::open(executor_, options_.database, b.latest_deadline());
+      connection_ = co_await Environment::connection::open(executor_, options_.database, b.latest_deadline());
     }
     if (b.is_unresolved() && co_await was_committed(b)) {
       settle_keys(b);
@@ -328,7 +337,8 @@ net::task<lane::next_step> lane::attempt(batch& b) {
 
 /// Reads and locks what the batch needs. Commands that cannot be decided, because somebody else holds a row of theirs
 /// for long, are answered and leave the batch; the others go on in the same transaction.
-net::task<> lane::load(batch& b) {
+template <typename Environment>
+net::task<> basic_lane<Environment>::load(batch& b) {
   const bool expects_held =
       std::ranges::any_of(b.commands, [this](const pending* p) { return held_.concern(p->command); });
   // What was held and is merely busy now, with batches of other lanes or processes, gets its turn when it waits in
@@ -341,7 +351,8 @@ net::task<> lane::load(batch& b) {
 
 /// False when the time for a lock was up: nothing is locked then, and commands whose deadline has passed meanwhile are
 /// answered.
-net::task<bool> lane::load_in_time(batch& b, store::locking form) {
+template <typename Environment>
+net::task<bool> basic_lane<Environment>::load_in_time(batch& b, store::locking form) {
   std::optional<pg::error> late;
   try {
     co_await lock_and_read(b, form);
@@ -358,20 +369,21 @@ net::task<bool> lane::load_in_time(batch& b, store::locking form) {
   }
   co_await roll_back();
   drop_expired(b);
-  b.attempted = detail::clock::now();
+  b.attempted = clock::now();
   co_return false;
 }
 
 /// Loads without what one transaction of somebody else holds for more than a moment. A row that was written meanwhile
 /// is not held but busy, with batches of other lanes or processes: who waits in line for it gets it. A batch that
 /// nobody waits for waits in any case.
-net::task<> lane::load_what_is_free(batch& b) {
+template <typename Environment>
+net::task<> basic_lane<Environment>::load_what_is_free(batch& b) {
   co_await lock_and_read(b, store::locking::skip);
   domain::held_rows held = b.held.unchanged_since(held_);
   if (held != b.held) {
     const domain::held_rows seen = b.held;
     co_await roll_back();
-    co_await net::sleep_for(detail::moment);
+    co_await net::sleep_for<typename Environment::timer>(detail::moment);
     co_await lock_and_read(b, store::locking::skip);
     held = b.held.unchanged_since(seen);
   }
@@ -388,7 +400,7 @@ net::task<> lane::load_what_is_free(batch& b) {
   }
   // It may take as long again.
   slow_ = options_.database.lock_timeout;
-  slow_until_ = detail::clock::now() + slow_;
+  slow_until_ = clock::now() + slow_;
   drop_expired(b);
   if (b.commands.empty()) {
     co_return;
@@ -400,11 +412,12 @@ net::task<> lane::load_what_is_free(batch& b) {
 
 /// A product that turns out to be limited without its stock being locked is remembered and everything is locked anew,
 /// because stocks come in the order of their ids.
-net::task<> lane::lock_and_read(batch& b, store::locking form) {
+template <typename Environment>
+net::task<> basic_lane<Environment>::lock_and_read(batch& b, store::locking form) {
   const auto commands = b.list();
   for (;;) {
     if (!connection_) {
-      connection_ = co_await pg::connection::open(executor_, options_.database, b.latest_deadline());
+      connection_ = co_await Environment::connection::open(executor_, options_.database, b.latest_deadline());
     }
     pg::pipeline statements = store::load_batch(commands, limited_, form, options_.database.lock_timeout);
     const std::vector<pg::rows> results = co_await connection_->run(std::move(statements), next_deadline(b));
@@ -420,7 +433,8 @@ net::task<> lane::lock_and_read(batch& b, store::locking form) {
   }
 }
 
-void lane::remember_limited(std::span<const domain::product_terms> products) {
+template <typename Environment>
+void basic_lane<Environment>::remember_limited(std::span<const domain::product_terms> products) {
   if (limited_.size() > detail::limited_hint) {
     limited_.clear();
   }
@@ -433,7 +447,8 @@ void lane::remember_limited(std::span<const domain::product_terms> products) {
   }
 }
 
-void lane::announce(const batch& b, bool certain) {
+template <typename Environment>
+void basic_lane<Environment>::announce(const batch& b, bool certain) {
   std::vector<user_version> users;
   users.reserve(b.state.wallets.size());
   for (const domain::wallet& w : b.state.wallets) {
@@ -444,11 +459,12 @@ void lane::announce(const batch& b, bool certain) {
   }
 }
 
-void lane::publish(batch& b) {
+template <typename Environment>
+void basic_lane<Environment>::publish(batch& b) {
   announce(b, true);
   const ledger_metrics& m = ledger_metrics::get();
   m.batch_size.observe(static_cast<double>(b.commands.size()));
-  const std::chrono::duration<double> took = detail::clock::now() - b.started;
+  const std::chrono::duration<double> took = clock::now() - b.started;
   m.commit_seconds.observe(took.count());
   if (took >= options_.slow) {
     log::warn("slow batch", {{"duration_ms", took},
@@ -469,9 +485,13 @@ void lane::publish(batch& b) {
   b.commands.clear();
 }
 
-void lane::refuse_all(batch& b, errc code) { refuse_from(b, b.commands.begin(), code); }
+template <typename Environment>
+void basic_lane<Environment>::refuse_all(batch& b, errc code) {
+  refuse_from(b, b.commands.begin(), code);
+}
 
-void lane::refuse_from(batch& b, std::vector<pending*>::iterator first, errc code) {
+template <typename Environment>
+void basic_lane<Environment>::refuse_from(batch& b, std::vector<pending*>::iterator first, errc code) {
   std::for_each(first, b.commands.end(),
                 [code](pending* p) { p->answer.set_from_any_thread(std::unexpected(error{code})); });
   b.commands.erase(first, b.commands.end());
@@ -500,8 +520,9 @@ inline bool leaves_open(pg::sqlstate state) {
 /// what has less time left would be in flight at its deadline, and answered late or with its outcome unknown. That is
 /// remembered no longer than it took, so that a lane tries again in any case. With an unresolved commit behind them,
 /// the whole batch is one fate: it is kept together until the last deadline, then answered outcome_unknown.
-void lane::drop_expired(batch& b) {
-  const auto now = detail::clock::now();
+template <typename Environment>
+void basic_lane<Environment>::drop_expired(batch& b) {
+  const auto now = clock::now();
   if (b.is_unresolved()) {
     if (now >= b.latest_deadline()) {
       // It may have been committed, so nothing older than it may be served from the cache any more.
@@ -524,7 +545,8 @@ void lane::drop_expired(batch& b) {
 }
 
 /// The rows of a batch are locked: whatever held them has ended.
-void lane::forget_held(const batch& b) {
+template <typename Environment>
+void basic_lane<Environment>::forget_held(const batch& b) {
   if (held_.empty()) {
     return;
   }
@@ -538,7 +560,8 @@ void lane::forget_held(const batch& b) {
 
 /// A batch is committed: whatever may have written for its users had ended when it locked them, and what that left
 /// behind is where the standbys must have it. The lock alone would not tell so.
-void lane::settle_keys(const batch& b) {
+template <typename Environment>
+void basic_lane<Environment>::settle_keys(const batch& b) {
   const std::size_t before = unresolved_.size();
   if (before == 0) {
     return;
@@ -549,7 +572,8 @@ void lane::settle_keys(const batch& b) {
   ledger_metrics::get().unresolved_keys.add(-static_cast<double>(before - unresolved_.size()));
 }
 
-void lane::remember_unresolved(const batch& b) {
+template <typename Environment>
+void basic_lane<Environment>::remember_unresolved(const batch& b) {
   const std::size_t before = unresolved_.size();
   for (const pending* p : b.commands) {
     if (!p->command.idempotency_key.empty() && !unresolved_.add(domain::place_of(p->command))) {
@@ -561,7 +585,8 @@ void lane::remember_unresolved(const batch& b) {
 
 /// Settles an unresolved commit: true when it happened. Locking its users waits until the old transaction has ended,
 /// so that afterwards the journal holds either this batch's rows or none of them.
-net::task<bool> lane::was_committed(batch& b) {
+template <typename Environment>
+net::task<bool> basic_lane<Environment>::was_committed(batch& b) {
   const std::vector<std::int64_t> users = b.users();
   const proof wanted = std::get<unresolved>(b.stage).row;
   pg::pipeline question = store::find_committed(users, wanted.user, wanted.at);
@@ -582,7 +607,8 @@ net::task<bool> lane::was_committed(batch& b) {
   co_return found;
 }
 
-void lane::note_failure(const batch& b, const pg::error& failure) {
+template <typename Environment>
+void basic_lane<Environment>::note_failure(const batch& b, const pg::error& failure) {
   log::debug("batch attempt failed", {{"sqlstate", pg::to_string(failure.state())},
                                       {"message", failure.what()},
                                       {"attempt", b.attempts},
@@ -591,7 +617,8 @@ void lane::note_failure(const batch& b, const pg::error& failure) {
   pg::failed_attempts::get().note(failure);
 }
 
-net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
+template <typename Environment>
+net::task<typename basic_lane<Environment>::next_step> basic_lane<Environment>::recover(batch& b, pg::error failure) {
   const bool answered = failure.delivered() == pg::delivery::answered;
   const std::string sqlstate = pg::to_string(failure.state());
   const auto* sent = std::get_if<committing>(&b.stage);
@@ -632,7 +659,7 @@ net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
     co_return next_step::done;
   }
   if (pg::is_timeout(failure.state())) {
-    const auto now = detail::clock::now();
+    const auto now = clock::now();
     slow_ = now - b.attempted;
     slow_until_ = now + slow_;
     drop_expired(b);
@@ -648,7 +675,8 @@ net::task<lane::next_step> lane::recover(batch& b, pg::error failure) {
 }
 
 /// Whether nothing of the batch can go on without the rows that are held, and nobody else is kept waiting by it.
-bool lane::is_alone(const batch& b) const {
+template <typename Environment>
+bool basic_lane<Environment>::is_alone(const batch& b) const {
   const user_id user = b.commands.front()->command.user;
   return queue_.empty() && running_.size() == 1 && std::ranges::all_of(b.commands, [&](const pending* p) {
            return p->command.user == user && detail::is_held(b.held, b.state, p->command);
@@ -656,7 +684,8 @@ bool lane::is_alone(const batch& b) const {
 }
 
 /// Refuses the commands whose rows somebody else holds, with all that happens together with them.
-void lane::refuse_held(batch& b, const domain::held_rows& held) {
+template <typename Environment>
+void basic_lane<Environment>::refuse_held(batch& b, const domain::held_rows& held) {
   std::vector<pending*> free;
   std::vector<pending*> refused;
   for (std::size_t i = 0; i < b.commands.size(); i += b.commands[i]->command.together) {
@@ -680,7 +709,8 @@ void lane::refuse_held(batch& b, const domain::held_rows& held) {
   refuse_from(b, b.commands.begin() + first_refused, errc::unavailable);
 }
 
-void lane::remember_held(const domain::held_rows& rows) {
+template <typename Environment>
+void basic_lane<Environment>::remember_held(const domain::held_rows& rows) {
   const auto add = [](auto& known, const auto& more) {
     if (known.size() + more.size() > detail::most_held) {
       known.clear();
@@ -694,13 +724,14 @@ void lane::remember_held(const domain::held_rows& rows) {
 }
 
 /// Ends whatever transaction is open; a connection that cannot do so is dropped.
-net::task<> lane::roll_back() {
+template <typename Environment>
+net::task<> basic_lane<Environment>::roll_back() {
   if (!connection_ || connection_->state() == pg::transaction_state::idle) {
     co_return;
   }
   bool failed = false;
   try {
-    co_await connection_->execute("rollback", net::deadline_in(detail::rollback_budget));
+    co_await connection_->execute("rollback", clock::now() + detail::rollback_budget);
   } catch (const pg::error&) {
     failed = true;
   }
@@ -708,7 +739,5 @@ net::task<> lane::roll_back() {
     connection_.reset();
   }
 }
-
-// NOLINTEND(misc-definitions-in-headers)
 
 }  // namespace coffer::ledger

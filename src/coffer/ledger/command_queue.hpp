@@ -17,11 +17,12 @@ namespace coffer::ledger {
 
 /// Commands in order of arrival. One that finds the queue full waits `patience` for room and is answered `overloaded`
 /// then, or at once when as many as the queue holds wait already: refused clients ask again, and what their asking
-/// costs is taken from those who are served (docs/adr/0022). On one thread.
-class command_queue {
+/// costs is taken from those who are served (docs/adr/0022). On one thread, by the clock of `Timer`.
+template <typename Timer>
+class basic_command_queue {
  public:
   /// `limit`: commands in the queue, and as many again that wait for it.
-  command_queue(const net::executor& ex, std::size_t limit, std::chrono::milliseconds patience);
+  basic_command_queue(const net::executor& ex, std::size_t limit, std::chrono::milliseconds patience);
 
   /// Takes commands that happen together (domain::command::together), all or none, or answers them. More than `limit`
   /// are taken when nothing else is here: smaller queues than groups would refuse them for ever.
@@ -41,6 +42,8 @@ class command_queue {
   [[nodiscard]] bool holds(const domain::key_place& place) const;
 
  private:
+  using clock = typename Timer::clock_type;
+
   [[nodiscard]] bool has_room(std::size_t size) const noexcept { return queue_.size() + size <= limit_; }
   void admit();
   void refuse_late();
@@ -49,13 +52,13 @@ class command_queue {
   std::size_t limit_;
   std::chrono::milliseconds patience_;
   std::deque<pending*> queue_;
-  std::deque<pending*> waiting_;  ///< for room in queue_
-  net::watchdog late_;            ///< armed while somebody waits
+  std::deque<pending*> waiting_;     ///< for room in queue_
+  net::basic_watchdog<Timer> late_;  ///< armed while somebody waits
 };
 
-namespace detail {
+using command_queue = basic_command_queue<net::steady_timer>;
 
-using clock = std::chrono::steady_clock;
+namespace detail {
 
 /// Removes the first `count` commands.
 inline std::vector<pending*> pop(std::deque<pending*>& from, std::size_t count) {
@@ -67,11 +70,18 @@ inline std::vector<pending*> pop(std::deque<pending*>& from, std::size_t count) 
 
 }  // namespace detail
 
-inline command_queue::command_queue(const net::executor& ex, std::size_t limit, std::chrono::milliseconds patience)
+template <typename Timer>
+basic_command_queue<Timer>::basic_command_queue(const net::executor& ex, std::size_t limit,
+                                                std::chrono::milliseconds patience)
     : limit_{limit}, patience_{patience}, late_{ex, [this] { refuse_late(); }} {}
 
-inline void command_queue::push(std::span<pending* const> group) {
+template <typename Timer>
+void basic_command_queue<Timer>::push(std::span<pending* const> group) {
   const ledger_metrics& count = ledger_metrics::get();
+  const auto now = clock::now();
+  for (pending* p : group) {
+    p->queued_at = now;
+  }
   if (waiting_.empty() && (has_room(group.size()) || queue_.empty())) {
     queue_.insert(queue_.end(), group.begin(), group.end());
     count.queued.add(static_cast<double>(group.size()));
@@ -84,14 +94,16 @@ inline void command_queue::push(std::span<pending* const> group) {
   }
 }
 
-inline void command_queue::refuse(std::span<pending* const> group) {
+template <typename Timer>
+void basic_command_queue<Timer>::refuse(std::span<pending* const> group) {
   ledger_metrics::get().overloaded.add(static_cast<double>(group.size()));
   for (pending* p : group) {
     p->answer.set_from_any_thread(std::unexpected(error{errc::overloaded}));
   }
 }
 
-inline std::vector<pending*> command_queue::take(std::size_t most) {
+template <typename Timer>
+std::vector<pending*> basic_command_queue<Timer>::take(std::size_t most) {
   COFFER_ASSERT(!queue_.empty());
   std::size_t count = queue_.front()->command.together;
   while (count < queue_.size() && count + queue_[count]->command.together <= most) {
@@ -104,7 +116,8 @@ inline std::vector<pending*> command_queue::take(std::size_t most) {
 }
 
 /// Lets those into the queue who have waited longest, as far as there is room.
-inline void command_queue::admit() {
+template <typename Timer>
+void basic_command_queue<Timer>::admit() {
   std::size_t count = 0;
   while (count < waiting_.size() && has_room(count + waiting_[count]->command.together)) {
     count += waiting_[count]->command.together;
@@ -117,8 +130,9 @@ inline void command_queue::admit() {
 }
 
 /// Answers those who have waited too long.
-inline void command_queue::refuse_late() {
-  const auto since = detail::clock::now() - patience_;
+template <typename Timer>
+void basic_command_queue<Timer>::refuse_late() {
+  const auto since = clock::now() - patience_;
   while (!waiting_.empty() && waiting_.front()->queued_at <= since) {
     const std::vector<pending*> group = detail::pop(waiting_, waiting_.front()->command.together);
     ledger_metrics::get().waiting.add(-static_cast<double>(group.size()));
@@ -128,7 +142,8 @@ inline void command_queue::refuse_late() {
   admit();
 }
 
-inline void command_queue::watch() {
+template <typename Timer>
+void basic_command_queue<Timer>::watch() {
   if (waiting_.empty()) {
     late_.disarm();
   } else {
@@ -136,7 +151,8 @@ inline void command_queue::watch() {
   }
 }
 
-inline bool command_queue::holds(const domain::key_place& place) const {
+template <typename Timer>
+bool basic_command_queue<Timer>::holds(const domain::key_place& place) const {
   const auto matches = [&place](const pending* p) { return p->is(place); };
   return std::ranges::any_of(queue_, matches) || std::ranges::any_of(waiting_, matches);
 }

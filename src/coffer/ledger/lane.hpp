@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <random>
 #include <set>
 #include <span>
 #include <utility>
@@ -43,6 +44,16 @@ struct lane_options {
   std::chrono::milliseconds slow{1000};     ///< a batch that takes so long is logged
 };
 
+/// What a lane has from outside: sessions with its database, time, and chance. Tests have other ones.
+struct environment {
+  using connection = pg::connection;
+  using timer = net::steady_timer;
+  static std::minstd_rand& random() {
+    thread_local std::minstd_rand generator{std::random_device{}()};
+    return generator;
+  }
+};
+
 /// What a lane knows of a key.
 enum class key_state : std::uint8_t {
   decided,      ///< all that was asked for under it has been, here: the journal tells
@@ -54,12 +65,13 @@ enum class key_state : std::uint8_t {
 /// Batches commands naturally: an idle lane commits what is there, a busy one collects until its connection is free.
 /// Every command is answered exactly once, and only when its outcome is known: committed, refused, definitely not
 /// applied (`unavailable`, `overloaded`, `internal`), or honestly `outcome_unknown`.
-class lane {
+template <typename Environment>
+class basic_lane {
  public:
-  lane(net::executor ex, lane_options options, commit_listener on_commit);
-  lane(const lane&) = delete;
-  lane& operator=(const lane&) = delete;
-  ~lane();
+  basic_lane(net::executor ex, lane_options options, commit_listener on_commit);
+  basic_lane(const basic_lane&) = delete;
+  basic_lane& operator=(const basic_lane&) = delete;
+  ~basic_lane();
 
   /// Queues `p`, or answers it `overloaded` when the queue stays full or the lane is stopping. On the lane's thread.
   void push(pending& p);
@@ -78,6 +90,7 @@ class lane {
   void stop();
 
  private:
+  using clock = typename Environment::timer::clock_type;
   struct batch;
   enum class next_step : std::uint8_t { done, retry, isolate };
 
@@ -112,12 +125,12 @@ class lane {
   net::executor executor_;
   lane_options options_;
   commit_listener on_commit_;
-  command_queue queue_;
+  basic_command_queue<typename Environment::timer> queue_;
   std::vector<const batch*> running_;       ///< the one in flight, below it those that wait for parts of theirs
   std::optional<net::oneshot<bool>> idle_;  ///< engaged while run() waits for work
   bool woken_ = false;
   bool stopping_ = false;
-  std::unique_ptr<pg::connection> connection_;
+  std::unique_ptr<typename Environment::connection> connection_;
   /// Products that were limited when they were last read: their stocks are locked with the users. A hint, bounded.
   std::set<product_id> limited_;
   /// Rows that somebody else was found to hold, until they can be locked. A hint, bounded.
@@ -127,5 +140,8 @@ class lane {
   std::chrono::steady_clock::duration slow_{};
   std::chrono::steady_clock::time_point slow_until_;
 };
+
+using lane = basic_lane<environment>;
+extern template class basic_lane<environment>;
 
 }  // namespace coffer::ledger

@@ -8,6 +8,8 @@
 
 namespace coffer::ledger {
 
+template class basic_lane<environment>;
+
 ledger::ledger(std::vector<owned_lane> lanes) : lanes_{std::move(lanes)} {
   COFFER_ASSERT(!lanes_.empty() && lanes_.size() <= logical_lanes);
 }

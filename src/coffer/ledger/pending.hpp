@@ -19,7 +19,7 @@ struct pending {
 
   domain::command command;
   net::deadline deadline;
-  std::chrono::steady_clock::time_point queued_at = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point queued_at;  ///< set by the queue
   net::oneshot<domain::verdict> answer;
 };
 

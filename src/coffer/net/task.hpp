@@ -35,9 +35,10 @@ inline deadline deadline_in(std::chrono::steady_clock::duration duration) {
   return std::chrono::steady_clock::now() + duration;
 }
 
-/// Suspends the calling coroutine for `duration`.
-inline task<> sleep_for(std::chrono::steady_clock::duration duration) {
-  steady_timer timer{co_await asio::this_coro::executor, duration};
+/// Suspends the calling coroutine for `duration`, as `Timer` counts it.
+template <typename Timer = steady_timer>
+task<> sleep_for(typename Timer::duration duration) {
+  Timer timer{co_await asio::this_coro::executor, duration};
   co_await timer.async_wait(as_tuple);
 }
 

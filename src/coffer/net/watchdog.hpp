@@ -11,13 +11,14 @@ namespace coffer::net {
 /// Calls back when the armed deadline passes. Arming a later deadline costs no timer operation: the running timer
 /// looks at the newest deadline when it fires. All calls on the executor's thread. Safe to destroy while armed; the
 /// callback is not called after disarm() or destruction.
-class watchdog {
+template <typename Timer>
+class basic_watchdog {
  public:
-  watchdog(const executor& ex, std::function<void()> on_expiry)
+  basic_watchdog(const executor& ex, std::function<void()> on_expiry)
       : state_{std::make_shared<state>(ex, std::move(on_expiry))} {}
-  watchdog(const watchdog&) = delete;
-  watchdog& operator=(const watchdog&) = delete;
-  ~watchdog() {
+  basic_watchdog(const basic_watchdog&) = delete;
+  basic_watchdog& operator=(const basic_watchdog&) = delete;
+  ~basic_watchdog() {
     state_->armed = false;
     state_->on_expiry = nullptr;
     state_->timer.cancel();
@@ -38,7 +39,7 @@ class watchdog {
   /// Shared with the timer's handler, which may run once more when the watchdog is gone.
   struct state {
     state(const executor& ex, std::function<void()> callback) : timer{ex}, on_expiry{std::move(callback)} {}
-    steady_timer timer;
+    Timer timer;
     std::function<void()> on_expiry;
     deadline when{};
     bool armed = false;
@@ -58,7 +59,7 @@ class watchdog {
       if (!s->armed) {
         return;
       }
-      if (std::chrono::steady_clock::now() < s->when) {
+      if (Timer::clock_type::now() < s->when) {
         start(s);
         return;
       }
@@ -71,5 +72,7 @@ class watchdog {
 
   std::shared_ptr<state> state_;
 };
+
+using watchdog = basic_watchdog<steady_timer>;
 
 }  // namespace coffer::net
