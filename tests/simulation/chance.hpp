@@ -4,7 +4,9 @@
 #include <chrono>
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <limits>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +47,21 @@ class chance {
  private:
   std::uint64_t state_;
 };
+
+/// How often the runs of this thread have met something: what is never met is not tested.
+inline std::map<std::string, std::size_t, std::less<>>& met() {
+  thread_local std::map<std::string, std::size_t, std::less<>> counts;
+  return counts;
+}
+
+inline void meet(std::string_view what) {
+  const auto known = met().find(what);
+  if (known != met().end()) {
+    ++known->second;
+  } else {
+    met().emplace(what, 1);
+  }
+}
 
 /// What happened in one run: a number that differs when anything differs and, if wanted, lines to read.
 class trace {

@@ -22,8 +22,15 @@ enum class mishap : std::uint8_t {
   answer_lost,   ///< it is carried out, and the connection ends
   answer_late,   ///< the connection ends at once, and it is carried out all the same
   rolls_back,    ///< its COMMIT answers ROLLBACK
+  gives_up,      ///< its COMMIT does not wait for the standby to the end
   refused,       ///< a statement fails
 };
+
+inline std::string_view name_of(mishap what) {
+  constexpr std::array names = {"none",        "cut_before", "request_lost", "answer_lost",
+                                "answer_late", "rolls_back", "gives_up",     "refused"};
+  return names.at(static_cast<std::size_t>(what));
+}
 
 /// What goes wrong with a message of one lane.
 struct fault {
@@ -63,6 +70,7 @@ class network {
       return {};
     }
     const fault taken = *due;
+    meet(name_of(taken.what));
     armed.erase(due);
     return taken;
   }
@@ -216,6 +224,9 @@ inline net::task<> connection::serve(shared_exchange x, backend* server, fault f
   universe& u = *universe::current();
   sabotage wrong;
   wrong.rolls_back = f.what == mishap::rolls_back;
+  if (f.what == mishap::gives_up) {
+    wrong.gives_up = f.silent ? pg::sqlstate::query_canceled : pg::sqlstate::admin_shutdown;
+  }
   if (f.what == mishap::refused) {
     wrong.error = f.state;
     wrong.at = f.statement % x->statements.size();

@@ -42,9 +42,10 @@ class backend {
   bool client_gone = false;
   bool ended = false;
   pg::sqlstate farewell = pg::sqlstate::connection_failure;
-  bool unreplicated = false;     ///< a commit did not wait for its standby to the end
-  bool ignores_standby = false;  ///< a mutant's next commit does not wait at all
-  bool locks_nothing = false;    ///< a mutant's statement
+  bool unreplicated = false;             ///< a commit did not wait for its standby to the end
+  bool ignores_standby = false;          ///< a mutant's next commit does not wait at all
+  bool locks_nothing = false;            ///< a mutant's statement
+  std::optional<pg::sqlstate> gives_up;  ///< how the next wait for a standby ends
 
  private:
   friend class database;
@@ -70,7 +71,8 @@ struct served {
 struct sabotage {
   std::optional<pg::sqlstate> error;  ///< instead of its statement `at`
   std::size_t at = 0;
-  bool rolls_back = false;  ///< its COMMIT
+  bool rolls_back = false;               ///< its COMMIT
+  std::optional<pg::sqlstate> gives_up;  ///< ends the COMMIT's wait for the standby: a cancel, or the session's end
 };
 
 struct database_options {
@@ -288,6 +290,13 @@ inline net::task<std::string> database::commit(backend& b) {
   });
   if (options.synchronous && !std::exchange(b.ignores_standby, false)) {
     for_standby_.push_back(&b);
+    if (const auto why = std::exchange(b.gives_up, std::nullopt)) {
+      time_.in(options.replication_time / 3, [this, &b, why, at] {
+        if (replicated_ < at && !b.ended) {
+          *why == pg::sqlstate::query_canceled ? cancel(b) : terminate(b, *why);
+        }
+      });
+    }
     while (replicated_ < at && !b.ended && !ends && !b.unreplicated) {
       try {
         co_await wait(b);
@@ -317,6 +326,7 @@ inline net::task<served> database::serve(backend& b, const pg::pipeline& stateme
   bool lost = b.ended;
   try {
     const auto entries = statements.entries();
+    b.gives_up = wrong_with.gives_up;
     b.locks_nothing =
         wrong == mutant::settled_without_lock && std::string_view{entries.back().what->name} == "batch_find_row";
     std::map<std::size_t, pg::rows> early = answer_early(b, statements);

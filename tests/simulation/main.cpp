@@ -107,6 +107,21 @@ void try_seed(report& to, std::uint64_t seed, mutant wrong) {
   to.end(name, once.hash == twice.hash && once.violations.empty());
 }
 
+/// Everything that may happen in a run.
+std::vector<std::string> to_be_met() {
+  std::vector<std::string> all = {"a lost commit that is there", "a lost commit that is not there"};
+  for (const auto& [name, model] : all_statements()) {
+    all.emplace_back(name);
+  }
+  for (auto m = static_cast<int>(mishap::cut_before); m <= static_cast<int>(mishap::refused); ++m) {
+    all.emplace_back(name_of(static_cast<mishap>(m)));
+  }
+  for (auto k = 0; k <= static_cast<int>(disturbance::kind::restart); ++k) {
+    all.emplace_back(name_of(static_cast<disturbance::kind>(k)));
+  }
+  return all;
+}
+
 /// Fresh seeds, as many as there is time for; each hundredth runs twice.
 void try_many(report& to, std::uint64_t first, std::chrono::seconds limit) {
   const std::string name = "fresh seeds";
@@ -125,6 +140,14 @@ void try_many(report& to, std::uint64_t first, std::chrono::seconds limit) {
       ++failures;
       to.say("seed {} breaks a promise; write it into tests/simulation/seeds.txt:", seed);
       explain(to, seed, mutant::none);
+    }
+  }
+  // A simulation that has lost sight of something is of no use.
+  constexpr std::uint64_t enough = 3000;
+  for (const std::string& what : to_be_met()) {
+    if (count >= enough && !met().contains(what)) {
+      to.say("never met: {}", what);
+      ++failures;
     }
   }
   const double minutes = std::chrono::duration<double>(wall_clock::now() - began).count() / 60;

@@ -41,7 +41,7 @@ struct mutant_description {
 inline constexpr std::array mutants = {
     mutant_description{mutant::users_not_locked, "users_not_locked", "users are read, not locked"},
     mutant_description{mutant::users_locked_in_any_order, "users_locked_in_any_order",
-                       "every other session locks its users from the last to the first"},
+                       "one process locks its users from the last to the first"},
     mutant_description{mutant::reads_before_locks, "reads_before_locks", "a load reads before it has its locks"},
     mutant_description{mutant::time_before_locks, "time_before_locks", "the clock is read before the locks are there"},
     mutant_description{mutant::stocks_not_locked, "stocks_not_locked", "stocks are read, not locked"},

@@ -73,7 +73,7 @@ inline std::vector<slot_base*> users_by_id(const statement_frame& f) {
   if (f.db.wrong == mutant::users_not_locked) {
     found.clear();
   }
-  if (f.db.wrong == mutant::users_locked_in_any_order && f.by.name.back() % 2 == 0) {
+  if (f.db.wrong == mutant::users_locked_in_any_order && f.by.name.starts_with("process2")) {
     std::ranges::reverse(found);
   }
   return found;
@@ -257,6 +257,7 @@ inline pg::rows find_row(const statement_frame& f) {
   answer out{{oid::text, oid::timestamptz}};
   const auto at = f.rows.journal.find({f.with.int64(1), f.with.int64(2)});
   const auto* row = at == f.rows.journal.end() ? nullptr : at->second.seen_by(&f.by);
+  meet(row != nullptr ? "a lost commit that is there" : "a lost commit that is not there");
   if (row != nullptr && f.db.wrong != mutant::commit_never_found) {
     out.row({answer::of(std::string_view{row->request_id}), answer::of(row->created_at)});
   }
@@ -487,8 +488,9 @@ inline pg::rows one_text(std::string_view text) {
 }
 
 inline pg::rows set_lock_timeout(const statement_frame& f) {
-  f.by.lock_timeout = std::chrono::milliseconds{std::stoll(std::string{f.with.text(1)})};
-  return one_text(f.with.text(1) == "0" ? "0" : std::string{f.with.text(1)} + "ms");
+  const std::int64_t wanted = std::stoll(std::string{f.with.text(1)});
+  f.by.lock_timeout = std::chrono::milliseconds{wanted};
+  return one_text(wanted % 1000 == 0 ? fmt::format("{}s", wanted / 1000) : fmt::format("{}ms", wanted));
 }
 
 inline pg::rows commit_for_standbys(const statement_frame& f) {
@@ -499,7 +501,7 @@ inline pg::rows commit_for_standbys(const statement_frame& f) {
 }  // namespace detail
 
 /// All statements but those that begin and end a transaction.
-inline const statement_model& model_of(std::string_view name) {
+inline const std::map<std::string_view, statement_model>& all_statements() {
   using namespace detail;
   static const std::map<std::string_view, statement_model> all = {
       {"batch_lock_users", {users_by_id, lock_users}},
@@ -528,8 +530,12 @@ inline const statement_model& model_of(std::string_view name) {
       {"batch_count_sales", {counted_rows<false>, count<false>}},
       {"batch_count_refunded_sales", {counted_rows<true>, count<true>}},
   };
-  const auto at = all.find(name);
-  if (at == all.end()) {
+  return all;
+}
+
+inline const statement_model& model_of(std::string_view name) {
+  const auto at = all_statements().find(name);
+  if (at == all_statements().end()) {
     assertion_failed("the model does not know a statement");
   }
   return at->second;
@@ -551,6 +557,7 @@ inline net::task<pg::rows> database::answer_one(backend& b, const pg::pipeline::
     roll_back(b);
     co_return answer{}.tagged("ROLLBACK");
   }
+  meet(name);
   const statement_model& does = model_of(name);
   const statement_frame frame{*this, rows, b, arguments{what.with}};
   const std::vector<slot_base*> needed = does.locks(frame);

@@ -47,6 +47,8 @@ class world {
   universe below;
   std::deque<attempt> attempts;
   std::vector<std::string> violations;
+  /// Commands of which a lane said that all is decided, and whether they had a row then.
+  std::vector<std::pair<const attempt*, bool>> decided;
   std::set<std::string> lost;                             ///< requests whose rows a failover has lost
   std::map<std::int64_t, std::set<std::int64_t>> prices;  ///< that products have had
 
@@ -55,12 +57,15 @@ class world {
 
   struct server {
     std::vector<std::unique_ptr<lane>> lanes;
-    told_versions certain;  ///< what the listener was told
+    std::vector<std::unique_ptr<lane>> ended;  ///< of the time before a restart
+    told_versions certain;                     ///< what the listener was told
     told_versions doubtful;
   };
 
   void fill();
   void open_process(int number);
+  void restart(int number);
+  void ask_state(const attempt& a);
   lane& lane_for(int process, user_id user);
   net::task<> ask(const wish& w);
   net::task<bool> ask_once(std::vector<domain::command> commands, int process, milliseconds patience, bool last);
@@ -92,6 +97,7 @@ inline world::world(const scenario& s, bool readable) : from{s}, below{s.seed, s
     }
   };
   fill();
+  servers_.resize(static_cast<std::size_t>(s.processes));
   for (int i = 0; i < s.processes; ++i) {
     open_process(i);
   }
@@ -121,8 +127,8 @@ inline void world::fill() {
 }
 
 inline void world::open_process(int number) {
-  server& made = servers_.emplace_back();
   const auto index = static_cast<std::size_t>(number);
+  server& made = servers_[index];
   for (int i = 0; i < from.lanes; ++i) {
     ledger::lane_options how;
     how.database.url = fmt::format("process{}.lane{}", number + 1, i + 1);
@@ -148,6 +154,29 @@ inline void world::open_process(int number) {
       }
     });
   }
+}
+
+inline void world::restart(int number) {
+  server& p = servers_[static_cast<std::size_t>(number)];
+  for (auto& l : p.lanes) {
+    l->stop();
+    p.ended.push_back(std::move(l));
+  }
+  p.lanes.clear();
+  open_process(number);
+}
+
+/// Once a lane says that all under a key is decided, nothing about it changes. A restarted process does not know.
+inline void world::ask_state(const attempt& a) {
+  const server& p = servers_[static_cast<std::size_t>(a.process)];
+  if (a.command.idempotency_key.empty() || !p.ended.empty() ||
+      lane_for(a.process, a.command.user).state_of(domain::place_of(a.command)) != ledger::key_state::decided) {
+    return;
+  }
+  const auto& journal = below.db.rows.journal;
+  decided.emplace_back(&a, std::ranges::any_of(journal, [&a](const auto& entry) {
+    return entry.second.newest && entry.second.newest->request_id == a.command.request_id;
+  }));
 }
 
 inline lane& world::lane_for(int process, user_id user) {
@@ -186,7 +215,8 @@ inline void world::check_told(const attempt& a) {
   if (v && p.certain[a.command.user] < v->row.at) {
     violations.push_back(fmt::format("{} was answered before the listener", a.command.request_id));
   }
-  if (!v && v.error().code == errc::outcome_unknown && p.doubtful[a.command.user] == version{}) {
+  const bool exists = below.db.rows.users.contains(a.command.user.value);
+  if (exists && !v && v.error().code == errc::outcome_unknown && p.doubtful[a.command.user] == version{}) {
     violations.push_back(fmt::format("{} is unknown, and the listener does not know", a.command.request_id));
   }
 }
@@ -219,16 +249,20 @@ inline net::task<bool> world::ask_once(std::vector<domain::command> commands, in
                             v.error().code != errc::outcome_unknown));
     a.verdict = std::move(v);
     check_told(a);
+    if (!*a.verdict && a.verdict->error().code == errc::outcome_unknown) {
+      ask_state(a);
+      below.time.in(milliseconds{150}, [this, &a] { ask_state(a); });
+    }
   }
   co_return known;
 }
 
-/// The row that a refund is about; false when there is none.
+/// The row that a refund is about: one that somebody was told of. False when there is none.
 inline bool world::find_refunded(const wish& w, domain::command& c) {
   std::vector<const domain::transaction*> rows;
-  for (const auto& [key, row] : below.db.rows.journal) {
-    if (key.first == c.user.value && row.newest && row.newest->kind != domain::transaction_kind::refund) {
-      rows.push_back(&*row.newest);
+  for (const attempt& a : attempts) {
+    if (a.command.user == c.user && a.verdict && *a.verdict) {
+      rows.push_back(&(*a.verdict)->row);
     }
   }
   if (rows.empty()) {
@@ -243,7 +277,7 @@ inline bool world::find_refunded(const wish& w, domain::command& c) {
 inline net::task<> world::ask(const wish& w) {
   co_await net::sleep_for<timer>(w.at);
   std::vector<domain::command> commands = w.commands;
-  // A row that was read and is lost afterwards cannot be refunded: without a standby nothing promises that it stays.
+  // Without a standby nothing promises that a row which somebody was told of stays.
   if (w.refunds >= 0 && (!from.db.synchronous || !find_refunded(w, commands.front()))) {
     co_return;
   }
@@ -261,6 +295,7 @@ inline net::task<> world::ask(const wish& w) {
 /// When all is over, every lane works as before.
 inline net::task<> world::probe() {
   below.links.calm();
+  below.db.options = from.db;
   co_await net::sleep_for<timer>(std::chrono::seconds{30});
   for (int process = 0; process < from.processes; ++process) {
     for (std::size_t i = 0; i < from.balances.size(); ++i) {
@@ -354,6 +389,7 @@ inline net::task<> world::disturb(const disturbance& d) {
   for (const auto& b : below.db.sessions()) {
     session = !b->ended && b->name == link ? b.get() : session;
   }
+  meet(name_of(d.what));
   below.events.note("disturbs", name_of(d.what), link, d.where, d.length.count(), d.number);
   if (d.what == kind::mishap) {
     below.events.note("  ", name_of(d.wrong.what), d.wrong.at_commit, pg::to_string(d.wrong.state), d.wrong.silent);
@@ -380,6 +416,9 @@ inline net::task<> world::disturb(const disturbance& d) {
     case kind::change_terms:
     case kind::change_supply:
       co_await as_operator(d);
+      break;
+    case kind::restart:
+      restart(static_cast<int>(d.where % from.processes));
       break;
     case kind::fail_over:
       below.db.fail_over(d.number, d.length);
