@@ -388,6 +388,7 @@ inline net::task<> database::execute(backend& b, const pg::pipeline::entry& what
   }
   if (failed) {
     trace_.note("refuses", b.name, name, pg::to_string(failed->state));
+    meet(pg::to_string(failed->state));
     into.failed = std::move(failed);
     if (b.state == pg::transaction_state::in_transaction) {
       b.state = pg::transaction_state::in_failed_transaction;

@@ -243,6 +243,8 @@ inline scenario make_scenario(std::uint64_t seed) {
   s.db.replication_time = random.within(microseconds{200}, microseconds{random.one_in(2) ? 3000 : 200'000});
   s.db.deadlock_timeout = milliseconds{random.one_in(2) ? 1000 : 100};
   s.db.lock_timeout = milliseconds{random.one_in(2) ? 1000 : 150};
+  s.db.statement_timeout = milliseconds{random.one_in(4) ? 300 : 2000};
+  s.db.idle_timeout = milliseconds{random.one_in(2) ? 3000 : 500};
   const std::int64_t users = random.between(1, 5);
   for (std::int64_t i = 0; i < users; ++i) {
     s.balances.push_back(random.between(1, 500));
