@@ -11,6 +11,7 @@
 
 namespace coffer::simulation {
 
+/// Holds a world that has run to its promises.
 class checker {
  public:
   explicit checker(world& of) : of_{of}, rows_{of.below.db.rows} {}

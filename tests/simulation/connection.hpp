@@ -26,6 +26,7 @@ enum class mishap : std::uint8_t {
   refused,       ///< a statement fails
 };
 
+/// As it is spelled in traces.
 inline std::string_view name_of(mishap what) {
   constexpr std::array names = {"none",        "cut_before", "request_lost", "answer_lost",
                                 "answer_late", "rolls_back", "gives_up",     "refused"};
@@ -109,6 +110,7 @@ struct universe {
 /// A session. What pg::connection does for a lane.
 class connection {
  public:
+  // As those of pg::connection.
   static net::task<std::unique_ptr<connection>> open(net::executor ex, pg::options how, net::deadline until);
   ~connection() { drop(false); }
   connection(const connection&) = delete;

@@ -75,6 +75,7 @@ struct sabotage {
   std::optional<pg::sqlstate> gives_up;  ///< ends the COMMIT's wait for the standby: a cancel, or the session's end
 };
 
+/// The server's settings, and how far the standby is behind.
 struct database_options {
   std::chrono::milliseconds lock_timeout{1000};
   std::chrono::milliseconds statement_timeout{2000};
@@ -84,6 +85,7 @@ struct database_options {
   std::chrono::microseconds replication_time{500};  ///< until the standby has it
 };
 
+/// The server. All of it runs on one context, by the time of the simulation.
 class database {
  public:
   /// Called with the rows of each commit, when it can be seen.
@@ -92,6 +94,7 @@ class database {
   database(asio::io_context& context, timeline& time, trace& events, database_options how)
       : options{how}, context_{context}, time_{time}, trace_{events} {}
 
+  /// Opens a session.
   backend& connect(std::string name) { return *sessions_.emplace_back(std::make_unique<backend>(std::move(name))); }
 
   /// Executes what arrived in one message, up to its Sync.
@@ -101,6 +104,7 @@ class database {
   net::task<> lock(backend& b, slot_base& row);
   /// Gives the row at once if it is free.
   static bool try_lock(backend& b, slot_base& row);
+  /// Ends the transaction; gives the command tag.
   net::task<std::string> commit(backend& b);
   void roll_back(backend& b);
 

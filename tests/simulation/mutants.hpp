@@ -7,6 +7,7 @@
 
 namespace coffer::simulation {
 
+/// A deliberate bug; what each is, is said below.
 enum class mutant : std::uint8_t {
   none,
   users_not_locked,
@@ -32,6 +33,7 @@ enum class mutant : std::uint8_t {
 /// Units that a check of the model's own refuses: a command that the database does not take, whatever the lane thinks.
 inline constexpr std::int64_t poisoned_quantity = 777;
 
+/// A mutant as it is spelled and explained.
 struct mutant_description {
   mutant which;
   std::string_view name;

@@ -64,6 +64,7 @@ struct scenario {
   bool probes = true;  ///< at the end, whether all works again
 };
 
+/// As it is spelled in traces.
 inline std::string_view name_of(disturbance::kind what) {
   constexpr std::array names = {"mishap",       "slow",          "cancel",    "terminate",     "hold",   "write",
                                 "change_terms", "change_supply", "fail_over", "stall_standby", "restart"};

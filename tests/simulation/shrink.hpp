@@ -18,6 +18,7 @@ struct outcome {
   std::size_t commands = 0;
 };
 
+/// Runs a scenario and checks it.
 inline outcome run_once(const scenario& s, bool readable = false) {
   world w{s, readable};
   if (!w.run()) {

@@ -34,6 +34,7 @@ struct slot_base {
   backend* owner = nullptr;  ///< whose transaction holds it
 };
 
+/// A row of one table.
 template <typename Row>
 struct slot final : slot_base {
   void publish() override {
@@ -59,9 +60,11 @@ struct slot final : slot_base {
   std::vector<std::optional<Row>> past;
 };
 
+/// Rows by their primary key. A slot stays where it is.
 template <typename Key, typename Row>
 using table = std::map<Key, slot<Row>>;
 
+// The columns that batches read or write; products and the journal have the server's own types.
 struct user_row {
   std::int64_t balance = 0;
   std::int64_t version = 0;
@@ -90,6 +93,7 @@ using place_key = std::tuple<std::int64_t, bool, std::string>;
 /// Of sales: hour, product, lane.
 using counter_key = std::tuple<timestamp, std::int64_t, std::int64_t>;
 
+/// The schema.
 struct tables {
   table<std::int64_t, user_row> users;
   table<std::int64_t, domain::product_terms> products;

@@ -22,6 +22,7 @@ struct environment {
   static chance& random() { return universe::current()->random; }
 };
 
+/// The server's lane in this world.
 using lane = ledger::basic_lane<environment>;
 
 /// A command that was sent, and what was answered.
@@ -36,6 +37,7 @@ struct attempt {
   milliseconds patience{};
 };
 
+/// Runs once. What it saw is for the checker.
 class world {
  public:
   world(const scenario& s, bool readable);
