@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What script/test, script/faults and script/fuzz share: a build of one kind, a scratch directory that leaves nothing
-# running, and programs whose test cases are counted. Sourced, never run.
+# What script/test, script/faults, script/fuzz and script/simulate share: a build of one kind, a scratch directory that
+# leaves nothing running, and programs whose test cases are counted. Sourced, never run.
 #
 # A program of test cases appends a line per event to the file named by COFFER_TEST_REPORT: "start NAME", then
 # "passed NAME", "failed NAME" or "skipped NAME". A program that dies so still tells what had run.

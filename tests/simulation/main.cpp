@@ -143,7 +143,7 @@ void try_many(report& to, std::uint64_t first, std::chrono::seconds limit) {
     }
   }
   // A simulation that has lost sight of something is of no use.
-  constexpr std::uint64_t enough = 3000;
+  constexpr std::uint64_t enough = 10'000;
   for (const std::string& what : to_be_met()) {
     if (count >= enough && !met().contains(what)) {
       to.say("never met: {}", what);
