@@ -138,8 +138,7 @@ inline void world::open_process(int number) {
     how.database.statement_timeout = from.db.statement_timeout;
     how.max_batch = from.max_batch;
     how.queue_limit = from.queue_limit;
-    how.lane_key = ledger::lane_keys.at(static_cast<std::size_t>(i) * ledger::logical_lanes /
-                                        static_cast<std::size_t>(from.lanes));
+    how.lane_key = static_cast<std::int16_t>(i + 1);  // the same in each process, as it may happen
     links_.push_back(how.database.url);
     auto listen = [this, index](std::span<const ledger::user_version> users, bool certain) {
       told_versions& told = certain ? servers_[index].certain : servers_[index].doubtful;
