@@ -30,9 +30,9 @@ struct folder {
     const auto until = net::deadline_in(30s);
     for (const store::closed_period& each :
          test::run_task(context, store::find_unfolded(*session, what, 1000, until))) {
-      const auto rows = test::run_task(context, store::fold(*session, what, each, until));
-      folded += rows.has_value() ? 1 : 0;
-      gone += rows.value_or(0);
+      const auto dropped = test::run_task(context, store::fold(*session, what, each, until));
+      folded += dropped.has_value() ? 1 : 0;
+      gone += dropped.value_or(0);
     }
     return folded;
   }
@@ -69,16 +69,17 @@ TEST_CASE("hours that are over are folded, and days that the best sellers do not
   const std::string before = sums(f.db, table);
   f.fold(counted_in(table));
   CHECK(sums(f.db, table) == before);
-  const auto rows = [&](const std::string& which) {
+  const auto count = [&](const std::string& which) {
     return f.db.integer("select count(*) from " + table + " where " + which);
   };
   // This hour, and the last one while it is not long over, are left alone.
-  CHECK(rows("hour > now() - interval '1 hour' and lane = 0") == 0);
-  CHECK(rows("hour > now() - interval '1 hour'") == 10);
-  CHECK(rows("hour < now() - interval '3 hours' and lane <> 0") == 0);
-  CHECK(rows("hour < date_trunc('day', now(), 'UTC') - interval '8 days' and extract(hour from hour at time zone 'UTC')"
-             " <> 0") == 0);
-  CHECK(rows("hour between date_trunc('hour', now()) - interval '7 days' and now() - interval '3 hours'") ==
+  CHECK(count("hour > now() - interval '1 hour' and lane = 0") == 0);
+  CHECK(count("hour > now() - interval '1 hour'") == 10);
+  CHECK(count("hour < now() - interval '3 hours' and lane <> 0") == 0);
+  CHECK(
+      count("hour < date_trunc('day', now(), 'UTC') - interval '8 days' and extract(hour from hour at time zone 'UTC')"
+            " <> 0") == 0);
+  CHECK(count("hour between date_trunc('hour', now()) - interval '7 days' and now() - interval '3 hours'") ==
         2 * (7 * 24 - 2));
   CHECK(f.gone > 2000);
   f.gone = 0;
