@@ -129,7 +129,7 @@ std::vector<use> uses(const shape& s) {
       {load_products, "bigint[]", products},
       {load_holdings, "bigint[], bigint[]", users + ", " + products},
       {load_keyed, "bigint[], text[], smallint[]", fmt::format("{}, {}, {}", users, keys, servers)},
-      {load_refunds, "bigint[], bigint[]", users + ", " + versions},
+      {load_refunds, "bigint[], bigint[]", users + ", " + versions, 2 * most_pages},  // a row of two tables
       {update_holdings, "bigint[], bigint[], bigint[], timestamptz[], bigint[]",
        fmt::format("{}, {}, {}, {}, {}", users, products, ones, times, ones), most_pages + to_write},
       {update_wallets, "bigint[], bigint[], bigint[]", fmt::format("{}, {}, {}", users, ones, ones), most_pages, true}};

@@ -179,6 +179,33 @@ TEST_CASE("commands of unknown users leave nothing and do not disturb their batc
   CHECK(s.outcomes() == outcomes{{"user_not_found", 1}, {"completed", 1}});
 }
 
+TEST_CASE("a row that was read and is there no more is not refunded, nor the one in its place") {
+  session s;
+  books& b = s.open();
+  const user_id user = s.user(0);
+  s.send(b, deposit(user, 30));
+  s.run();
+  domain::command refund = deposit(user, 1);
+  refund.kind = domain::transaction_kind::refund;
+  refund.amount = {};
+  refund.note = "by accident";
+  refund.purchase = domain::to_refund(s.verdicts.front()->value().row);
+  // A failover has lost the deposit, and the user has deposited less since.
+  s.db.query(
+      "update transactions set created_at = created_at + interval '1 second', amount = 20, balance_after = 20"
+      " where version = 2");
+  s.db.query("update users set balance = 20");
+  s.send(b, refund);
+  s.run();
+  s.db.query("delete from transactions where version = 2");
+  s.db.query("update users set balance = 0, version = 1");
+  s.send(b, refund);
+  s.run();
+  CHECK(s.outcomes() == outcomes{{"completed", 1}, {"transaction_not_found", 2}});
+  CHECK(s.db.integer("select count(*) from transactions") == 1);
+  CHECK(test::audit(s.db) == "");
+}
+
 TEST_CASE("a session that the server ended while idle is replaced unnoticed") {
   session s;
   books& b = s.open();

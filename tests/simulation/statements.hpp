@@ -203,13 +203,18 @@ inline pg::rows load_holdings(const statement_frame& f) {
 }
 
 inline pg::rows load_refunds(const statement_frame& f) {
-  answer out{{oid::int8, oid::int8, oid::int8}};
+  answer out{{oid::int8, oid::int8, oid::timestamptz, oid::int8}};
   const auto users = f.with.integers(1), versions = f.with.integers(2);
   for (std::size_t i = 0; i < users.size(); ++i) {
-    const auto at = f.rows.refunds.find({users[i], versions[i]});
-    if (const auto* units = at == f.rows.refunds.end() ? nullptr : at->second.seen_by(&f.by)) {
-      out.row({answer::of(users[i]), answer::of(versions[i]), answer::of(*units)});
+    const auto row = f.rows.journal.find({users[i], versions[i]});
+    const auto* booked = row == f.rows.journal.end() ? nullptr : row->second.seen_by(&f.by);
+    if (booked == nullptr) {
+      continue;
     }
+    const auto at = f.rows.refunds.find({users[i], versions[i]});
+    const auto* units = at == f.rows.refunds.end() ? nullptr : at->second.seen_by(&f.by);
+    out.row({answer::of(users[i]), answer::of(versions[i]), answer::of(booked->created_at),
+             units == nullptr ? answer::value{} : answer::of(*units)});
   }
   return std::move(out).done();
 }

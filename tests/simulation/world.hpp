@@ -258,12 +258,12 @@ inline net::task<bool> world::ask_once(std::vector<domain::command> commands, in
   co_return known;
 }
 
-/// The row that a refund is about: one that somebody was told of. False when there is none.
+/// The row that a refund is about: one that can be seen, though a failover may take it back. False when there is none.
 inline bool world::find_refunded(const wish& w, domain::command& c) {
   std::vector<const domain::transaction*> rows;
-  for (const attempt& a : attempts) {
-    if (a.command.user == c.user && a.verdict && *a.verdict) {
-      rows.push_back(&(*a.verdict)->row);
+  for (const auto& [key, row] : below.db.rows.journal) {
+    if (row.newest && row.newest->user == c.user) {
+      rows.push_back(&*row.newest);
     }
   }
   if (rows.empty()) {
@@ -278,8 +278,7 @@ inline bool world::find_refunded(const wish& w, domain::command& c) {
 inline net::task<> world::ask(const wish& w) {
   co_await net::sleep_for<timer>(w.at);
   std::vector<domain::command> commands = w.commands;
-  // Without a standby nothing promises that a row which somebody was told of stays.
-  if (w.refunds >= 0 && (!from.db.synchronous || !find_refunded(w, commands.front()))) {
+  if (w.refunds >= 0 && !find_refunded(w, commands.front())) {
     co_return;
   }
   int process = w.process;

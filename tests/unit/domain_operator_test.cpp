@@ -168,6 +168,17 @@ TEST_CASE("a refund gives back the price that was paid, unit by unit and once") 
   CHECK(c.state.refund_of(alice, version{4}).units == 3);
 }
 
+TEST_CASE("a row that a failover took back is not refunded, whatever stands in its place") {
+  counter c;
+  command late = c.refund(1);
+  late.purchase.bought_at = timestamp{std::chrono::hours{1}};
+  c.state.lost = {{alice, late.purchase.at, late.purchase.bought_at}};
+  const verdict refused = c.decide_one(late);
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().code == errc::transaction_not_found);
+  CHECK(c.row(c.refund(1)).status == transaction_status::completed);
+}
+
 TEST_CASE("a refund is taken off the hour of its sale, and the purchase when nothing is left of it") {
   counter c;
   const auto counted = [&c](command refund) {

@@ -56,6 +56,16 @@ struct refund_count {
   bool changed = false;
 };
 
+/// A row that a refund of the batch is about, as whoever asked had read it, and that the journal does not have any
+/// more: a failover has taken it back.
+struct lost_row {
+  user_id user;
+  version at;
+  timestamp created_at;
+
+  friend bool operator==(const lost_row&, const lost_row&) = default;
+};
+
 /// State of one batch: loaded rows first, then changed in place by decide(). All vectors are sorted by their ids.
 struct batch_state {
   std::vector<wallet> wallets;          ///< by user
@@ -63,6 +73,7 @@ struct batch_state {
   std::vector<product_terms> products;  ///< by id
   std::vector<product_stock> stocks;    ///< locked stocks of limited products, by product
   std::vector<refund_count> refunds;    ///< by user, version; only of purchases that the batch refunds
+  std::vector<lost_row> lost;           ///< few, if any
   std::vector<transaction> keyed;       ///< journal rows of the batch's keys, by place
   timestamp time;                       ///< the database's clock, read after the locks were granted
 
@@ -78,6 +89,8 @@ struct batch_state {
   holding& holding_of(user_id user, product_id product);
   /// The refunds of `user`'s purchase so far; a count of none is added when there is none.
   refund_count& refund_of(user_id user, version purchase);
+  /// Whether the row that `refund` is about is there no more.
+  bool has_lost(const command& refund) const;
   /// Sorts the vectors. Call once after loading.
   void sort();
 };
@@ -145,6 +158,11 @@ inline holding& batch_state::holding_of(user_id user, product_id product) {
     return *at;
   }
   return *holdings.insert(at, holding{.user = user, .product = product, .purchased_at = {}});
+}
+
+inline bool batch_state::has_lost(const command& refund) const {
+  const lost_row wanted{refund.user, refund.purchase.at, refund.purchase.bought_at};
+  return std::ranges::find(lost, wanted) != lost.end();
 }
 
 inline refund_count& batch_state::refund_of(user_id user, version purchase) {

@@ -303,6 +303,9 @@ inline std::int64_t refundable_units(batch_state& state, const command& refund) 
 
 inline verdict decision_maker::refund(const command& c, wallet& user_wallet) {
   const purchase_to_refund& bought = c.purchase;
+  if (state_.has_lost(c)) {
+    return std::unexpected(errc::transaction_not_found);
+  }
   if (bought.is_deposit) {
     return take_back(c, user_wallet);
   }

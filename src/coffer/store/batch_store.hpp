@@ -62,11 +62,15 @@ inline constexpr pg::statement load_keyed{
     "(wanted.by_player = 1)"
     " offset 0) as t"};
 
+// The rows themselves come along: what was read before the lock may have been on a server that is no more.
 inline constexpr pg::statement load_refunds{
     "batch_load_refunds",
-    "select r.user_id, r.version, r.units"
+    "select t.user_id, t.version, t.created_at, r.units"
     " from (select unnest($1) as user_id, unnest($2) as version) as wanted cross join lateral"
-    " (select * from refunds where user_id = wanted.user_id and version = wanted.version offset 0) as r"};
+    " (select * from transactions where user_id = wanted.user_id and version = wanted.version offset 0) as t"
+    " left join lateral (select * from refunds where user_id = wanted.user_id and version = wanted.version offset 0) "
+    "as r"
+    " on true"};
 
 // A row for every id, nulls for a product that there is not. The time comes along, which saves a statement.
 inline constexpr pg::statement load_products{
@@ -248,6 +252,28 @@ struct loaded_batch {
   domain::held_rows held;  ///< of a load that skips them; `state` is without them
 };
 
+namespace detail {
+
+inline void read_refunds(const pg::rows& found, command_list commands, domain::batch_state& state) {
+  std::set<std::tuple<user_id, version, timestamp>> there;
+  for (int r = 0; r < found.size(); ++r) {
+    const user_id user{found.int64(r, 0)};
+    const version at{found.int64(r, 1)};
+    there.emplace(user, at, found.time(r, 2));
+    if (!found.is_null(r, 3)) {
+      state.refunds.push_back({.user = user, .purchase = at, .units = found.int64(r, 3)});
+    }
+  }
+  for (const domain::command* c : commands) {
+    if (c->kind == domain::transaction_kind::refund &&
+        !there.contains({c->user, c->purchase.at, c->purchase.bought_at})) {
+      state.lost.push_back({c->user, c->purchase.at, c->purchase.bought_at});
+    }
+  }
+}
+
+}  // namespace detail
+
 /// What load_batch() of the same arguments found.
 inline loaded_batch read_batch(command_list commands, const std::set<product_id>& limited, locking form,
                                const std::vector<pg::rows>& results) {
@@ -321,12 +347,7 @@ inline loaded_batch read_batch(command_list commands, const std::set<product_id>
     }
   }
   if (with_refunds) {
-    const pg::rows& refunds = results.at(next++);
-    for (int r = 0; r < refunds.size(); ++r) {
-      state.refunds.push_back({.user = user_id{refunds.int64(r, 0)},
-                               .purchase = version{refunds.int64(r, 1)},
-                               .units = refunds.int64(r, 2)});
-    }
+    detail::read_refunds(results.at(next++), commands, state);
   }
   if (next < results.size()) {
     const pg::rows& keyed = results.at(next);
