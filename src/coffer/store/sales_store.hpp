@@ -119,6 +119,7 @@ inline net::task<std::vector<closed_period>> find_unfolded(pg::connection& db, c
                                                            net::deadline until) {
   const pg::rows found = co_await db.query(detail::folding_of(what).find, pg::params::of(std::int64_t{most}), until);
   std::vector<closed_period> all;
+  all.reserve(static_cast<std::size_t>(found.size()));
   for (int row = 0; row < found.size(); ++row) {
     all.push_back({found.time(row, 0), found.time(row, 1)});
   }
