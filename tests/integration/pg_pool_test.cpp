@@ -324,6 +324,11 @@ TEST_CASE("closing ends the wait of callers in line and of connections being mad
   test::run_task(f.context, f.pool.close(net::deadline_in(5s)));
   CHECK(f.pool.stats() == pg::pool_stats{0, 0, 0, 0});
   CHECK(counts.not_sent == 1);
+  // Nobody's deadline keeps a loop going that has nothing else to do.
+  const auto began = std::chrono::steady_clock::now();
+  f.context.restart();
+  f.context.run_for(10s);
+  CHECK(std::chrono::steady_clock::now() - began < 900ms);
 }
 
 TEST_CASE("many callers share few connections while backends are killed, and the books balance") {

@@ -100,6 +100,19 @@ TEST_CASE("closing ends every wait, those to come included") {
   CHECK_FALSE(f.queue.wake_one());
 }
 
+TEST_CASE("nothing of a closed queue keeps a loop going") {
+  fixture f;
+  f.start(1, 60s);
+  f.start(2, 90s);
+  CHECK(f.queue.wake_one());
+  f.queue.close();
+  const auto began = std::chrono::steady_clock::now();
+  f.context.restart();
+  f.context.run_for(10s);  // or until there is nothing to do
+  CHECK(std::chrono::steady_clock::now() - began < 5s);
+  CHECK(f.notes.size() == 2);
+}
+
 TEST_CASE("a waiter that was woken just before the queue dies is resumed") {
   asio::io_context context{1};
   list notes;

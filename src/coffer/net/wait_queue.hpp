@@ -38,11 +38,12 @@ class wait_queue {
   /// Ends the longest wait with `woken`. False when nobody waits.
   bool wake_one() { return end_first(wait_result::woken); }
 
-  /// Ends all waits, those to come included, with `closed`.
+  /// Ends all waits, those to come included, with `closed`. No timer is left that would keep a loop going.
   void close() {
     closed_ = true;
     while (end_first(wait_result::closed)) {
     }
+    dog_.cancel();
   }
 
   /// How many wait now.

@@ -10,7 +10,7 @@ namespace coffer::net {
 
 /// Calls back when the armed deadline passes. Arming a later deadline costs no timer operation: the running timer
 /// looks at the newest deadline when it fires. All calls on the executor's thread. Safe to destroy while armed; the
-/// callback is not called after disarm() or destruction.
+/// callback is not called after disarm(), cancel() or destruction.
 template <typename Timer>
 class basic_watchdog {
  public:
@@ -34,6 +34,12 @@ class basic_watchdog {
   }
 
   void disarm() { state_->armed = false; }
+
+  /// As disarm(), and ends the timer: nothing of it keeps a loop from running out of work.
+  void cancel() {
+    disarm();
+    state_->timer.cancel();
+  }
 
  private:
   /// Shared with the timer's handler, which may run once more when the watchdog is gone.

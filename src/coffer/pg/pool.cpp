@@ -99,8 +99,7 @@ struct lease::owner : std::enable_shared_from_this<owner> {
     }
     const pool_stats s = state.stats();
     if (state.is_closed() && s.leased == 0 && s.connecting == 0) {
-      while (closers.wake_one()) {
-      }
+      closers.close();
     }
     report();
   }
@@ -193,7 +192,7 @@ struct lease::owner : std::enable_shared_from_this<owner> {
       idle[slot].reset();
     }
     queue.close();
-    retry.disarm();
+    retry.cancel();
     settle();
   }
 
