@@ -60,9 +60,9 @@ TEST_CASE("readers who wait for the database do not make the server look dead") 
 TEST_CASE("a crowd of probes is answered by one look at the database") {
   test::database db;
   test::server_process server{db, {{"COFFER_THREADS", "1"}, {"COFFER_DATABASE_LOCK_TIMEOUT", "2s"}}};
-  std::this_thread::sleep_for(std::chrono::milliseconds{1100});  // an earlier look does not count any more
   test::sql_session holder{db.url()};
   holder.query("begin; lock table schema_migrations in access exclusive mode");
+  std::this_thread::sleep_for(std::chrono::milliseconds{1100});  // an earlier look does not count any more
   const auto begun = std::chrono::steady_clock::now();
   auto probing = std::async(std::launch::async, [&] {
     return test::parallel_map(20, [&](std::size_t) { return server.client().get("/readyz").status; });
