@@ -45,6 +45,14 @@ struct lonely_primary {
         "select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'"
         " and datname = current_database()");
   }
+  /// Cancels every wait for the standby until the first command has its answer.
+  void cancel_waits_until_answered() {
+    const auto answered = [this] {
+      cancel_wait();
+      return s.answered == 1;
+    };
+    test::run_until(s.context, answered, 20s);
+  }
   void end_backend(const std::string& pid) { s.db.query("select pg_terminate_backend($1::int, 10000)", {pid}); }
   void heal() { server.set("synchronous_standby_names", ""); }
   std::string outcome(std::size_t index) const { return session::outcome(s.verdicts[index]); }
@@ -134,13 +142,7 @@ TEST_CASE("a commit whose wait for a standby was cancelled is looked up, and don
 TEST_CASE("as long as waits for a standby are cancelled nothing is called done") {
   lonely_primary p;
   const std::size_t first = p.s.send(p.b, p.keyed(5), net::deadline_in(2s));
-  test::run_until(
-      p.s.context,
-      [&] {
-        p.cancel_wait();
-        return p.s.answered == 1;
-      },
-      20s);
+  p.cancel_waits_until_answered();
   CHECK(p.outcome(first) == "outcome_unknown");
   p.heal();
   const std::size_t again = p.s.send(p.b, p.keyed(5));
@@ -152,13 +154,7 @@ TEST_CASE("as long as waits for a standby are cancelled nothing is called done")
 TEST_CASE("a key that was answered outcome_unknown is not taken for decided before the standbys have its row") {
   lonely_primary p;
   const std::size_t first = p.s.send(p.b, p.keyed(5), net::deadline_in(2s));
-  test::run_until(
-      p.s.context,
-      [&] {
-        p.cancel_wait();
-        return p.s.answered == 1;
-      },
-      20s);
+  p.cancel_waits_until_answered();
   CHECK(p.outcome(first) == "outcome_unknown");
   const auto known = [&p] {
     return test::run_task(p.s.context,
