@@ -6,6 +6,7 @@
 #include <chrono>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -130,6 +131,7 @@ class database {
   database_options options;
   commit_watcher on_commit = [](const auto&) {};
   std::function<void(slot_base&)> on_loss = [](auto&) {};  ///< a row of a commit that is about to be lost
+  std::map<pair_key, timestamp> lost_rows;                 ///< journal rows, and their times
   net::deadline down_until{};
   std::chrono::microseconds skew{};
   std::size_t deadlocks = 0;

@@ -229,6 +229,39 @@ inline void add_doubtful_commit(chance& random, scenario& s) {
   s.disturbances.push_back(over);
 }
 
+/// A deposit, its refund, and a failover that loses the deposit while the refund is under way.
+inline void add_lost_deposit(chance& random, scenario& s) {
+  wish deposit = make_wish(random, s, milliseconds{30}, 901);
+  deposit.refunds = -1;
+  deposit.commands.resize(1);
+  domain::command& c = deposit.commands.front();
+  c.kind = domain::transaction_kind::deposit;
+  c.product.reset();
+  c.expected_price.reset();
+  c.amount = domain::credits{random.between(1, 200)};
+  c.quantity = 0;
+  c.note.clear();
+  c.idempotency_key.clear();
+  c.together = 1;
+  deposit.tries = 1;
+  wish refund = deposit;
+  refund.at += random.within(milliseconds{5}, milliseconds{40});
+  refund.refunds = random.below(4);
+  refund.tries = 4;
+  refund.commands.front().kind = domain::transaction_kind::refund;
+  refund.commands.front().amount = {};
+  refund.commands.front().note = "refund";
+  refund.commands.front().idempotency_key = "refund";
+  s.db.replication_time = random.within(microseconds{50'000}, microseconds{200'000});
+  disturbance over;
+  over.at = refund.at + random.within(milliseconds{0}, milliseconds{4});
+  over.what = disturbance::kind::fail_over;
+  over.length = milliseconds{5};
+  s.wishes.push_back(std::move(deposit));
+  s.wishes.push_back(std::move(refund));
+  s.disturbances.push_back(over);
+}
+
 }  // namespace detail
 
 /// The scenario of a seed.
@@ -281,6 +314,9 @@ inline scenario make_scenario(std::uint64_t seed) {
   }
   if (s.db.synchronous && random.one_in(6)) {
     detail::add_doubtful_commit(random, s);
+  }
+  if (!s.db.synchronous && random.one_in(6)) {
+    detail::add_lost_deposit(random, s);
   }
   return s;
 }

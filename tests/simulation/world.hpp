@@ -95,7 +95,9 @@ inline world::world(const scenario& s, bool readable) : from{s}, below{s.seed, s
   below.db.on_commit = [this](const auto&) { check_users(); };
   below.db.on_loss = [this](slot_base& row) {
     if (const auto* journal = dynamic_cast<slot<domain::transaction>*>(&row)) {
-      lost.insert(journal->newest->request_id);
+      const domain::transaction& gone = *journal->newest;
+      lost.insert(gone.request_id);
+      below.db.lost_rows[{gone.user.value, gone.at.value}] = gone.created_at;
     }
   };
   fill();
