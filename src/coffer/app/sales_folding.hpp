@@ -17,7 +17,7 @@ class sales_folding {
  public:
   sales_folding(const net::executor& ex, pg::pool& db) : timer_{ex}, db_{db} {}
 
-  /// Folds what is closed, at once and every ten minutes, until stop(). A period that somebody is counting in, and what
+  /// Folds what is closed, at once and every hour, until stop(). A period that somebody is counting in, and what
   /// a database does not allow, is tried again the next time.
   net::task<> run() {
     while (!stopping_) {
@@ -37,7 +37,7 @@ class sales_folding {
   }
 
  private:
-  static constexpr std::chrono::minutes every{10};
+  static constexpr std::chrono::hours every{1};
   /// Looking for what can be folded reads some 200 hours of counters.
   static constexpr std::chrono::seconds step_time{10};
   /// So many periods at most are folded in a row: more than a week has, and an old shop's years take their time.
@@ -64,7 +64,7 @@ class sales_folding {
       failures.add();
       // Such as a role without the right to delete: `doctor` says so.
       log::write(e.refused() && !failing_ ? log::level::warn : log::level::debug, "sales counters could not be folded",
-                 {{"message", e.what()}, {"remedy", "tried again in ten minutes; nothing is wrong with the sums"}});
+                 {{"message", e.what()}, {"remedy", "tried again in an hour; nothing is wrong with the sums"}});
       failing_ = e.refused();
     }
   }

@@ -18,6 +18,7 @@
 #include "coffer/pg/options.hpp"
 #include "coffer/pg/pipeline.hpp"
 #include "coffer/pg/rows.hpp"
+#include "coffer/store/sales_store.hpp"
 #include "coffer/store/transaction_row.hpp"
 
 namespace coffer::store {
@@ -428,23 +429,15 @@ inline constexpr pg::statement count_refunds{"batch_count_refunds",
                                              " select unnest($1), unnest($2), unnest($3)"
                                              " on conflict (user_id, version) do update set units = excluded.units"};
 
-// The revenue of dear products may exceed 64 bits: it ends there, because no statistic refuses a sale. Purchases and
-// units cannot.
 inline constexpr pg::statement count_sales{
     "batch_count_sales",
     "insert into sales_counters as c (hour, product_id, lane, purchases, units, revenue)"
-    " select $1, unnest($3), $2, unnest($4), unnest($5), unnest($6)"
-    " on conflict (hour, product_id, lane) do update set purchases = c.purchases + excluded.purchases,"
-    " units = c.units + excluded.units, revenue = case when c.revenue > 9223372036854775807 - excluded.revenue"
-    " then 9223372036854775807 else c.revenue + excluded.revenue end"};
+    " select $1, unnest($3), $2, unnest($4), unnest($5), unnest($6)" COFFER_ADD_TO_COUNTER};
 
 inline constexpr pg::statement count_refunded_sales{
     "batch_count_refunded_sales",
     "insert into refunded_sales as c (hour, product_id, lane, purchases, units, revenue)"
-    " select unnest($2), unnest($3), $1, unnest($4), unnest($5), unnest($6)"
-    " on conflict (hour, product_id, lane) do update set purchases = c.purchases + excluded.purchases,"
-    " units = c.units + excluded.units, revenue = case when c.revenue > 9223372036854775807 - excluded.revenue"
-    " then 9223372036854775807 else c.revenue + excluded.revenue end"};
+    " select unnest($2), unnest($3), $1, unnest($4), unnest($5), unnest($6)" COFFER_ADD_TO_COUNTER};
 
 // A batch that wrote nothing commits for the sake of standbys; without any, its commit need not be on the disk either.
 inline constexpr pg::statement commit_for_standbys{

@@ -1,4 +1,5 @@
-// Reads the sales counters that every batch of purchases keeps, and folds those of hours and days that are over.
+// The sales counters that every batch of purchases keeps: adds to them, reads them, and folds those of hours and days
+// that are over.
 #pragma once
 
 #include <chrono>
@@ -8,6 +9,14 @@
 
 #include "coffer/domain/product.hpp"
 #include "coffer/pg/pool.hpp"
+
+/// Ends an insert into a table of counters `c`: a counter that is there is added to. The revenue of dear products may
+/// exceed 64 bits: it ends there, because no statistic refuses a sale. Purchases and units cannot. A macro, because
+/// statements are literals.
+#define COFFER_ADD_TO_COUNTER                                                                                 \
+  " on conflict (hour, product_id, lane) do update set purchases = c.purchases + excluded.purchases,"         \
+  " units = c.units + excluded.units, revenue = case when c.revenue > 9223372036854775807 - excluded.revenue" \
+  " then 9223372036854775807 else c.revenue + excluded.revenue end"
 
 namespace coffer::store {
 
@@ -69,14 +78,11 @@ inline constexpr pg::statement select_best_sellers{
   "select count(*) from (select from " table                        \
   " where hour >= $1 and hour < $2 order by hour, product_id, lane" \
   " for update nowait) as held"
-#define COFFER_SUM_PERIOD(table)                                                                              \
-  "insert into " table                                                                                        \
-  " as c (hour, product_id, lane, purchases, units, revenue) select $1, product_id, 0,"                       \
-  " sum(purchases), sum(units), least(sum(revenue), 9223372036854775807) from " table                         \
-  " where hour >= $1 and hour < $2 and (hour, lane) <> ($1, 0) group by product_id"                           \
-  " on conflict (hour, product_id, lane) do update set purchases = c.purchases + excluded.purchases,"         \
-  " units = c.units + excluded.units, revenue = case when c.revenue > 9223372036854775807 - excluded.revenue" \
-  " then 9223372036854775807 else c.revenue + excluded.revenue end"
+#define COFFER_SUM_PERIOD(table)                                                        \
+  "insert into " table                                                                  \
+  " as c (hour, product_id, lane, purchases, units, revenue) select $1, product_id, 0," \
+  " sum(purchases), sum(units), least(sum(revenue), 9223372036854775807) from " table   \
+  " where hour >= $1 and hour < $2 and (hour, lane) <> ($1, 0) group by product_id" COFFER_ADD_TO_COUNTER
 #define COFFER_DROP_PERIOD(table) "delete from " table " where hour >= $1 and hour < $2 and (hour, lane) <> ($1, 0)"
 
 /// The statements that fold one table.
