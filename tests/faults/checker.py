@@ -209,8 +209,9 @@ class Checker:
         """Versions are dense and follow real time; every refusal was right in a state of its time."""
         for user, rows in self.snapshot.journal.items():
             versions = [row.version for row in rows]
-            if versions != list(range(1, len(rows) + 1)) or self.snapshot.users[user]["version"] != len(rows):
-                yield f"user {user} at {self.snapshot.users[user]['version']} has the versions {versions[-5:]}"
+            wallet = self.snapshot.users.get(user, {"version": "no version"})
+            if versions != list(range(1, len(rows) + 1)) or wallet["version"] != len(rows):
+                yield f"user {user} at {wallet['version']} has the versions {versions[-5:]}"
         for a in self.history.writes():
             version = self.version_told(a)
             if version is not None and not a.replayed and version <= self.newest_before(
