@@ -5,7 +5,10 @@
 #include <fmt/format.h>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
+#include "support/fault_proxy.hpp"
 #include "support/parallel.hpp"
+#include "support/pg_environment.hpp"
 #include "support/pooler.hpp"
 #include "support/server_process.hpp"
 #include "support/shop.hpp"
@@ -83,6 +86,23 @@ TEST_CASE("a pooler in transaction mode is found whichever session it lends next
     two.query("rollback");
   }
   CHECK(p.doctor("pooler") == "failed: one in transaction mode");
+}
+
+TEST_CASE("a server is ready behind a pooler that is far away") {
+  pooled p{"session", "on"};
+  test::fault_proxy proxy{p.pool.socket(), 0};
+  // Whatever is sent waits for up to 30 ms.
+  const std::jthread distance{[&proxy](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      proxy.stall_all();
+      std::this_thread::sleep_for(30ms);
+      proxy.resume();
+      std::this_thread::sleep_for(100us);
+    }
+  }};
+  p.how["DATABASE_URL"] = test::url_with(p.url, proxy.keywords());
+  test::server_process server{p.db, p.how};
+  CHECK(test::eventually(10s, [&] { return server.client().get("/readyz").status == 200; }));
 }
 
 TEST_CASE("behind a pooler in transaction mode every transaction has its time limits") {

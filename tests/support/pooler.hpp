@@ -21,6 +21,8 @@ class pooler {
 
   /// For a database of the server behind it, as key=value pairs.
   [[nodiscard]] std::string url(std::string_view database) const;
+  /// The path of the socket.
+  [[nodiscard]] std::string socket() const { return directory_ + "/.s.PGSQL.6432"; }
 
  private:
   std::string directory_;

@@ -1,6 +1,7 @@
 // Finds out whether a pooler stands between us and PostgreSQL, and how it shares sessions.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -42,10 +43,12 @@ inline net::task<pooling> find_pooling(net::executor ex, options how, net::deadl
   // A pooler tells a number of its own. In session mode the first session keeps its backend. In transaction mode the
   // second one's transaction takes it, or takes another, and then the first is lent a third; unless others came in
   // between. A pooler lends the backend that came back last, or the one that came back first (server_round_robin), so
-  // the first one's comes back last before every other look.
-  constexpr int looks = 8;
+  // the first one's comes back last before every other look. One that is far away is looked at less often: a look is
+  // three or four round trips.
+  constexpr int looks = 8, fewest = 2;
+  const net::deadline enough = std::chrono::steady_clock::now() + (until - std::chrono::steady_clock::now()) / 2;
   const std::unique_ptr<connection> second = co_await connection::open(ex, std::move(again), until);
-  for (int look = 0; look < looks; ++look) {
+  for (int look = 0; look < looks && (look < fewest || std::chrono::steady_clock::now() < enough); ++look) {
     if (look % 2 == 0) {
       const std::int32_t lent_now = co_await detail::backend_of(first.get(), until);
       if (lent_now != lent) {
