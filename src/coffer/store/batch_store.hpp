@@ -59,9 +59,8 @@ inline constexpr pg::statement load_keyed{
     "select" COFFER_TRANSACTION_COLUMNS
     " from (select unnest($1) as user_id, unnest($2) as idempotency_key, unnest($3) as by_player) as wanted"
     " cross join lateral (select * from transactions where user_id = wanted.user_id"
-    " and idempotency_key collate \"C\" = wanted.idempotency_key and (actor is not distinct from 0) = "
-    "(wanted.by_player = 1)"
-    " offset 0) as t"};
+    " and idempotency_key collate \"C\" = wanted.idempotency_key"
+    " and (actor is not distinct from 0) = (wanted.by_player = 1) offset 0) as t"};
 
 // The rows themselves come along: what was read before the lock may have been on a server that is no more.
 inline constexpr pg::statement load_refunds{
@@ -69,9 +68,8 @@ inline constexpr pg::statement load_refunds{
     "select t.user_id, t.version, t.created_at, r.units"
     " from (select unnest($1) as user_id, unnest($2) as version) as wanted cross join lateral"
     " (select * from transactions where user_id = wanted.user_id and version = wanted.version offset 0) as t"
-    " left join lateral (select * from refunds where user_id = wanted.user_id and version = wanted.version offset 0) "
-    "as r"
-    " on true"};
+    " left join lateral"
+    " (select * from refunds where user_id = wanted.user_id and version = wanted.version offset 0) as r on true"};
 
 // A row for every id, nulls for a product that there is not. The time comes along, which saves a statement.
 inline constexpr pg::statement load_products{

@@ -74,11 +74,10 @@ inline constexpr pg::statement select_sales_hours{"books_sales_hours",
 // The first piece that does not follow the one before it.
 inline constexpr pg::statement select_gap{
     "books_gap",
-    "select user_id, version, detail_1 - quantity + 1, detail_1, before from (select user_id, version, quantity, "
-    "detail_1,"
-    " lag(detail_1, 1, 0::bigint) over (order by detail_1, quantity) as before from transactions where product_id = $1"
-    " and kind = 2 and status = 2 and detail_1 <= $2) pieces where detail_1 - quantity <> before order by detail_1"
-    " limit 1"};
+    "select user_id, version, detail_1 - quantity + 1, detail_1, before from (select user_id, version, quantity,"
+    " detail_1, lag(detail_1, 1, 0::bigint) over (order by detail_1, quantity) as before from transactions"
+    " where product_id = $1 and kind = 2 and status = 2 and detail_1 <= $2) pieces"
+    " where detail_1 - quantity <> before order by detail_1 limit 1"};
 
 inline constexpr pg::statement page_of_wallets{"books_wallets",
                                                "select id, balance, version from users where id > $1 and id <= $2"
@@ -92,9 +91,8 @@ inline constexpr pg::statement page_of_journal{
 
 inline constexpr pg::statement page_of_holdings{
     "books_holdings",
-    "select user_id, product_id, quantity, bought from inventory where (user_id, "
-    "product_id) > ($1, $2) and user_id <= $3"
-    " order by user_id, product_id limit $4"};
+    "select user_id, product_id, quantity, bought from inventory where (user_id, product_id) > ($1, $2)"
+    " and user_id <= $3 order by user_id, product_id limit $4"};
 
 // The comparisons give: how many rows differ, user, product, what is expected, what is found. The directories are in
 // lower case, for ASCII alone, and have an index by name only: users look for their entries, entries for their users.
@@ -114,9 +112,8 @@ inline constexpr pg::statement compare_emails{
 
 inline constexpr pg::statement end_of_usernames{
     "books_usernames_page",
-    "select max(username), count(*) from (select username from usernames where "
-    "username > $1 order by username limit $2)"
-    " page"};
+    "select max(username), count(*) from (select username from usernames where username > $1 order by username"
+    " limit $2) page"};
 
 inline constexpr pg::statement end_of_emails{
     "books_emails_page",
@@ -125,9 +122,8 @@ inline constexpr pg::statement end_of_emails{
 // An entry under a wrong name is its user's to miss, unless the user has the right one besides.
 inline constexpr pg::statement spare_usernames{
     "books_spare_usernames",
-    "select count(*) over (), n.user_id, null::bigint, coalesce(lower(u.username collate \"C\"), 'no entry'), "
-    "n.username"
-    " from usernames n left join users u on u.id = n.user_id"
+    "select count(*) over (), n.user_id, null::bigint, coalesce(lower(u.username collate \"C\"), 'no entry'),"
+    " n.username from usernames n left join users u on u.id = n.user_id"
     " where n.username > $1 and n.username <= $2 and lower(u.username collate \"C\") is distinct from n.username"
     " and (u.id is null or exists (select from usernames o where o.username = lower(u.username collate \"C\")"
     " and o.user_id = u.id)) limit 10"};
@@ -143,8 +139,8 @@ inline constexpr pg::statement spare_emails{
 // Keys of players and of servers do not meet.
 inline constexpr pg::statement compare_keys{
     "books_keys",
-    "select count(*) over (), user_id, null::bigint, 'once', concat(idempotency_key collate \"C\", ': ', count(*), ' "
-    "times')"
+    "select count(*) over (), user_id, null::bigint, 'once',"
+    " concat(idempotency_key collate \"C\", ': ', count(*), ' times')"
     " from transactions where user_id between $1 and $2 and idempotency_key is not null"
     " group by user_id, idempotency_key collate \"C\", (actor is not distinct from 0) having count(*) > 1 limit 10"};
 
@@ -190,16 +186,15 @@ inline constexpr pg::statement compare_refunded_sales{
 inline constexpr pg::statement compare_refunds{
     "books_refunds",
     "select count(*) over (), user_id, t.product_id,"
-    " concat('version ', version, ': ', coalesce(j.units, 0), ' units for ', coalesce(j.amount, 0), ' credits "
-    "refunded'),"
+    " concat('version ', version, ': ', coalesce(j.units, 0), ' units for ',"
+    " coalesce(j.amount, 0), ' credits refunded'),"
     " concat(coalesce(r.units, 0), ' counted, of ', coalesce(t.quantity, 0), ' bought for ', coalesce(t.amount, 0))"
     " from (select * from refunds where user_id between $1 and $2) r"
     " full join (select user_id, detail_1 as version,"
     " sum(case when product_id is null then amount + coalesce(detail_2, 0) else quantity end) as units,"
     " sum(amount) as amount, min(product_id) as first, max(product_id) as last from transactions"
-    " where kind = 4 and status = 2 and user_id between $1 and $2 group by user_id, detail_1) j using (user_id, "
-    "version)"
-    " left join transactions t using (user_id, version)"
+    " where kind = 4 and status = 2 and user_id between $1 and $2 group by user_id, detail_1) j"
+    " using (user_id, version) left join transactions t using (user_id, version)"
     " where coalesce(t.kind not in (1, 2), true) or t.status is distinct from 2 or r.units is distinct from j.units"
     " or (t.kind = 1 and (j.units <> t.amount or j.first is not null))"
     " or (t.kind = 2 and (j.units > t.quantity or j.amount * t.quantity <> t.amount * j.units"

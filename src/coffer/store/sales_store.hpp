@@ -61,16 +61,18 @@ inline constexpr pg::statement select_best_sellers{
 // Closed hours, each for itself while it may still be shown, then days. An hour has rows of the lanes of every process;
 // once folded it has one for each product, of lane 0, and a day has those of its first hour. Lanes count into an hour
 // that has passed only when a batch took long, or for a refund: what they add is folded again.
-#define COFFER_UNFOLDED(table)                                                                                        \
-  "(select period, period + interval '1 hour' as period_end from generate_series("                                    \
-  "date_trunc('day', now() - interval '9 days', 'UTC') + interval '24 hours',"                                        \
-  " date_trunc('hour', now() - interval '70 minutes'), interval '1 hour') as period where exists (select from " table \
-  " where hour = period and lane <> 0) union all select period, period + interval '24 hours' from"                    \
-  " generate_series((select date_trunc('day', min(hour), 'UTC') from " table                                          \
-  "),"                                                                                                                \
-  " date_trunc('day', now() - interval '9 days', 'UTC'), interval '24 hours') as period where exists (select "        \
-  "from " table                                                                                                       \
-  " where hour >= period and hour < period + interval '24 hours' and (hour, lane) <> (period, 0)))"                   \
+#define COFFER_UNFOLDED(table)                                                                       \
+  "(select period, period + interval '1 hour' as period_end"                                         \
+  " from generate_series(date_trunc('day', now() - interval '9 days', 'UTC') + interval '24 hours'," \
+  " date_trunc('hour', now() - interval '70 minutes'), interval '1 hour') as period"                 \
+  " where exists (select from " table                                                                \
+  " where hour = period and lane <> 0)"                                                              \
+  " union all select period, period + interval '24 hours'"                                           \
+  " from generate_series((select date_trunc('day', min(hour), 'UTC') from " table                    \
+  "),"                                                                                               \
+  " date_trunc('day', now() - interval '9 days', 'UTC'), interval '24 hours') as period"             \
+  " where exists (select from " table                                                                \
+  " where hour >= period and hour < period + interval '24 hours' and (hour, lane) <> (period, 0)))"  \
   " order by period limit $1"
 // Whoever holds one of the rows is not waited for. The snapshot is older than the locks: a row that somebody changed or
 // added meanwhile ends the transaction, or stays.
