@@ -1,12 +1,19 @@
 // Servers and commands behind a real PgBouncer, in session mode and in transaction mode.
+#include <array>
 #include <chrono>
+#include <memory>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include <asio/detached.hpp>
+
+#include "coffer/net/asio.hpp"
+#include "coffer/net/task.hpp"
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
-#include "support/fault_proxy.hpp"
 #include "support/parallel.hpp"
 #include "support/pg_environment.hpp"
 #include "support/pooler.hpp"
@@ -41,6 +48,61 @@ struct pooled {
   test::pooler pool;
   std::string url;
   test::environment how;
+};
+
+/// Passes on what comes to a port of its own, both ways, so much later.
+class distance {
+ public:
+  distance(std::string socket, std::chrono::milliseconds later) : target_{std::move(socket)}, later_{later} {
+    asio::co_spawn(context_, accept(), asio::detached);
+    thread_ = std::jthread{[this] { context_.run(); }};
+  }
+  distance(const distance&) = delete;
+  distance& operator=(const distance&) = delete;
+  ~distance() { context_.stop(); }
+
+  [[nodiscard]] std::uint16_t port() const { return listener_.local_endpoint().port(); }
+
+ private:
+  using tcp = asio::ip::tcp;
+  using local = asio::local::stream_protocol;
+
+  net::task<> accept() {
+    for (;;) {
+      auto [failure, near] = co_await listener_.async_accept(net::as_tuple);
+      if (failure) {
+        co_return;
+      }
+      const auto here = std::make_shared<tcp::socket>(std::move(near));
+      const auto there = std::make_shared<local::socket>(context_);
+      there->connect(local::endpoint{target_});
+      asio::co_spawn(context_, pass(here, there), asio::detached);
+      asio::co_spawn(context_, pass(there, here), asio::detached);
+    }
+  }
+
+  template <typename From, typename To>
+  net::task<> pass(std::shared_ptr<From> from, std::shared_ptr<To> to) {
+    std::array<char, 16'384> bytes{};
+    for (;;) {
+      const auto [failure, count] = co_await from->async_read_some(asio::buffer(bytes), net::as_tuple);
+      if (failure) {
+        to->close();
+        co_return;
+      }
+      co_await net::sleep_for(later_);
+      const auto [refusal, written] = co_await asio::async_write(*to, asio::buffer(bytes.data(), count), net::as_tuple);
+      if (refusal || written < count) {
+        co_return;
+      }
+    }
+  }
+
+  std::string target_;
+  std::chrono::milliseconds later_;
+  asio::io_context context_{1};
+  tcp::acceptor listener_{context_, tcp::endpoint{asio::ip::address_v4::loopback(), 0}};
+  std::jthread thread_;
 };
 
 }  // namespace
@@ -90,17 +152,8 @@ TEST_CASE("a pooler in transaction mode is found whichever session it lends next
 
 TEST_CASE("a server is ready behind a pooler that is far away") {
   pooled p{"session", "on"};
-  test::fault_proxy proxy{p.pool.socket(), 0};
-  // Whatever is sent waits for up to 30 ms.
-  const std::jthread distance{[&proxy](const std::stop_token& stop) {
-    while (!stop.stop_requested()) {
-      proxy.stall_all();
-      std::this_thread::sleep_for(30ms);
-      proxy.resume();
-      std::this_thread::sleep_for(100us);
-    }
-  }};
-  p.how["DATABASE_URL"] = test::url_with(p.url, proxy.keywords());
+  const distance between{p.pool.socket(), 15ms};
+  p.how["DATABASE_URL"] = test::url_with(p.url, {{"host", "127.0.0.1"}, {"port", std::to_string(between.port())}});
   test::server_process server{p.db, p.how};
   CHECK(test::eventually(10s, [&] { return server.client().get("/readyz").status == 200; }));
 }
