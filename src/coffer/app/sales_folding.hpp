@@ -17,8 +17,8 @@ class sales_folding {
  public:
   sales_folding(const net::executor& ex, pg::pool& db) : timer_{ex}, db_{db} {}
 
-  /// Folds what is closed, at once and every hour, until stop(). A period that somebody is counting in, and what
-  /// a database does not allow, is tried again the next time.
+  /// Folds what is closed, at once and every hour, until stop(). A period that somebody is counting in, and what a
+  /// database does not allow, is tried again the next time.
   net::task<> run() {
     while (!stopping_) {
       co_await fold_all(store::counted::sales);
