@@ -41,4 +41,11 @@ TEST_CASE("request ids have 22 characters, are acceptable as a client's, and dif
   }
 }
 
+TEST_CASE("no request id begins like a command's option or a spreadsheet's formula") {
+  for (int i = 0; i < 2000; ++i) {
+    const http::detail::generator drawn;
+    REQUIRE(drawn.prefix.front() != '-');
+  }
+}
+
 }  // namespace http_request_id_test

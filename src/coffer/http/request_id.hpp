@@ -34,7 +34,10 @@ struct generator {
   generator() {
     std::random_device device;
     const auto draw = [&] { return (std::uint64_t{device()} << 32) | device(); };
-    prefix = encode(draw());
+    // In front of an id '-' would make it an option of a shell's command, and in a spreadsheet a formula.
+    do {
+      prefix = encode(draw());
+    } while (prefix.front() == '-');
     counter = draw();
   }
 
@@ -44,8 +47,8 @@ struct generator {
 
 }  // namespace detail
 
-/// Appends 22 characters of A-Z a-z 0-9 _ - that no other call, on any thread or in any process, gives: 64 random bits
-/// drawn per thread and a scrambled counter. Not a secret: one id tells the next to whoever tries.
+/// Appends 22 characters of A-Z a-z 0-9 _ - (the first is no -) that no other call, on any thread or in any process,
+/// gives: 64 random bits drawn per thread and a scrambled counter. Not a secret: one id tells the next to whoever tries.
 inline void append_request_id(std::string& out) {
   thread_local detail::generator mine;
   const auto suffix = detail::encode(detail::scramble(mine.counter++));
