@@ -71,6 +71,7 @@ class driver {
       how.database.url = work_.database_url;
       how.max_batch = defaults.max_batch;
       how.queue_limit = defaults.lane_queue;
+      how.number = static_cast<int>(i);
       how.lane_key = app::draw_lane_key(i, count);
       auto writer = std::make_unique<ledger::lane>(context_.get_executor(), std::move(how), [](auto, bool) {});
       lanes.push_back({context_.get_executor(), 0, std::move(writer)});

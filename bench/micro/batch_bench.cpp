@@ -79,7 +79,7 @@ void encode_apply(benchmark::State& state) {
   domain::batch_state decided = batch.state();
   const domain::batch_effects effects = domain::decide(batch.list, decided);
   for (auto _ : state) {
-    const pg::pipeline apply = store::apply_batch(decided, effects, 0);
+    const pg::pipeline apply = store::apply_batch(decided, effects, {.lane_key = 0, .stream = 1});
     benchmark::DoNotOptimize(apply.size());
   }
   count_commands(state);

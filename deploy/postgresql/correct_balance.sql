@@ -18,4 +18,14 @@ insert into transactions (user_id, version, kind, status, quantity, amount, bala
 -- The version rises with every change: what anybody remembers of the wallet is old from here on.
 update users set balance = balance + :credits, version = :version where id = :user;
 
+-- Whoever follows the events is told. Last, and of two corrections at a time the second is refused: run it again.
+insert into event_log
+  (stream, position, created_at, events, users, first_versions, counts, after_streams, after_positions)
+  select 0, coalesce((select max(position) from event_log where stream = 0), 0) + 1, clock_timestamp(),
+    :version - told, array[id], array[told + 1], array[:version - told],
+    case when event_stream <> 0 then array[event_stream] end,
+    case when event_stream <> 0 then array[(select max(position) from event_log where stream = event_stream)] end
+  from users cross join lateral (select coalesce(event_version, :version - 1)) as last (told) where id = :user;
+update users set event_version = :version, event_stream = 0 where id = :user;
+
 commit;

@@ -30,6 +30,7 @@ class books {
       how.database.url = url;
       how.max_batch = max_batch;
       how.queue_limit = queue_limit;
+      how.number = static_cast<int>(i);
       how.lane_key = app::draw_lane_key(i, lanes);
       auto writer = std::make_unique<ledger::lane>(context.get_executor(), std::move(how),
                                                    [this](std::span<const ledger::user_version> users, bool certain) {

@@ -292,7 +292,8 @@ class driver {
     }
     const std::vector<const domain::command*> decided = without_held(b);
     b.effects = domain::decide(decided, b.state);
-    with.send([&] { return store::apply_batch(b.state, b.effects, 3); });
+    const auto stream = static_cast<std::int16_t>(shop_.random.between(1, 3));
+    with.send([&] { return store::apply_batch(b.state, b.effects, {.lane_key = 3, .stream = stream}); });
   }
 
   void look_up(twin& with) {

@@ -34,6 +34,7 @@ class checker {
   void check_stocks();
   void check_sales();
   void check_refunds();
+  void check_events();
   void check_row(const domain::transaction& row);
   [[nodiscard]] const domain::transaction* stored(const domain::transaction& told) const;
   [[nodiscard]] bool is_done(const domain::command& c) const;
@@ -59,6 +60,7 @@ inline void checker::run() {
   check_stocks();
   check_sales();
   check_refunds();
+  check_events();
   for (const domain::transaction* row : journal_) {
     check_row(*row);
   }
@@ -209,6 +211,66 @@ inline void checker::check_refunds() {
     const domain::transaction* of = row == rows_.journal.end() ? nullptr : newest(row->second);
     if (of == nullptr || units > std::max(of->quantity, of->amount.value)) {
       violated("row {} of user {} is refunded {} times", key.second, key.first, units);
+    }
+  }
+}
+
+/// The event log has every version that a lane has written, once, and a reader who takes streams in whatever order, but
+/// rows only after those that they name, has each user's in their order.
+inline void checker::check_events() {
+  struct place {
+    pair_key at;  ///< stream, position
+    const event_row* in;
+    event_row::range range;
+  };
+  std::map<std::int64_t, std::vector<place>> by_user;
+  pair_key last{0, 0};
+  for (const auto& [at, row] : rows_.events) {
+    const event_row* made = newest(row);
+    if (made == nullptr) {
+      continue;
+    }
+    if (at.second != (at.first == last.first ? last.second : 0) + 1) {
+      violated("stream {} of the event log has no row before position {}", at.first, at.second);
+    }
+    last = at;
+    for (const event_row::range& r : made->ranges) {
+      by_user[r.user].push_back({at, made, r});
+    }
+  }
+  for (const auto& [id, user] : rows_.users) {
+    std::vector<place>& places = by_user[id];
+    std::ranges::sort(places, {}, [](const place& p) { return p.range.first; });
+    // What an operator wrote before the first batch of a user from before the log is not in it.
+    std::int64_t before = id % 2 == 0 && !places.empty() ? places.front().range.first - 1 : 1;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      const place& p = places[i];
+      if (p.range.first != before + 1 || p.range.last < p.range.first) {
+        violated("events of user {}: {} to {} behind {}", id, p.range.first, p.range.last, before);
+      }
+      before = p.range.last;
+      if (i == 0) {
+        continue;
+      }
+      const pair_key& older = places[i - 1].at;
+      const auto named = p.in->after.find(older.first);
+      const bool follows = older.first == p.at.first ? older.second < p.at.second
+                                                     : named != p.in->after.end() && named->second >= older.second;
+      if (!follows) {
+        violated("version {} of user {} may be read before the one before it", p.range.first, id);
+      }
+    }
+    if (user.newest->event_version.value_or(1) != before) {
+      violated("user {} has events to version {}, and says {}", id, before, user.newest->event_version.value_or(1));
+    }
+  }
+  for (const domain::transaction* t : journal_) {
+    const user_row& user = *rows_.users.at(t->user.value).newest;
+    const std::vector<place>& places = by_user[t->user.value];
+    const bool is_told = !places.empty() && places.front().range.first <= t->at.value &&
+                         t->at.value <= user.event_version.value_or(1);
+    if (!is_told && t->request_id != "first" && !t->request_id.starts_with("operator")) {
+      violated("{} has no event", t->request_id);
     }
   }
 }

@@ -29,6 +29,8 @@ enum class mutant : std::uint8_t {
   look_up_not_committed,
   replays_not_committed,
   rollback_forgotten,
+  events_left_out,
+  events_in_any_order,
 };
 
 /// Units that a check of the model's own refuses: a command that the database does not take, whatever the lane thinks.
@@ -68,6 +70,9 @@ inline constexpr std::array mutants = {
     mutant_description{mutant::replays_not_committed, "replays_not_committed",
                        "what is replayed does not wait for the standby"},
     mutant_description{mutant::rollback_forgotten, "rollback_forgotten", "a failed transaction is left open"},
+    mutant_description{mutant::events_left_out, "events_left_out", "the event log is not written"},
+    mutant_description{mutant::events_in_any_order, "events_in_any_order",
+                       "the event log does not say what in another stream comes first"},
 };
 
 }  // namespace coffer::simulation

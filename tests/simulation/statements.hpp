@@ -96,14 +96,15 @@ inline std::set<std::int64_t> ids(const statement_frame& f) {
 }
 
 inline pg::rows users_now(const statement_frame& f, bool only_mine) {
-  answer out{{oid::int8, oid::int8, oid::int8}};
+  answer out{{oid::int8, oid::int8, oid::int8, oid::int8, oid::int2}};
   for (const std::int64_t id : ids(f)) {
     const auto at = f.rows.users.find(id);
     if (at == f.rows.users.end() || (only_mine && !is_mine(at->second, f))) {
       continue;
     }
     if (const user_row* u = at->second.seen_by(&f.by)) {
-      out.row({answer::of(id), answer::of(u->balance), answer::of(u->version)});
+      out.row({answer::of(id), answer::of(u->balance), answer::of(u->version), answer::of(u->event_version),
+               u->event_stream ? answer::small(*u->event_stream) : answer::value{}});
     }
   }
   return std::move(out).done();
@@ -289,7 +290,8 @@ inline pg::rows update_wallets(const statement_frame& f) {
     }
     check(balances[i] >= 0, "users_balance_check");
     const std::int64_t kept = at->second.seen_by(&f.by)->version;
-    at->second.written = user_row{balances[i], f.db.wrong == mutant::version_kept ? kept : versions[i]};
+    at->second.written =
+        user_row{balances[i], f.db.wrong == mutant::version_kept ? kept : versions[i], versions[i], f.with.int64(4)};
     ++count;
   }
   return changed("UPDATE ", count);
@@ -475,6 +477,44 @@ pg::rows count(const statement_frame& f) {
   return changed("INSERT 0 ", keys.size());
 }
 
+/// The newest position of a stream that `by` sees.
+inline std::int64_t last_position(const statement_frame& f, std::int64_t stream) {
+  std::int64_t last = 0;
+  for (auto at = f.rows.events.lower_bound({stream, 0}); at != f.rows.events.end() && at->first.first == stream; ++at) {
+    last = at->second.seen_by(&f.by) != nullptr ? at->first.second : last;
+  }
+  return last;
+}
+
+// The position is looked for once, before the wait for whoever is writing it.
+inline std::vector<slot_base*> next_event(const statement_frame& f) {
+  const std::int64_t stream = f.with.int64(1);
+  return {&f.rows.events[{stream, last_position(f, stream) + 1}]};
+}
+
+inline pg::rows insert_events(const statement_frame& f) {
+  if (f.db.wrong == mutant::events_left_out) {
+    return changed("INSERT 0 ", 1);
+  }
+  auto* place = f.by.held.empty() ? nullptr : dynamic_cast<slot<event_row>*>(f.by.held.back());
+  if (place == nullptr || place->seen_by(&f.by) != nullptr) {
+    refuse(pg::sqlstate::unique_violation, "event_log_pkey");
+  }
+  event_row made;
+  const auto users = f.with.integers(4), firsts = f.with.integers(5), counts = f.with.integers(6);
+  for (std::size_t i = 0; i < users.size(); ++i) {
+    made.ranges.push_back({users[i], firsts[i], firsts[i] + counts[i] - 1});
+  }
+  if (f.with.count() > 6 && f.db.wrong != mutant::events_in_any_order) {
+    for (const std::int64_t stream : f.with.integers(7)) {
+      made.after[stream] = last_position(f, stream);
+      meet("a batch behind another stream");
+    }
+  }
+  place->written = std::move(made);
+  return changed("INSERT 0 ", 1);
+}
+
 inline pg::rows one_text(std::string_view text) {
   answer out{{oid::text}};
   out.row({answer::of(text)});
@@ -523,6 +563,8 @@ inline const std::map<std::string_view, statement_model>& all_statements() {
       {"batch_count_refunds", {refunded_rows, count_refunds}},
       {"batch_count_sales", {counted_rows<false>, count<false>}},
       {"batch_count_refunded_sales", {counted_rows<true>, count<true>}},
+      {"events_insert", {next_event, insert_events}},
+      {"events_insert_after", {next_event, insert_events}},
   };
   return all;
 }

@@ -68,6 +68,19 @@ using table = std::map<Key, slot<Row>>;
 struct user_row {
   std::int64_t balance = 0;
   std::int64_t version = 0;
+  std::optional<std::int64_t> event_version{};
+  std::optional<std::int64_t> event_stream{};
+};
+
+struct event_row {
+  /// Of a user: versions `first` to `last`.
+  struct range {
+    std::int64_t user;
+    std::int64_t first;
+    std::int64_t last;
+  };
+  std::vector<range> ranges;
+  std::map<std::int64_t, std::int64_t> after;  ///< positions by stream
 };
 
 struct holding_row {
@@ -104,6 +117,7 @@ struct tables {
   table<pair_key, std::int64_t> refunds;         ///< units, by user, version
   table<counter_key, counter_row> sales;
   table<counter_key, counter_row> refunded_sales;
+  table<pair_key, event_row> events;  ///< by stream, position
 };
 
 }  // namespace coffer::simulation

@@ -111,7 +111,8 @@ inline void world::fill() {
   tables& t = below.db.rows;
   for (std::size_t i = 0; i < from.balances.size(); ++i) {
     const std::int64_t id = static_cast<std::int64_t>(i) + 1;
-    t.users[id].newest = user_row{from.balances[i], 1};
+    // Some are from before there was an event log.
+    t.users[id].newest = user_row{from.balances[i], 1, id % 2 == 0 ? std::nullopt : std::optional<std::int64_t>{1}};
     domain::transaction first;
     first.user = user_id{id};
     first.at = version{1};
@@ -140,6 +141,7 @@ inline void world::open_process(int number) {
     how.database.statement_timeout = from.db.statement_timeout;
     how.max_batch = from.max_batch;
     how.queue_limit = from.queue_limit;
+    how.number = i;
     how.lane_key = static_cast<std::int16_t>(i + 1);  // the same in each process, as it may happen
     links_.push_back(how.database.url);
     auto listen = [this, index](std::span<const ledger::user_version> users, bool certain) {
@@ -317,7 +319,7 @@ inline void world::write_credits(backend& b, std::int64_t user, std::int64_t cre
   tables& t = below.db.rows;
   slot<user_row>& row = t.users.at(user);
   const user_row old = *row.seen_by(&b);
-  row.written = user_row{old.balance + credits, old.version + 1};
+  row.written = user_row{old.balance + credits, old.version + 1, old.event_version, old.event_stream};
   domain::transaction made;
   made.user = user_id{user};
   made.at = version{old.version + 1};

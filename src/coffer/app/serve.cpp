@@ -309,6 +309,7 @@ std::vector<ledger::ledger::owned_lane> make_lanes(std::deque<worker>& workers, 
     how.max_batch = s.max_batch;
     how.queue_limit = s.lane_queue;
     how.slow = s.slow_request;
+    how.number = static_cast<int>(i);
     how.lane_key = draw_lane_key(i, count);
     const auto tell_cache = [cached = &on.caches.inventories](std::span<const ledger::user_version> users,
                                                               bool certain) {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <tuple>
 #include <vector>
 
@@ -16,6 +18,8 @@ struct wallet {
   user_id user;
   credits balance;
   version at;
+  version logged;                          ///< the newest one that is in the event log
+  std::optional<std::int16_t> logged_in{};  ///< its stream there, if it is known
   bool changed = false;
 };
 

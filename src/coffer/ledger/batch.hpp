@@ -176,6 +176,7 @@ basic_lane<Environment>::basic_lane(net::executor ex, lane_options options, comm
       options_{std::move(options)},
       on_commit_{std::move(on_commit)},
       queue_{executor_, options_.queue_limit, options_.patience},
+      stream_{store::event_stream::writer::lane, options_.number},
       unresolved_{detail::most_unresolved} {
   store::add_batch_settings(options_.database);
 }
@@ -320,7 +321,8 @@ net::task<typename basic_lane<Environment>::next_step> basic_lane<Environment>::
       co_return next_step::done;
     }
     // Also when nothing is new: what is replayed may be committed on this server alone, as was_committed() knows.
-    pg::pipeline apply = store::apply_batch(b.state, b.effects, options_.lane_key);
+    pg::pipeline apply =
+        store::apply_batch(b.state, b.effects, {.lane_key = options_.lane_key, .stream = stream_.number()});
     b.stage = committing{apply.size() - 1};
     const std::vector<pg::rows> applied = co_await connection_->run(std::move(apply), next_deadline(b));
     b.stage = loading{};
@@ -623,6 +625,8 @@ net::task<typename basic_lane<Environment>::next_step> basic_lane<Environment>::
   const std::string sqlstate = pg::to_string(failure.state());
   const auto* sent = std::get_if<committing>(&b.stage);
   note_failure(b, failure);
+  // The row of the event log comes right before the commit.
+  const bool must_move = sent != nullptr && store::met_other_writer(failure, sent->commit_index - 1);
   // A commit is unresolved whose answer never came, or leaves it open; any other error that the server reported ended
   // the transaction.
   if (sent != nullptr) {
@@ -641,6 +645,13 @@ net::task<typename basic_lane<Environment>::next_step> basic_lane<Environment>::
   if (b.is_unresolved()) {
     ledger_metrics::count_retry(sqlstate);
     co_return next_step::retry;  // until it is settled or the last deadline has passed
+  }
+  if (must_move) {
+    stream_.move(Environment::random());
+    --b.attempts;  // nothing failed
+    ledger_metrics::count_retry(sqlstate);
+    drop_expired(b);
+    co_return b.commands.empty() ? next_step::done : next_step::again;
   }
   // Without the schema nothing of it was done, and the database watch says so.
   if (answered && failure.connection_usable() && pg::is_schema_misfit(failure.state())) {

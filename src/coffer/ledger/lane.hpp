@@ -20,6 +20,7 @@
 #include "coffer/net/task.hpp"
 #include "coffer/pg/connection.hpp"
 #include "coffer/pg/error.hpp"
+#include "coffer/store/event_log_store.hpp"
 
 namespace coffer::store {
 enum class locking : std::uint8_t;
@@ -40,6 +41,7 @@ struct lane_options {
   std::size_t queue_limit = 1024;           ///< commands in the queue; one more is answered `overloaded`
   std::chrono::milliseconds patience{100};  ///< how long a command waits for room in the queue
   int max_attempts = 3;                     ///< runs of a batch that failed without a commit, as time allows
+  int number = 0;                           ///< of this lane in its process, from 0 on
   std::int16_t lane_key = 0;                ///< where this lane's sales counters live
   std::chrono::milliseconds slow{1000};     ///< a batch that takes so long is logged
 };
@@ -92,7 +94,7 @@ class basic_lane {
  private:
   using clock = typename Environment::timer::clock_type;
   struct batch;
-  enum class next_step : std::uint8_t { done, retry, isolate };
+  enum class next_step : std::uint8_t { done, again, retry, isolate };
 
   void wake();
   net::task<> wait_for_work();
@@ -135,6 +137,7 @@ class basic_lane {
   std::set<product_id> limited_;
   /// Rows that somebody else was found to hold, until they can be locked. A hint, bounded.
   domain::held_rows held_;
+  store::event_stream stream_;
   unresolved_keys unresolved_;
   /// How long the last attempt took that ran into a limit of time, and until when that is expected of the next one.
   std::chrono::steady_clock::duration slow_{};

@@ -18,12 +18,19 @@
 #include "coffer/pg/options.hpp"
 #include "coffer/pg/pipeline.hpp"
 #include "coffer/pg/rows.hpp"
+#include "coffer/store/event_log_store.hpp"
 #include "coffer/store/sales_store.hpp"
 #include "coffer/store/transaction_row.hpp"
 
 namespace coffer::store {
 
 using command_list = std::span<const domain::command* const>;
+
+/// Where a lane's rows go that other lanes have rows of too.
+struct batch_places {
+  std::int16_t lane_key;  ///< of the sales counters
+  std::int16_t stream;    ///< of the event log
+};
 
 /// What a load does about rows that somebody else holds.
 enum class locking : std::uint8_t {
@@ -36,9 +43,11 @@ namespace detail {
 
 inline constexpr pg::statement begin_batch{"batch_begin", "begin"};
 
+#define COFFER_WALLETS "select id, balance, version, event_version, event_stream from users"
+
 // NO KEY UPDATE is the lock that the update of the wallets takes.
 inline constexpr pg::statement lock_users{
-    "batch_lock_users", "select id, balance, version from users where id = any($1) order by id for no key update"};
+    "batch_lock_users", COFFER_WALLETS " where id = any($1) order by id for no key update"};
 
 inline constexpr pg::statement read_clock{"batch_clock", "select clock_timestamp()"};
 
@@ -95,7 +104,9 @@ inline constexpr pg::statement set_lock_timeout{"batch_set_lock_timeout",
 // These skip what is held. A lock on the whole table is waited for all the same.
 inline constexpr pg::statement lock_free_users{
     "batch_lock_free_users",
-    "select id, balance, version from users where id = any($1) order by id for no key update skip locked"};
+    COFFER_WALLETS " where id = any($1) order by id for no key update skip locked"};
+
+#undef COFFER_WALLETS
 
 inline constexpr pg::statement lock_free_stocks{"batch_lock_free_stocks",
                                                 "select product_id, supply, sold from product_stock"
@@ -289,9 +300,12 @@ inline loaded_batch read_batch(command_list commands, const std::set<product_id>
   std::size_t next = form == locking::wait_briefly ? 2 : 1;
   const pg::rows& users = results.at(next++);
   for (int r = 0; r < users.size(); ++r) {
+    const version at{users.int64(r, 2)};
     state.wallets.push_back({.user = user_id{users.int64(r, 0)},
                              .balance = domain::credits{users.int64(r, 1)},
-                             .at = version{users.int64(r, 2)}});
+                             .at = at,
+                             .logged = version{users.optional_int64(r, 3).value_or(at.value)},
+                             .logged_in = users.optional_int16(r, 4)});
   }
   if (with_stocks) {
     const pg::rows& stocks = results.at(next++);
@@ -372,7 +386,7 @@ namespace detail {
 
 inline constexpr pg::statement update_wallets{
     "batch_update_wallets",
-    "update users u set balance = new.balance, version = new.version"
+    "update users u set balance = new.balance, version = new.version, event_version = new.version, event_stream = $4"
     " from (select unnest($1) as id, unnest($2) as balance, unnest($3) as version) as new where u.id = new.id"};
 
 #define COFFER_INSERT_HOLDINGS                                                  \
@@ -447,7 +461,7 @@ inline constexpr pg::statement commit_batch{"batch_commit", "commit"};
 
 using int64s = std::span<const std::int64_t>;
 
-inline pg::params wallet_params(const domain::batch_state& state) {
+inline pg::params wallet_params(const domain::batch_state& state, std::int16_t stream) {
   std::vector<std::int64_t> users, balances, versions;
   for (const domain::wallet& w : state.wallets) {
     if (w.changed) {
@@ -457,7 +471,7 @@ inline pg::params wallet_params(const domain::batch_state& state) {
     }
   }
   pg::params p;
-  p.add(int64s{users}).add(int64s{balances}).add(int64s{versions});
+  p.add(int64s{users}).add(int64s{balances}).add(int64s{versions}).add(stream);
   return p;
 }
 
@@ -646,7 +660,7 @@ inline pg::params refunded_sales_params(const domain::batch_effects& effects, st
 }
 
 inline void add_changes(pg::pipeline& p, const domain::batch_state& state, const domain::batch_effects& effects,
-                        std::int16_t lane_key) {
+                        const batch_places& to) {
   add_journal(p, state, effects);
   if (auto holdings = holding_params(state, true)) {
     p.add(update_holdings, *std::move(holdings));
@@ -654,7 +668,7 @@ inline void add_changes(pg::pipeline& p, const domain::batch_state& state, const
   if (auto holdings = holding_params(state, false)) {
     p.add(insert_holdings, *std::move(holdings));
   }
-  p.add(update_wallets, wallet_params(state));
+  p.add(update_wallets, wallet_params(state, to.stream));
   if (auto stocks = stock_params(state)) {
     p.add(update_stocks, *std::move(stocks));
   }
@@ -662,25 +676,26 @@ inline void add_changes(pg::pipeline& p, const domain::batch_state& state, const
     p.add(count_refunds, *std::move(refunds));
   }
   if (!effects.sales.empty()) {
-    p.add(count_sales, sales_params(state, effects, lane_key));
+    p.add(count_sales, sales_params(state, effects, to.lane_key));
   }
   if (!effects.refunded_sales.empty()) {
-    p.add(count_refunded_sales, refunded_sales_params(effects, lane_key));
+    p.add(count_refunded_sales, refunded_sales_params(effects, to.lane_key));
   }
+  add_events(p, state, to.stream);
 }
 
 }  // namespace detail
 
-/// Writes wallets, holdings, stocks, refunds, journal rows and sales counters, then commits; without new rows it only
-/// commits, and waits for nothing but synchronous standbys. `lane_key` places the counters. The last result's command
-/// tag tells whether the commit happened: COMMIT, or ROLLBACK for a failed transaction.
+/// Writes wallets, holdings, stocks, refunds, journal rows, sales counters and, right before the commit, the row of the
+/// event log (add_events()); without new rows it only commits, and waits for nothing but synchronous standbys. The last
+/// result's command tag tells whether the commit happened: COMMIT, or ROLLBACK for a failed transaction.
 inline pg::pipeline apply_batch(const domain::batch_state& state, const domain::batch_effects& effects,
-                                std::int16_t lane_key) {
+                                const batch_places& to) {
   pg::pipeline p;
   if (effects.new_rows.empty()) {
     p.add(detail::commit_for_standbys, pg::params{});
   } else {
-    detail::add_changes(p, state, effects, lane_key);
+    detail::add_changes(p, state, effects, to);
   }
   p.add(detail::commit_batch, pg::params{});
   return p;

@@ -10,6 +10,7 @@
 #include "coffer/base/error.hpp"
 #include "coffer/domain/product.hpp"
 #include "coffer/pg/pool.hpp"
+#include "coffer/store/event_log_store.hpp"
 #include "coffer/store/write_frame.hpp"
 
 namespace coffer::store {
@@ -38,6 +39,11 @@ struct scarce_products {
 
 namespace detail {
 
+#define COFFER_SELECT_PRODUCTS                                                                         \
+  "select p.id, p.name, p.description, p.price, p.type, p.is_active, p.is_limited, p.per_user_limit," \
+  " p.sale_starts_at, p.sale_ends_at, s.supply - s.sold as stock"                                     \
+  " from products p left join product_stock s on s.product_id = p.id"
+
 inline constexpr pg::statement insert_product_row{
     "product_insert",
     "insert into products (id, name, description, price, type, is_active, is_limited, per_user_limit,"
@@ -49,10 +55,7 @@ inline constexpr pg::statement insert_stock{
 
 inline constexpr pg::statement select_inserted{
     "product_inserted",
-    "select p.id, p.name, p.description, p.price, p.type, p.is_active, p.is_limited, p.per_user_limit,"
-    " p.sale_starts_at, p.sale_ends_at, s.supply - s.sold"
-    " from products p left join product_stock s on s.product_id = p.id"
-    " where p.id = currval('product_ids')"};
+    COFFER_SELECT_PRODUCTS " where p.id = currval('product_ids')"};
 
 // The first lock of every change, so that changes of one product wait for each other here and not in another order.
 // Foreign keys that refer to the product do not wait for it.
@@ -80,37 +83,40 @@ inline constexpr pg::statement update_row{
 
 inline constexpr pg::statement select_product{
     "product_find",
-    "select p.id, p.name, p.description, p.price, p.type, p.is_active, p.is_limited, p.per_user_limit,"
-    " p.sale_starts_at, p.sale_ends_at, s.supply - s.sold"
-    " from products p left join product_stock s on s.product_id = p.id"
-    " where p.id = $1"};
+    COFFER_SELECT_PRODUCTS " where p.id = $1"};
 
 inline constexpr pg::statement select_product_page{
     "product_list",
-    "select p.id, p.name, p.description, p.price, p.type, p.is_active, p.is_limited, p.per_user_limit,"
-    " p.sale_starts_at, p.sale_ends_at, s.supply - s.sold"
-    " from products p left join product_stock s on s.product_id = p.id"
-    " where p.id > $1 and ($2::boolean is null or p.is_active = $2)"
+    COFFER_SELECT_PRODUCTS " where p.id > $1 and ($2::boolean is null or p.is_active = $2)"
     " order by p.id limit $3"};
+
+// What select_product shows, by the names of its columns.
+inline constexpr pg::statement insert_changed_event{
+    "product_insert_event",
+    COFFER_INSERT_EVENTS ", product)" COFFER_NEXT_EVENTS ", now(), 1, '{}', '{}', '{}', to_jsonb(changed) from ("
+    COFFER_SELECT_PRODUCTS " where p.id = coalesce($2, currval('product_ids'))) as changed"};
+
+#undef COFFER_SELECT_PRODUCTS
 
 inline constexpr pg::statement select_scarce{
     "product_scarce",
     "select p.id, s.supply - s.sold, count(*) over () from products p join product_stock s on s.product_id = p.id"
     " where p.is_active and p.is_limited and s.supply is not null order by 2, 1 limit $1"};
 
-inline domain::product read_product(const pg::rows& result, int row) {
+/// From column `first` on.
+inline domain::product read_product(const pg::rows& result, int row, int first = 0) {
   domain::product p;
-  p.terms.id = product_id{result.int64(row, 0)};
-  p.name = std::string{result.text(row, 1)};
-  p.description = std::string{result.text(row, 2)};
-  p.terms.price = domain::credits{result.int64(row, 3)};
-  p.terms.type = static_cast<domain::product_type>(result.int16(row, 4));
-  p.terms.is_active = result.boolean(row, 5);
-  p.terms.is_limited = result.boolean(row, 6);
-  p.terms.per_user_limit = result.optional_int64(row, 7);
-  p.terms.sale_starts_at = result.optional_time(row, 8);
-  p.terms.sale_ends_at = result.optional_time(row, 9);
-  p.stock = result.optional_int64(row, 10);
+  p.terms.id = product_id{result.int64(row, first)};
+  p.name = std::string{result.text(row, first + 1)};
+  p.description = std::string{result.text(row, first + 2)};
+  p.terms.price = domain::credits{result.int64(row, first + 3)};
+  p.terms.type = static_cast<domain::product_type>(result.int16(row, first + 4));
+  p.terms.is_active = result.boolean(row, first + 5);
+  p.terms.is_limited = result.boolean(row, first + 6);
+  p.terms.per_user_limit = result.optional_int64(row, first + 7);
+  p.terms.sale_starts_at = result.optional_time(row, first + 8);
+  p.terms.sale_ends_at = result.optional_time(row, first + 9);
+  p.stock = result.optional_int64(row, first + 10);
   return p;
 }
 
@@ -139,38 +145,52 @@ inline net::task<result<void>> check_product(pg::connection& db, write_frame fra
   co_return std::unexpected(error{why});
 }
 
-/// Runs statements in their frame that write one product and read it in the last but one. A clash of names and a sale
-/// that would end before it starts are refusals. `id` with `allows`: what has to be checked before.
-inline net::task<result<domain::product>> write_product(pg::connection& db, write_frame frame, pg::pipeline statements,
+/// The statements of a change in their frame, for an event in this stream. The last three read the product, write the
+/// event and end the frame.
+using product_write = std::function<pg::pipeline(std::int16_t stream)>;
+
+/// Writes one product. A clash of names and a sale that would end before it starts are refusals. `id` with `allows`:
+/// what has to be checked before.
+inline net::task<result<domain::product>> write_product(pg::connection& db, write_frame frame, product_write write,
                                                         net::deadline until, product_id id = {},
                                                         product_condition allows = {}) {
-  std::optional<pg::error> failure;
-  try {
-    if (allows) {
-      result<void> allowed = co_await check_product(db, frame, id, allows, until);
-      if (!allowed) {
-        co_return std::unexpected(std::move(allowed).error());
+  event_stream stream{event_stream::writer::other, db.backend_pid()};
+  for (;;) {
+    std::optional<pg::error> failure;
+    std::size_t event = 0;
+    try {
+      if (allows) {
+        result<void> allowed = co_await check_product(db, frame, id, allows, until);
+        if (!allowed) {
+          co_return std::unexpected(std::move(allowed).error());
+        }
       }
+      pg::pipeline statements = write(stream.number());
+      event = statements.size() - 2;
+      const std::vector<pg::rows> results = co_await db.run(std::move(statements), until);
+      const pg::rows& written = results.at(event - 1);
+      if (written.empty()) {
+        co_return std::unexpected(error{errc::product_not_found});
+      }
+      co_return read_product(written, 0);
+    } catch (const pg::error& e) {
+      failure.emplace(e);
     }
-    const std::vector<pg::rows> results = co_await db.run(std::move(statements), until);
-    const pg::rows& written = results.at(results.size() - 2);
-    if (written.empty()) {
-      co_return std::unexpected(error{errc::product_not_found});
+    if (failure->connection_usable()) {
+      co_await frame.undo(db, until);
     }
-    co_return read_product(written, 0);
-  } catch (const pg::error& e) {
-    failure.emplace(e);
+    if (met_other_writer(*failure, event)) {
+      stream.move();
+      continue;
+    }
+    if (failure->state() == pg::sqlstate::unique_violation) {
+      co_return std::unexpected(error{errc::name_taken});
+    }
+    if (failure->state() == pg::sqlstate::check_violation) {
+      co_return std::unexpected(sale_ends_too_early());
+    }
+    throw pg::error{*failure};
   }
-  if (failure->connection_usable()) {
-    co_await frame.undo(db, until);
-  }
-  if (failure->state() == pg::sqlstate::unique_violation) {
-    co_return std::unexpected(error{errc::name_taken});
-  }
-  if (failure->state() == pg::sqlstate::check_violation) {
-    co_return std::unexpected(sale_ends_too_early());
-  }
-  throw *failure;
 }
 
 /// Whether a member is changed, and to what.
@@ -183,20 +203,24 @@ void add_change(pg::params& with, const std::optional<std::optional<T>>& change)
 
 /// Inserts a product; its id is ignored and chosen here. Refusal: name_taken.
 inline net::task<result<domain::product>> insert_product(pg::connection& db, domain::product p, net::deadline until) {
-  pg::params with;
-  with.add(p.name).add(p.description).add(p.terms.price);
-  with.add(static_cast<std::int16_t>(p.terms.type)).add(p.terms.is_active).add(p.stock.has_value());
-  with.add(p.terms.per_user_limit).add(p.terms.sale_starts_at).add(p.terms.sale_ends_at);
   const write_frame frame{db};
-  pg::pipeline statements;
-  statements.add(frame.begin());
-  statements.add(detail::insert_product_row, std::move(with));
-  if (p.stock) {
-    statements.add(detail::insert_stock, pg::params::of(*p.stock));
-  }
-  statements.add(detail::select_inserted);
-  statements.add(frame.end());
-  return detail::write_product(db, frame, std::move(statements), until);
+  const auto write = [p = std::move(p), frame](std::int16_t stream) {
+    pg::params with;
+    with.add(p.name).add(p.description).add(p.terms.price);
+    with.add(static_cast<std::int16_t>(p.terms.type)).add(p.terms.is_active).add(p.stock.has_value());
+    with.add(p.terms.per_user_limit).add(p.terms.sale_starts_at).add(p.terms.sale_ends_at);
+    pg::pipeline statements;
+    statements.add(frame.begin());
+    statements.add(detail::insert_product_row, std::move(with));
+    if (p.stock) {
+      statements.add(detail::insert_stock, pg::params::of(*p.stock));
+    }
+    statements.add(detail::select_inserted);
+    statements.add(detail::insert_changed_event, pg::params::of(stream, std::optional<std::int64_t>{}));
+    statements.add(frame.end());
+    return statements;
+  };
+  return detail::write_product(db, frame, write, until);
 }
 
 /// Changes a product in one transaction and gives it as it is then. A new stock waits for the batches that are selling
@@ -206,24 +230,28 @@ inline net::task<result<domain::product>> insert_product(pg::connection& db, dom
 inline net::task<result<domain::product>> update_product(pg::connection& db, product_id id, product_changes changes,
                                                          product_condition allows, net::deadline until) {
   const write_frame frame{db};
-  pg::pipeline statements;
-  if (!allows) {
-    statements.add(frame.begin());
-    statements.add(detail::lock_product, pg::params::of(id));
-  }
-  if (changes.stock) {
-    statements.add(detail::set_stock, pg::params::of(id, *changes.stock));
-  }
-  pg::params with;
-  with.add(id).add(changes.name).add(changes.description).add(changes.price).add(changes.is_active);
-  with.add(changes.stock.has_value()).add(changes.stock.value_or(std::nullopt).has_value());
-  detail::add_change(with, changes.per_user_limit);
-  detail::add_change(with, changes.sale_starts_at);
-  detail::add_change(with, changes.sale_ends_at);
-  statements.add(detail::update_row, std::move(with));
-  statements.add(detail::select_product, pg::params::of(id));
-  statements.add(frame.end());
-  return detail::write_product(db, frame, std::move(statements), until, id, std::move(allows));
+  const auto write = [id, changes = std::move(changes), begins = !allows, frame](std::int16_t stream) {
+    pg::pipeline statements;
+    if (begins) {
+      statements.add(frame.begin());
+      statements.add(detail::lock_product, pg::params::of(id));
+    }
+    if (changes.stock) {
+      statements.add(detail::set_stock, pg::params::of(id, *changes.stock));
+    }
+    pg::params with;
+    with.add(id).add(changes.name).add(changes.description).add(changes.price).add(changes.is_active);
+    with.add(changes.stock.has_value()).add(changes.stock.value_or(std::nullopt).has_value());
+    detail::add_change(with, changes.per_user_limit);
+    detail::add_change(with, changes.sale_starts_at);
+    detail::add_change(with, changes.sale_ends_at);
+    statements.add(detail::update_row, std::move(with));
+    statements.add(detail::select_product, pg::params::of(id));
+    statements.add(detail::insert_changed_event, pg::params::of(stream, std::optional{id.value}));
+    statements.add(frame.end());
+    return statements;
+  };
+  return detail::write_product(db, frame, write, until, id, std::move(allows));
 }
 
 /// The product, or nullopt.

@@ -10,6 +10,7 @@
 #include "coffer/base/error.hpp"
 #include "coffer/domain/credits.hpp"
 #include "coffer/pg/pool.hpp"
+#include "coffer/store/event_log_store.hpp"
 #include "coffer/store/write_frame.hpp"
 
 namespace coffer::store {
@@ -31,14 +32,18 @@ namespace detail {
 
 inline constexpr pg::statement insert_user_row{
     "user_insert",
-    "insert into users (id, username, email, balance, version, created_at)"
-    " values (nextval('user_ids'), $1, $2, 0, 0, now()) returning id, username, email, balance, version, created_at"};
+    "insert into users (id, username, email, balance, version, created_at, event_version, event_stream)"
+    " values (nextval('user_ids'), $1, $2, 0, 0, now(), 0, $3) returning id, username, email, balance, version, created_at"};
 
 inline constexpr pg::statement insert_username{
     "user_insert_username", "insert into usernames (username, user_id) values ($1, currval('user_ids'))"};
 
 inline constexpr pg::statement insert_email{"user_insert_email",
                                             "insert into emails (email, user_id) values ($1, currval('user_ids'))"};
+
+inline constexpr pg::statement insert_created_event{
+    "user_insert_event",
+    COFFER_INSERT_EVENTS ")" COFFER_NEXT_EVENTS ", now(), 1, array[currval('user_ids')], array[0], array[1]"};
 
 inline constexpr pg::statement select_user{
     "user_find", "select id, username, email, balance, version, created_at from users where id = $1"};
@@ -55,6 +60,7 @@ inline constexpr pg::statement select_by_email{"user_find_by_email",
 /// The statements of insert_user()'s pipeline whose unique violation is a refusal.
 inline constexpr std::size_t username_statement = 2;
 inline constexpr std::size_t email_statement = 3;
+inline constexpr std::size_t event_statement = 4;
 
 /// The directories' spelling. Names and addresses are ASCII in the parts that a user may vary by case.
 inline std::string directory_key(std::string_view text) { return ascii::to_lower(text); }
@@ -76,29 +82,37 @@ inline user_row read_user(const pg::rows& result) {
 inline net::task<result<user_row>> insert_user(pg::connection& db, std::string username, std::string email,
                                                net::deadline until) {
   const write_frame frame{db};
-  pg::pipeline p;
-  p.add(frame.begin());
-  p.add(detail::insert_user_row, std::move(pg::params{}.add(username).add(email)));
-  p.add(detail::insert_username, std::move(pg::params{}.add(detail::directory_key(username))));
-  p.add(detail::insert_email, std::move(pg::params{}.add(detail::directory_key(email))));
-  p.add(frame.end());
-  std::optional<pg::error> failure;
-  try {
-    const std::vector<pg::rows> results = co_await db.run(std::move(p), until);
-    co_return detail::read_user(results.at(1));
-  } catch (const pg::error& e) {
-    failure.emplace(e);
+  event_stream stream{event_stream::writer::other, db.backend_pid()};
+  for (;;) {
+    pg::pipeline p;
+    p.add(frame.begin());
+    p.add(detail::insert_user_row, pg::params::of(username, email, stream.number()));
+    p.add(detail::insert_username, pg::params::of(detail::directory_key(username)));
+    p.add(detail::insert_email, pg::params::of(detail::directory_key(email)));
+    p.add(detail::insert_created_event, pg::params::of(stream.number()));
+    p.add(frame.end());
+    std::optional<pg::error> failure;
+    try {
+      const std::vector<pg::rows> results = co_await db.run(std::move(p), until);
+      co_return detail::read_user(results.at(1));
+    } catch (const pg::error& e) {
+      failure.emplace(e);
+    }
+    if (failure->connection_usable()) {
+      co_await frame.undo(db, until);
+    }
+    const bool taken = failure->state() == pg::sqlstate::unique_violation;
+    if (taken && failure->statement_index() == detail::username_statement) {
+      co_return std::unexpected(error{errc::username_taken});
+    }
+    if (taken && failure->statement_index() == detail::email_statement) {
+      co_return std::unexpected(error{errc::email_taken});
+    }
+    if (!met_other_writer(*failure, detail::event_statement)) {
+      throw pg::error{*failure};
+    }
+    stream.move();
   }
-  if (failure->connection_usable()) {
-    co_await frame.undo(db, until);
-  }
-  if (failure->state() == pg::sqlstate::unique_violation && failure->statement_index() == detail::username_statement) {
-    co_return std::unexpected(error{errc::username_taken});
-  }
-  if (failure->state() == pg::sqlstate::unique_violation && failure->statement_index() == detail::email_statement) {
-    co_return std::unexpected(error{errc::email_taken});
-  }
-  throw *failure;
 }
 
 /// The user, or nullopt.
