@@ -32,7 +32,8 @@ alter table users add column event_version bigint;
 alter table users add column event_stream smallint;
 
 -- migrate:down
--- coffer:loses events that somebody may not have read: event_log
+-- coffer:drops event_log: the journal has what happened; who follows the events is told cursor_ahead, and begins again
+-- coffer:drops users.event_version, users.event_stream: where in event_log a user's events are
 
 alter table users drop column event_stream;
 alter table users drop column event_version;

@@ -69,6 +69,7 @@ const std::vector<rule>& rules() {
        false},
       {"POST", "/grants/bulk", "", "grants:write", false},
       {"GET", "/analytics/popular-products", "", "analytics:read", false},
+      {"GET", "/events", "", "events:read", false},
       {"POST", "/keys", "{}", "keys:admin", false},
       {"GET", "/keys", "", "keys:admin", false},
       {"DELETE", "/keys/999", "", "keys:admin", false},
@@ -98,7 +99,7 @@ TEST_CASE("every operation asks for its scope, and for nothing else") {
   const std::string admin = make_key(db, "admin");
   const std::vector<std::string> scopes = {"purchases:write", "funds:write",   "inventory:read", "inventory:write",
                                            "catalog:read",    "catalog:write", "analytics:read", "refunds:write",
-                                           "grants:write",    "keys:admin",    "admin:read"};
+                                           "grants:write",    "keys:admin",    "events:read",    "admin:read"};
   std::map<std::string, std::string> keys;
   for (const std::string& scope : scopes) {
     keys[scope] = make_key(db, scope);

@@ -124,15 +124,15 @@ std::vector<use> uses(const shape& s) {
   const std::string ones = array_of([](int) { return 1; });
   const std::string servers = array_of([](int) { return 0; });
   const std::string times = array_of([](int) { return "2026-11-29"; });
-  return {
-      {lock_users, "bigint[]", users},
-      {load_products, "bigint[]", products},
-      {load_holdings, "bigint[], bigint[]", users + ", " + products},
-      {load_keyed, "bigint[], text[], smallint[]", fmt::format("{}, {}, {}", users, keys, servers)},
-      {load_refunds, "bigint[], bigint[]", users + ", " + versions, 2 * most_pages},  // a row of two tables
-      {update_holdings, "bigint[], bigint[], bigint[], timestamptz[], bigint[]",
-       fmt::format("{}, {}, {}, {}, {}", users, products, ones, times, ones), most_pages + to_write},
-      {update_wallets, "bigint[], bigint[], bigint[]", fmt::format("{}, {}, {}", users, ones, ones), most_pages, true}};
+  return {{lock_users, "bigint[]", users},
+          {load_products, "bigint[]", products},
+          {load_holdings, "bigint[], bigint[]", users + ", " + products},
+          {load_keyed, "bigint[], text[], smallint[]", fmt::format("{}, {}, {}", users, keys, servers)},
+          {load_refunds, "bigint[], bigint[]", users + ", " + versions, 2 * most_pages},  // a row of two tables
+          {update_holdings, "bigint[], bigint[], bigint[], timestamptz[], bigint[]",
+           fmt::format("{}, {}, {}, {}, {}", users, products, ones, times, ones), most_pages + to_write},
+          {update_wallets, "bigint[], bigint[], bigint[], smallint", fmt::format("{}, {}, {}, 1", users, ones, ones),
+           most_pages, true}};
 }
 
 }  // namespace

@@ -267,8 +267,8 @@ inline void checker::check_events() {
   for (const domain::transaction* t : journal_) {
     const user_row& user = *rows_.users.at(t->user.value).newest;
     const std::vector<place>& places = by_user[t->user.value];
-    const bool is_told = !places.empty() && places.front().range.first <= t->at.value &&
-                         t->at.value <= user.event_version.value_or(1);
+    const bool is_told =
+        !places.empty() && places.front().range.first <= t->at.value && t->at.value <= user.event_version.value_or(1);
     if (!is_told && t->request_id != "first" && !t->request_id.starts_with("operator")) {
       violated("{} has no event", t->request_id);
     }

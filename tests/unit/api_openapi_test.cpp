@@ -132,7 +132,7 @@ TEST_CASE("bodies of lines are one text to whoever generates a client, and say w
     CHECK(body["example"].text().ends_with("}\n"));
     CHECK_NOTHROW(json_value::parse(body["example"].text()));
   });
-  CHECK(seen == 2);
+  CHECK(seen == 3);
 }
 
 TEST_CASE("a server without authentication demands no security") {

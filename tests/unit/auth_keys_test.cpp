@@ -89,7 +89,8 @@ TEST_CASE("scopes are read strictly from operators and leniently from others") {
   using enum auth::scope;
   for (const auth::scope each : auth::all_scopes) {
     CAPTURE(auth::to_string(each));
-    const bool reads = each == inventory_read || each == catalog_read || each == analytics_read || each == admin_read;
+    const bool reads = each == inventory_read || each == catalog_read || each == analytics_read ||
+                       each == events_read || each == admin_read;
     CHECK(auth::scope_set{admin_read}.allows(each) == reads);
     CHECK(auth::scope_set{keys_admin}.allows(each) == (each == keys_admin));
     CHECK(auth::scope_set{admin}.allows(each));

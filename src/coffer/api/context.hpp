@@ -9,6 +9,7 @@
 #include "coffer/service/account_statements.hpp"
 #include "coffer/service/analytics.hpp"
 #include "coffer/service/catalogue.hpp"
+#include "coffer/service/events.hpp"
 #include "coffer/service/health.hpp"
 #include "coffer/service/history.hpp"
 #include "coffer/service/inventory.hpp"
@@ -32,6 +33,7 @@ struct context {
   service::analytics& analytics;
   service::health& health;
   service::keys& keys;
+  service::events& events;
   api::gate& gate;
   std::int64_t max_deposit = 0;  ///< credits per deposit
   const documents& described;

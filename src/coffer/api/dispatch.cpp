@@ -225,7 +225,7 @@ void dispatch::finish(const http::request& r, std::string_view pattern, std::str
   if (trace) {
     answer.add("traceparent", make_traceparent(*trace));
   }
-  const auto took = std::chrono::steady_clock::now() - r.received;
+  const auto took = std::chrono::steady_clock::now() - r.received - answer.waited;
   count(pattern, method, answer.status, took);
   static const admission nobody;
   log(r, pattern, method, answer, leads_to, by != nullptr ? *by : nobody, took,

@@ -1,6 +1,7 @@
-// Compiles the endpoints of users, products, keys, reports and the server itself.
+// Compiles the endpoints of users, products, events, keys, reports and the server itself.
 #include "coffer/api/endpoints/account_statement.hpp"
 #include "coffer/api/endpoints/documents.hpp"
+#include "coffer/api/endpoints/events.hpp"
 #include "coffer/api/endpoints/inventory.hpp"
 #include "coffer/api/endpoints/keys.hpp"
 #include "coffer/api/endpoints/popular_products.hpp"
@@ -14,7 +15,7 @@ namespace coffer::api {
 
 void add_resource_routes(http::router<endpoint>& routes) {
   detail::add_endpoints(routes, user_endpoints, inventory_endpoint, transaction_endpoints, account_statement_endpoint,
-                        product_endpoints, popular_products_endpoint, key_endpoints, probe_endpoints,
+                        product_endpoints, popular_products_endpoint, events_endpoint, key_endpoints, probe_endpoints,
                         document_endpoints);
 }
 

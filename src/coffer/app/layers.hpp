@@ -141,7 +141,8 @@ struct service_layer {
         account_statements{on.clients.reads},
         analytics{on.clients.reads, on.clients.redis.get(), popular_options(s), api::render_best_sellers},
         health{with.database, [redis = on.clients.redis.get()] { return state_of(redis); }, with.draining},
-        keys{on.clients.reads, with.keys_changed} {}
+        keys{on.clients.reads, with.keys_changed},
+        events{on.loop.executor(), on.clients.reads, on.loop.tasks} {}
 
   service::users users;
   service::catalogue catalogue;
@@ -153,6 +154,7 @@ struct service_layer {
   service::analytics analytics;
   service::health health;
   service::keys keys;
+  service::events events;
 
  private:
   static cache::popular_cache_options popular_options(const settings& s) {
@@ -202,6 +204,7 @@ struct api_layer {
             .analytics = by.analytics,
             .health = by.health,
             .keys = by.keys,
+            .events = by.events,
             .gate = before,
             .max_deposit = s.max_deposit,
             .described = with.described,

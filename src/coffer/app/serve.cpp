@@ -22,6 +22,7 @@
 #include "coffer/app/commands.hpp"
 #include "coffer/app/daily_reset.hpp"
 #include "coffer/app/descriptors.hpp"
+#include "coffer/app/event_retention.hpp"
 #include "coffer/app/key_refresh.hpp"
 #include "coffer/app/lanes.hpp"
 #include "coffer/app/layers.hpp"
@@ -387,6 +388,7 @@ class serving {
         reset_{first().loop.executor(), first().clients.reads, first().caches.inventories, s.cache_reset_at},
         stocks_{first().loop.executor(), first().clients.reads, s.stock_refresh},
         folding_{first().loop.executor(), first().clients.reads},
+        retention_{first().loop.executor(), first().clients.reads, s.event_retention},
         listeners_{s, shards_of(workers_, fronts_), http::shard{control_.get_executor(), admin_}, std::move(given),
                    load_certificate(s)} {}
 
@@ -399,6 +401,7 @@ class serving {
     jobs.spawn("daily reset", reset_.run());
     jobs.spawn("stock gauges", stocks_.run());
     jobs.spawn("sales folding", folding_.run());
+    jobs.spawn("event retention", retention_.run());
     if (settings_.auth == auth_mode::required) {
       jobs.spawn("key refresh", keys_.run());
     }
@@ -500,6 +503,9 @@ class serving {
     const stop_budget budget{settings_};
     const net::deadline until = net::deadline_in(budget.requests);
     database_.stop();
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+      asio::post(workers_[i].loop.executor(), [told = &fronts_[i].services.events] { told->stop(); });
+    }
     clean_ = co_await asio::co_spawn(first().loop.executor(), listeners_.api.stop(until), net::use_task);
     for (auto& each : lanes_.lanes()) {
       asio::post(each.executor, [writer = each.writer.get()] { writer->stop(); });
@@ -508,6 +514,7 @@ class serving {
       reset_.stop();
       stocks_.stop();
       folding_.stop();
+      retention_.stop();
       keys_.stop();
       if (limits_.sharing) {
         limits_.sharing->stop();
@@ -572,6 +579,7 @@ class serving {
   daily_reset reset_;
   stock_gauges stocks_;
   sales_folding folding_;
+  event_retention retention_;
   std::unique_ptr<loop_watch> alive_ = make_watch();
   admin admin_;
   listener_layer listeners_;

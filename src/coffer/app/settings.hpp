@@ -36,10 +36,11 @@ struct settings {
   std::string cors_origins;   ///< whose pages may read answers, comma-separated, or *; empty: nobody's
   bool test_keys = false;     ///< whether cof_test_ keys are accepted
   std::chrono::milliseconds stock_refresh{15000};  ///< how old the metrics of stocks may be, 100 ms..1 h
-  std::chrono::milliseconds key_refresh{2000};     ///< how long a revoked key may go on working, 100 ms..1 min
-  std::string jwt_keys;                            ///< file with a JSON Web Key Set; empty: no players' tokens
-  std::string jwt_issuer;                          ///< iss of tokens; needed with jwt_keys
-  std::string jwt_audience;                        ///< aud of tokens; needed with jwt_keys
+  std::chrono::seconds event_retention{std::chrono::hours{24} * 30};  ///< how long events are kept, 1 h..10 years
+  std::chrono::milliseconds key_refresh{2000};  ///< how long a revoked key may go on working, 100 ms..1 min
+  std::string jwt_keys;                         ///< file with a JSON Web Key Set; empty: no players' tokens
+  std::string jwt_issuer;                       ///< iss of tokens; needed with jwt_keys
+  std::string jwt_audience;                     ///< aud of tokens; needed with jwt_keys
   std::vector<coffer::auth::algorithm> jwt_algorithms{coffer::auth::algorithm::es256, coffer::auth::algorithm::eddsa,
                                                       coffer::auth::algorithm::rs256};
   std::chrono::seconds jwt_leeway{30};  ///< for clocks that differ, 0..5 min

@@ -472,6 +472,9 @@ void add_work(std::vector<setting_spec>& all) {
   all.push_back(duration(named("--drain-timeout", "COFFER_DRAIN_TIMEOUT", work,
                                "how long requests in flight may take to end after SIGTERM"),
                          COFFER_MEMBER(drain_timeout), milliseconds{0}, minutes{10}));
+  all.push_back(duration(named("--event-retention", "COFFER_EVENT_RETENTION", work,
+                               "how long events are kept for those who follow GET /events"),
+                         COFFER_MEMBER(event_retention), hours{1}, hours{24} * 3650));
 }
 
 void add_http(std::vector<setting_spec>& all) {

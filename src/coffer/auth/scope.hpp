@@ -23,6 +23,7 @@ enum class scope : std::uint8_t {
   refunds_write,
   grants_write,
   keys_admin,
+  events_read,
   admin_read,
   admin,
 };
@@ -34,9 +35,9 @@ std::string_view to_string(scope s) noexcept;
 
 /// All of them in order.
 inline constexpr std::array<scope, scope_count> all_scopes = {
-    scope::purchases_write, scope::funds_write,   scope::inventory_read, scope::inventory_write,
-    scope::catalog_read,    scope::catalog_write, scope::analytics_read, scope::refunds_write,
-    scope::grants_write,    scope::keys_admin,    scope::admin_read,     scope::admin};
+    scope::purchases_write, scope::funds_write,    scope::inventory_read, scope::inventory_write, scope::catalog_read,
+    scope::catalog_write,   scope::analytics_read, scope::refunds_write,  scope::grants_write,    scope::keys_admin,
+    scope::events_read,     scope::admin_read,     scope::admin};
 
 /// Some scopes.
 class scope_set {
@@ -66,7 +67,8 @@ class scope_set {
 
  private:
   static constexpr bool only_reads(scope s) {
-    return s == scope::inventory_read || s == scope::catalog_read || s == scope::analytics_read;
+    return s == scope::inventory_read || s == scope::catalog_read || s == scope::analytics_read ||
+           s == scope::events_read;
   }
   static constexpr std::uint16_t bit(scope s) { return static_cast<std::uint16_t>(1U << static_cast<unsigned>(s)); }
   std::uint16_t bits_ = 0;
@@ -81,8 +83,9 @@ std::string to_string(scope_set set);
 namespace detail {
 
 inline constexpr std::array<std::string_view, scope_count> names = {
-    "purchases:write", "funds:write",   "inventory:read", "inventory:write", "catalog:read", "catalog:write",
-    "analytics:read",  "refunds:write", "grants:write",   "keys:admin",      "admin:read",   "admin"};
+    "purchases:write", "funds:write",    "inventory:read", "inventory:write", "catalog:read",
+    "catalog:write",   "analytics:read", "refunds:write",  "grants:write",    "keys:admin",
+    "events:read",     "admin:read",     "admin"};
 
 /// Cuts the first name off the front; empty between two spaces.
 inline std::string_view take_name(std::string_view& text) {

@@ -18,7 +18,7 @@ struct wallet {
   user_id user;
   credits balance;
   version at;
-  version logged;                          ///< the newest one that is in the event log
+  version logged{};                         ///< the newest one that is in the event log
   std::optional<std::int16_t> logged_in{};  ///< its stream there, if it is known
   bool changed = false;
 };

@@ -28,8 +28,9 @@ enum class event_type : std::uint8_t {
 
 /// As the contract spells them, in the order of the enumeration.
 inline constexpr std::array<std::string_view, 12> event_types = {
-    "deposit.completed", "purchase.completed", "use.completed", "refund.completed", "grant.completed", "deposit.failed",
-    "purchase.failed",   "use.failed",         "refund.failed", "grant.failed",     "user.created",    "product.changed"};
+    "deposit.completed", "purchase.completed", "use.completed",   "refund.completed",
+    "grant.completed",   "deposit.failed",     "purchase.failed", "use.failed",
+    "refund.failed",     "grant.failed",       "user.created",    "product.changed"};
 
 inline constexpr std::string_view to_string(event_type type) { return event_types[static_cast<std::size_t>(type)]; }
 

@@ -42,8 +42,9 @@ struct response {
   /// Makes the body while it is sent, in place of `body`. HEAD does not touch it.
   std::shared_ptr<body_source> source;
   std::vector<std::pair<std::string_view, std::string>> headers;
-  bool close = false;           ///< end the connection after this answer
-  std::string_view error_code;  ///< of a problem, for the log; has static storage
+  std::chrono::steady_clock::duration waited{};  ///< as the client asked for; no time of the server's
+  bool close = false;                            ///< end the connection after this answer
+  std::string_view error_code;                   ///< of a problem, for the log; has static storage
 };
 
 /// Why the parser or the session refuses a request.
@@ -92,6 +93,8 @@ inline std::string_view reason_phrase(int status) noexcept {
       return "Request Timeout";
     case 409:
       return "Conflict";
+    case 410:
+      return "Gone";
     case 412:
       return "Precondition Failed";
     case 413:

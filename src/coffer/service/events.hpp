@@ -44,11 +44,13 @@ class events {
   /// Waits until there may be events behind `place`. `full`: too many wait.
   net::task<net::wait_result> wait(const store::events_place& place, net::deadline until);
 
-  /// Ends all waits, for ever. On the thread's executor.
+  /// Ends all waits, for ever: who streams says where to go on, and ends. On the thread's executor.
   void stop() {
+    stopped_ = true;
     waiting_.close();
     timer_.cancel();
   }
+  [[nodiscard]] bool stopped() const noexcept { return stopped_; }
 
  private:
   /// Events that one read() looks at, at most.
@@ -63,6 +65,7 @@ class events {
   net::wait_queue waiting_;
   store::events_place seen_;  ///< the log's end, as of the last look
   bool looking_ = false;
+  bool stopped_ = false;
   metrics::gauge readers_ = metrics::make_gauge("coffer_event_readers_waiting", "Requests that wait for events");
   metrics::counter refused_ = metrics::make_counter("coffer_event_readers_refused_total",
                                                     "Requests for events refused because too many were waiting");

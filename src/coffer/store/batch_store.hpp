@@ -46,8 +46,8 @@ inline constexpr pg::statement begin_batch{"batch_begin", "begin"};
 #define COFFER_WALLETS "select id, balance, version, event_version, event_stream from users"
 
 // NO KEY UPDATE is the lock that the update of the wallets takes.
-inline constexpr pg::statement lock_users{
-    "batch_lock_users", COFFER_WALLETS " where id = any($1) order by id for no key update"};
+inline constexpr pg::statement lock_users{"batch_lock_users",
+                                          COFFER_WALLETS " where id = any($1) order by id for no key update"};
 
 inline constexpr pg::statement read_clock{"batch_clock", "select clock_timestamp()"};
 
@@ -103,8 +103,7 @@ inline constexpr pg::statement set_lock_timeout{"batch_set_lock_timeout",
 
 // These skip what is held. A lock on the whole table is waited for all the same.
 inline constexpr pg::statement lock_free_users{
-    "batch_lock_free_users",
-    COFFER_WALLETS " where id = any($1) order by id for no key update skip locked"};
+    "batch_lock_free_users", COFFER_WALLETS " where id = any($1) order by id for no key update skip locked"};
 
 #undef COFFER_WALLETS
 

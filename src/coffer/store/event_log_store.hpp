@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -13,11 +14,18 @@
 
 #include "coffer/base/clock.hpp"
 #include "coffer/domain/batch_state.hpp"
+#include "coffer/pg/connection.hpp"
 #include "coffer/pg/error.hpp"
 #include "coffer/pg/pipeline.hpp"
 
-// Statements are literals, so what they share are macros. The position comes behind the last one of stream $1.
-#define COFFER_INSERT_EVENTS "insert into event_log (stream, position, created_at, events, users, first_versions, counts"
+// Statements are literals, so what they share are macros. Begins a statement about all streams, which are found one by
+// one in the primary key, whatever the log's size:
+#define COFFER_EVENT_STREAMS                                                          \
+  "with recursive streams (stream) as ((select min(stream) from event_log) union all" \
+  " select (select min(stream) from event_log where stream > s.stream) from streams s where s.stream is not null)"
+// Adds a row behind the last one of stream $1:
+#define COFFER_INSERT_EVENTS \
+  "insert into event_log (stream, position, created_at, events, users, first_versions, counts"
 #define COFFER_NEXT_EVENTS " select $1, coalesce((select max(position) from event_log where stream = $1), 0) + 1"
 
 namespace coffer::store {
@@ -50,7 +58,7 @@ class event_stream {
 
  private:
   static constexpr int first_numbers = 16;
-  static constexpr int most_numbers = 4096;
+  static constexpr int most_numbers = 512;
 
   writer of_;
   int number_;
@@ -78,6 +86,16 @@ inline constexpr pg::statement insert_events_after{
                          " from (select unnest($7) as stream) as s)"};
 
 #undef COFFER_BATCH_EVENTS
+
+// From each stream's first row on, up to the first one that is kept. The last one of a stream always is: positions go
+// on behind it, and a reader who has come so far is not told that rows are missing.
+inline constexpr pg::statement drop_old_events{
+    "events_drop", COFFER_EVENT_STREAMS
+    " delete from event_log e using (select s.stream, old.position from streams s cross join lateral"
+    " (select position, created_at from event_log where stream = s.stream order by position limit $2) as old"
+    " where old.created_at < now() - make_interval(secs => $1)"
+    " and old.position < (select max(position) from event_log where stream = s.stream)) as old"
+    " where e.stream = old.stream and e.position = old.position"};
 
 }  // namespace detail
 
@@ -109,12 +127,23 @@ inline void add_events(pg::pipeline& p, const domain::batch_state& state, std::i
   after.erase(std::ranges::unique(after).begin(), after.end());
   using int64s = std::span<const std::int64_t>;
   using int16s = std::span<const std::int16_t>;
-  pg::params with = pg::params::of(stream, state.time, static_cast<std::int32_t>(events), int64s{users},
-                                   int64s{firsts}, int16s{counts});
+  pg::params with = pg::params::of(stream, state.time, static_cast<std::int32_t>(events), int64s{users}, int64s{firsts},
+                                   int16s{counts});
   if (!after.empty()) {
     with.add(int16s{after});
   }
   p.add(after.empty() ? detail::insert_events : detail::insert_events_after, std::move(with));
+}
+
+/// Rows of one stream that drop_events() looks at.
+inline constexpr std::int64_t dropped_at_once = 1000;
+
+/// Drops rows that are older than `kept`, from the first ones of each stream on, and gives how many: when it is
+/// dropped_at_once or more there may be others. Throws pg::error.
+inline net::task<std::int64_t> drop_events(pg::connection& db, std::chrono::seconds kept, net::deadline until) {
+  const pg::rows dropped = co_await db.query(detail::drop_old_events,
+                                             pg::params::of(static_cast<double>(kept.count()), dropped_at_once), until);
+  co_return dropped.affected();
 }
 
 }  // namespace coffer::store

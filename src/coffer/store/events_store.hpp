@@ -17,6 +17,7 @@
 #include "coffer/domain/event_type.hpp"
 #include "coffer/domain/product.hpp"
 #include "coffer/pg/connection.hpp"
+#include "coffer/store/event_log_store.hpp"
 #include "coffer/store/products_store.hpp"
 #include "coffer/store/transaction_row.hpp"
 #include "coffer/store/users_store.hpp"
@@ -62,12 +63,10 @@ inline constexpr std::int64_t log_ahead = 128;
 
 namespace detail {
 
-// Streams are found one by one in the primary key, whatever the log's size. Of each the row that was read last comes
+// Of each stream the row that was read last comes
 // along, if it is still there: whether there is a gap behind it shows in that.
 inline constexpr pg::statement select_log_ahead{
-    "events_ahead",
-    "with recursive streams (stream) as ((select min(stream) from event_log) union all"
-    " select (select min(stream) from event_log where stream > s.stream) from streams s where s.stream is not null)"
+    "events_ahead", COFFER_EVENT_STREAMS
     " select s.stream, e.position, e.events, e.created_at, e.after from streams s"
     " left join (select unnest($1) as stream, unnest($2) as position) as place on place.stream = s.stream"
     " left join lateral (select position, events, created_at,"
@@ -77,9 +76,7 @@ inline constexpr pg::statement select_log_ahead{
     " order by position limit $3) as e on true where s.stream is not null order by s.stream, e.position"};
 
 inline constexpr pg::statement select_log_ends{
-    "events_ends",
-    "with recursive streams (stream) as ((select min(stream) from event_log) union all"
-    " select (select min(stream) from event_log where stream > s.stream) from streams s where s.stream is not null)"
+    "events_ends", COFFER_EVENT_STREAMS
     " select s.stream, (select max(position) from event_log where stream = s.stream) from streams s"
     " where s.stream is not null"};
 
@@ -172,7 +169,7 @@ inline net::task<result<rows_ahead>> read_ahead(pg::connection& db, std::optiona
     }
     const std::int64_t first = found.int64(r, 1);
     const auto at = ahead.from.read.find(stream);
-    known_streams += at == ahead.from.read.end() ? 0 : 1;
+    known_streams += at == ahead.from.read.end() ? 0U : 1U;
     const std::int64_t read = !from ? first - 1 : at == ahead.from.read.end() ? 0 : at->second;
     if (first > read + 1) {
       co_return std::unexpected(error{errc::cursor_expired});
@@ -212,8 +209,8 @@ struct rows_in_order {
   std::int64_t events = 0;
 };
 
-/// Takes rows of at most `most` events (at least 1) from what is ahead, oldest first, but none before those that it must
-/// come after: so every user's events stay in order. A row that has more events is taken alone, in part. Moves
+/// Takes rows of at most `most` events (at least 1) from what is ahead, oldest first, but none before those that it
+/// must come after: so every user's events stay in order. A row that has more events is taken alone, in part. Moves
 /// `ahead.from` behind what is taken.
 inline rows_in_order take_in_order(rows_ahead& ahead, std::int64_t most) {
   events_place& place = ahead.from;
@@ -274,8 +271,8 @@ inline net::task<result<std::vector<event>>> tell(pg::connection& db, const rows
     positions.push_back(row.position);
   }
   const pg::rows found = co_await db.query(
-      detail::select_events,
-      pg::params::of(streams, positions, what.skipped, what.events, std::int32_t{types.bits()}), until);
+      detail::select_events, pg::params::of(streams, positions, what.skipped, what.events, std::int32_t{types.bits()}),
+      until);
   if (found.size() != what.events) {
     co_return std::unexpected(error{errc::cursor_expired});
   }

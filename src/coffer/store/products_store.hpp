@@ -39,7 +39,7 @@ struct scarce_products {
 
 namespace detail {
 
-#define COFFER_SELECT_PRODUCTS                                                                         \
+#define COFFER_SELECT_PRODUCTS                                                                        \
   "select p.id, p.name, p.description, p.price, p.type, p.is_active, p.is_limited, p.per_user_limit," \
   " p.sale_starts_at, p.sale_ends_at, s.supply - s.sold as stock"                                     \
   " from products p left join product_stock s on s.product_id = p.id"
@@ -53,9 +53,8 @@ inline constexpr pg::statement insert_product_row{
 inline constexpr pg::statement insert_stock{
     "product_insert_stock", "insert into product_stock (product_id, supply) values (currval('product_ids'), $1)"};
 
-inline constexpr pg::statement select_inserted{
-    "product_inserted",
-    COFFER_SELECT_PRODUCTS " where p.id = currval('product_ids')"};
+inline constexpr pg::statement select_inserted{"product_inserted",
+                                               COFFER_SELECT_PRODUCTS " where p.id = currval('product_ids')"};
 
 // The first lock of every change, so that changes of one product wait for each other here and not in another order.
 // Foreign keys that refer to the product do not wait for it.
@@ -81,20 +80,17 @@ inline constexpr pg::statement update_row{
     " sale_starts_at = case when $10 then $11 else sale_starts_at end,"
     " sale_ends_at = case when $12 then $13 else sale_ends_at end, updated_at = now() where id = $1"};
 
-inline constexpr pg::statement select_product{
-    "product_find",
-    COFFER_SELECT_PRODUCTS " where p.id = $1"};
+inline constexpr pg::statement select_product{"product_find", COFFER_SELECT_PRODUCTS " where p.id = $1"};
 
-inline constexpr pg::statement select_product_page{
-    "product_list",
-    COFFER_SELECT_PRODUCTS " where p.id > $1 and ($2::boolean is null or p.is_active = $2)"
-    " order by p.id limit $3"};
+inline constexpr pg::statement select_product_page{"product_list", COFFER_SELECT_PRODUCTS
+                                                   " where p.id > $1 and ($2::boolean is null or p.is_active = $2)"
+                                                   " order by p.id limit $3"};
 
 // What select_product shows, by the names of its columns.
 inline constexpr pg::statement insert_changed_event{
-    "product_insert_event",
-    COFFER_INSERT_EVENTS ", product)" COFFER_NEXT_EVENTS ", now(), 1, '{}', '{}', '{}', to_jsonb(changed) from ("
-    COFFER_SELECT_PRODUCTS " where p.id = coalesce($2, currval('product_ids'))) as changed"};
+    "product_insert_event", COFFER_INSERT_EVENTS
+    ", product)" COFFER_NEXT_EVENTS ", now(), 1, '{}', '{}', '{}', to_jsonb(changed) from (" COFFER_SELECT_PRODUCTS
+    " where p.id = coalesce($2, currval('product_ids'))) as changed"};
 
 #undef COFFER_SELECT_PRODUCTS
 

@@ -33,7 +33,8 @@ namespace detail {
 inline constexpr pg::statement insert_user_row{
     "user_insert",
     "insert into users (id, username, email, balance, version, created_at, event_version, event_stream)"
-    " values (nextval('user_ids'), $1, $2, 0, 0, now(), 0, $3) returning id, username, email, balance, version, created_at"};
+    " values (nextval('user_ids'), $1, $2, 0, 0, now(), 0, $3) returning id, username, email, balance, version, "
+    "created_at"};
 
 inline constexpr pg::statement insert_username{
     "user_insert_username", "insert into usernames (username, user_id) values ($1, currval('user_ids'))"};
@@ -41,9 +42,9 @@ inline constexpr pg::statement insert_username{
 inline constexpr pg::statement insert_email{"user_insert_email",
                                             "insert into emails (email, user_id) values ($1, currval('user_ids'))"};
 
-inline constexpr pg::statement insert_created_event{
-    "user_insert_event",
-    COFFER_INSERT_EVENTS ")" COFFER_NEXT_EVENTS ", now(), 1, array[currval('user_ids')], array[0], array[1]"};
+inline constexpr pg::statement insert_created_event{"user_insert_event", COFFER_INSERT_EVENTS
+                                                    ")" COFFER_NEXT_EVENTS
+                                                    ", now(), 1, array[currval('user_ids')], array[0], array[1]"};
 
 inline constexpr pg::statement select_user{
     "user_find", "select id, username, email, balance, version, created_at from users where id = $1"};

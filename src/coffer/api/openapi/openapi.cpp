@@ -25,6 +25,7 @@ struct tag {
 constexpr tag tags[] = {
     {"Analytics", "What sells."},
     {"Documents", "What describes this API."},
+    {"Events", "What happened, for those who follow it."},
     {"Keys", "What servers identify themselves with."},
     {"Probes", "For load balancers and operators."},
     {"Products", "The catalogue."},

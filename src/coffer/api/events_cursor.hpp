@@ -1,0 +1,116 @@
+// The cursor of the feed of events: how far a reader has come in each stream of the event log, opaque to clients.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "coffer/base/base64url.hpp"
+#include "coffer/base/error.hpp"
+#include "coffer/base/hash.hpp"
+#include "coffer/store/events_store.hpp"
+
+namespace coffer::api {
+
+/// Characters at most: a thousand streams, some six bytes each.
+inline constexpr std::int64_t longest_events_cursor = 7 * 1024;
+
+namespace detail {
+
+inline constexpr char events_cursor_form = 1;
+/// A guard against mistakes, not a secret.
+inline constexpr std::size_t events_checksum = 3;
+
+inline std::string checksum_of_place(std::string_view bytes) {
+  const sha256_digest digest = sha256(bytes);
+  return {reinterpret_cast<const char*>(digest.data()), events_checksum};
+}
+
+/// LEB128.
+inline void append_varint(std::string& to, std::uint64_t value) {
+  for (; value >= 0x80U; value >>= 7U) {
+    to += static_cast<char>(0x80U | (value & 0x7FU));
+  }
+  to += static_cast<char>(value);
+}
+
+inline std::optional<std::uint64_t> take_varint(std::string_view& from) {
+  std::uint64_t value = 0;
+  for (unsigned shift = 0; shift < 63; shift += 7) {
+    if (from.empty()) {
+      return std::nullopt;
+    }
+    const auto byte = static_cast<unsigned char>(from.front());
+    from.remove_prefix(1);
+    value |= std::uint64_t{byte & 0x7FU} << shift;
+    if (byte < 0x80U) {
+      return value;
+    }
+  }
+  return std::nullopt;
+}
+
+/// Streams are smallints.
+inline constexpr int lowest_stream = -32768;
+
+inline std::uint64_t number_of(std::int16_t stream) { return static_cast<std::uint64_t>(stream - lowest_stream); }
+
+inline std::optional<store::events_place> take_place(std::string_view bytes) {
+  store::events_place place;
+  const auto streams = take_varint(bytes);
+  std::uint64_t number = 0;
+  for (std::uint64_t i = 0; streams && i < *streams; ++i) {
+    const auto step = take_varint(bytes);
+    const auto position = take_varint(bytes);
+    if (!step || !position || *step > 0xFFFFU || (number += *step) > 0xFFFFU) {
+      return std::nullopt;
+    }
+    const auto stream = static_cast<std::int16_t>(static_cast<int>(number) + lowest_stream);
+    place.read.emplace(stream, static_cast<std::int64_t>(*position));
+  }
+  const auto begun = take_varint(bytes);
+  const auto events = take_varint(bytes);
+  if (!streams || !begun || !events || *begun > 0xFFFFU || !bytes.empty()) {
+    return std::nullopt;
+  }
+  if (*events > 0) {
+    place.begun = {static_cast<std::int16_t>(static_cast<int>(*begun) + lowest_stream),
+                   static_cast<std::int64_t>(*events)};
+  }
+  return place;
+}
+
+}  // namespace detail
+
+/// The cursor of a place.
+inline std::string write_events_cursor(const store::events_place& place) {
+  std::string bytes{detail::events_cursor_form};
+  detail::append_varint(bytes, place.read.size());
+  std::uint64_t before = 0;
+  for (const auto& [stream, position] : place.read) {
+    detail::append_varint(bytes, detail::number_of(stream) - before);
+    detail::append_varint(bytes, static_cast<std::uint64_t>(position));
+    before = detail::number_of(stream);
+  }
+  detail::append_varint(bytes, place.begun.events > 0 ? detail::number_of(place.begun.stream) : 0);
+  detail::append_varint(bytes, static_cast<std::uint64_t>(place.begun.events));
+  return to_base64url(bytes + detail::checksum_of_place(bytes));
+}
+
+/// The place of a cursor. Refusal: invalid_cursor for anything else.
+inline result<store::events_place> read_events_cursor(std::string_view cursor) {
+  const auto bytes = from_base64url(cursor);
+  if (bytes && bytes->size() > detail::events_checksum && bytes->front() == detail::events_cursor_form) {
+    const std::string_view all = *bytes;
+    const std::string_view body = all.substr(0, all.size() - detail::events_checksum);
+    if (all.substr(body.size()) == detail::checksum_of_place(body)) {
+      if (const auto place = detail::take_place(body.substr(1)); place && write_events_cursor(*place) == cursor) {
+        return *place;
+      }
+    }
+  }
+  return std::unexpected(error{errc::invalid_cursor});
+}
+
+}  // namespace coffer::api
