@@ -117,9 +117,11 @@ TEST_CASE("doctor names what would keep a server from being ready, and looks at 
     const test::serving_role role{db};
     db.query("revoke insert on transactions from " + role.name());
     db.query("revoke usage on user_ids from " + role.name());
+    db.query("revoke delete on event_log from " + role.name());
     const auto found = doctor({{"DATABASE_URL", role.url()}, {"REDIS_URL", "none"}});
     CHECK(found.exit_code == 1);
-    CHECK(found.of("privileges") == "failed: " + role.name() + " lacks insert on transactions, usage on user_ids");
+    CHECK(found.of("privileges") ==
+          "failed: " + role.name() + " lacks delete on event_log, insert on transactions, usage on user_ids");
     CHECK(found.of("schema").empty());
   }
   SECTION("more connections than the database has") {
