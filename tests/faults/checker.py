@@ -1,4 +1,4 @@
-"""The invariants I1 to I12 and I15 over what clients saw (History) and the books (Snapshot). I13 and I14 are in
+"""The invariants I1 to I12, I15 and I16 over what clients saw (History) and the books (Snapshot). I13 and I14 are in
 health.py.
 
 Each is a generator of violations as text. A rule that needs an assumption about the run names it."""
@@ -7,10 +7,11 @@ import collections
 import datetime
 
 from faults.decisions import Decisions
+from faults.events import wrong_events
 from faults.history import FAIL, INFO, KINDS, OK
 from faults.replay import states
 
-NUMBERS = (*range(1, 13), 15)
+NUMBERS = (*range(1, 13), 15, 16)
 SHOWN = 5  # violations of an invariant that are reported
 SHOWN_PRODUCTS = 5        # best sellers of an answer
 COUNTED = ("purchases", "units", "revenue")
@@ -268,6 +269,11 @@ class Checker:
         """Every purchase, and every refusal of one for its product's terms, is by terms that were in force at some
         moment between its request and its answer."""
         yield from self.decisions.wrong_terms()
+
+    def i16(self):
+        """Whoever follows the event log is told of every row of the journal once, of each user's in their order, and of
+        nothing that is not there."""
+        yield from wrong_events(self.snapshot)
 
     def _sales(self):
         """Rows of completed purchases, with the number of purchases that each stands for."""

@@ -111,6 +111,19 @@ MUTANTS = (
            during="catalogue-changed"),
     Mutant("I15", "more is sold than the limit allows", trigger("products", "update", "new.per_user_limit := null;"),
            during="catalogue-changed"),
+    Mutant("I16", "a batch is not told of",
+           trigger("event_log", "insert", f"if {SOMETIMES} then return null; end if;")),
+    Mutant("I16", "a version is told of that there is not",
+           trigger("event_log", "insert", f"if new.product is null and {SOMETIMES} then"
+                   " new.counts[1] := new.counts[1] + 1; new.events := new.events + 1; end if;")),
+    Mutant("I16", "what was told is told again",
+           trigger("users", "update", f"if {SOMETIMES} then new.event_version := old.event_version; end if;")),
+    Mutant("I16", "nobody knows what comes before, in another stream",
+           trigger("event_log", "insert", "new.after_streams := null; new.after_positions := null;"),
+           during="two-servers"),
+    Mutant("I16", "a row comes after one that never comes",
+           trigger("event_log", "insert", "if new.stream = 0 then"
+                   " new.after_positions[1] := new.after_positions[1] + 1000000; end if;"), during="balances-corrected"),
 )
 
 
