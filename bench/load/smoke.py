@@ -18,6 +18,13 @@ TAMPER = {
     "sales_counters_are_journal_sum": "update sales_counters set units = units - 1 where product_id = 1",
     "versions_dense": "update users set version = version + 1 where id = 1",
     "inventory_is_journal_sum": "delete from inventory where user_id = 1",
+    "events_tile_versions": "update users set event_version = version + 1, event_stream = 1 where id = 1",
+    "events_in_order": "insert into event_log (stream, position, created_at, events, users, first_versions, counts)"
+                       " select n, 1, now(), 1, array[id], array[version + n - 2], array[1]"
+                       " from users, generate_series(1, 2) n where id = 1;"
+                       " update users set event_version = version, event_stream = 2 where id = 1",
+    "event_positions_dense": "insert into event_log (stream, position, created_at, events, users, first_versions,"
+                             " counts) values (1, 1, now(), 1, '{}', '{}', '{}')",
 }
 
 

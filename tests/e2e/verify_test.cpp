@@ -65,6 +65,52 @@ struct corruptible {
   std::int64_t other = 0;
 };
 
+/// A shop with an event log: users, a deposit, three purchases and a change of the product, a row for each.
+struct eventful {
+  eventful() {
+    for (int n = 0; n < 3; ++n) {
+      REQUIRE(s.buy().status == 201);
+    }
+    REQUIRE(s.client.patch(fmt::format("/products/{}", s.product), R"({"price":2})").status == 200);
+    other = test::make_user(s.client);
+    lane = s.db.text("select event_stream from users where id = $1", {std::to_string(s.user)});
+  }
+  /// Changes one row of the log or one user; `$1` is the user who bought, `$2` the stream of the purchases.
+  std::string after(const std::string& sql) {
+    const auto changed = s.db.query("with known (buyer, lane) as (values ($1::bigint, $2::smallint)) " + sql,
+                                    {std::to_string(s.user), lane});
+    REQUIRE(changed.affected == 1);
+    return broken(verify(s.db));
+  }
+  /// As after(), of the row of the log with this version of the buyer.
+  std::string after_row(int version, const std::string& set) {
+    return after(fmt::format(
+        "update event_log set {} from known where stream = lane and first_versions = array[{}::bigint]", set, version));
+  }
+
+  test::shop s;
+  std::int64_t other = 0;  ///< who has done nothing
+  std::string lane;
+};
+
+/// Writes a row of the journal as an older coffer does, or an operator's SQL: without an event.
+void deposit_without_event(test::database& db, std::int64_t user) {
+  db.query(
+      "with wallet as (update users set version = version + 1, balance = balance + 1 where id = $1 returning *)"
+      " insert into transactions (user_id, version, kind, status, quantity, amount, balance_after, request_id, "
+      "created_at)"
+      " select id, version, 1, 2, 0, 1, balance, 'test', clock_timestamp() from wallet",
+      {std::to_string(user)});
+}
+
+/// The newest row of a stream: "events, users, first_versions, counts, after_streams".
+std::string newest_event(test::database& db, int stream) {
+  return db.text(
+      "select concat_ws(', ', events, users, first_versions, counts, coalesce(after_streams::text, 'alone'))"
+      " from event_log where stream = $1 order by position desc limit 1",
+      {std::to_string(stream)});
+}
+
 }  // namespace
 
 TEST_CASE("books are right after everybody has worked on them at once") {
@@ -83,7 +129,7 @@ TEST_CASE("books are right after everybody has worked on them at once") {
   const auto report = test::json_value::parse(run.out);
   CHECK(report["transactions"] == s.db.integer("select count(*) from transactions"));
   CHECK(report["users"] == 1);
-  CHECK(report["rules"].size() == 25);
+  CHECK(report["rules"].size() == 28);
   const auto text = test::run_coffer({"verify"}, {{"DATABASE_URL", s.db.url()}});
   CHECK(text.exit_code == 0);
   CHECK(text.out.find("The books are right.") != std::string::npos);
@@ -235,7 +281,8 @@ TEST_CASE("books that were falsified are found, with the rule that is broken") {
         "inventory_is_journal_sum=1 user_exists=1");
   }
   SECTION("a journal of nobody") {
-    CHECK(c.after("delete from users where id = $1") == "emails_match_users=1 user_exists=1 usernames_match_users=1");
+    CHECK(c.after("delete from users where id = $1") ==
+          "emails_match_users=1 events_tile_versions=1 user_exists=1 usernames_match_users=1");
     CHECK(test::audit(c.s.db).find("a row is of a user that there is not") != std::string::npos);
   }
   SECTION("a product that is gone") {
@@ -263,6 +310,147 @@ TEST_CASE("books that were falsified are found, with the rule that is broken") {
   SECTION("a sales counter") {
     c.s.db.query("update sales_counters set units = units + 1 where product_id = $1", {std::to_string(c.premium)});
     CHECK(broken(verify(c.s.db)) == "sales_counters_are_journal_sum=1");
+  }
+}
+
+TEST_CASE("an event log that was falsified is found, with the rule that is broken") {
+  eventful e;
+  REQUIRE(broken(verify(e.s.db)) == "");
+  REQUIRE(e.s.db.integer("select count(*) from event_log") == 8);
+  SECTION("versions that nobody is told of") {
+    CHECK(e.after_row(2, "events = 0, users = '{}', first_versions = '{}', counts = '{}'") == "events_tile_versions=1");
+    const auto example = test::json_value::parse(verify(e.s.db).out)["rules"]["events_tile_versions"]["examples"][0];
+    CHECK(example["user_id"] == e.s.user);
+    CHECK(example["expected"] == "versions from 2");
+    CHECK(example["found"] == "versions 3..3 at " + e.lane + "-3");
+    CHECK(broken(verify(e.s.db, {"--user", std::to_string(e.s.user)})) == "");
+  }
+  SECTION("a version that is told twice") {
+    CHECK(e.after_row(2, "events = 2, counts = array[2]") == "events_tile_versions=1");
+  }
+  SECTION("a version that there is not yet") {
+    CHECK(e.after_row(4, "events = 2, counts = array[2]") == "events_tile_versions=1");
+    const auto example = test::json_value::parse(verify(e.s.db).out)["rules"]["events_tile_versions"]["examples"][0];
+    CHECK(example["expected"] == "versions to 4, of 4");
+    CHECK(example["found"] == "versions 4..5 at " + e.lane + "-4");
+  }
+  SECTION("versions beyond all numbers, below all, and none") {
+    CHECK(e.after_row(4, "first_versions = array[9223372036854775807]") == "events_tile_versions=1");
+    CHECK(e.after_row(1, "first_versions = array['-9223372036854775808'::bigint]") == "events_tile_versions=4");
+    CHECK(e.after_row(3, "events = -9, counts = array[-9]") == "events_tile_versions=5");
+  }
+  SECTION("users without versions, and versions without users") {
+    CHECK(e.after_row(4, "users = users || 7::bigint") == "events_tile_versions=1");
+    CHECK(e.after_row(3, "events = 2, counts = array[1, 1], first_versions = array[3, 5]") == "events_tile_versions=2");
+  }
+  SECTION("events of nobody") {
+    CHECK(e.after_row(4, "events = 2, counts = '{1, 1}', first_versions = '{4, 1}', users = users || 999999::bigint") ==
+          "events_tile_versions=1");
+  }
+  SECTION("a creation that nobody is told of") {
+    CHECK(e.after("update event_log set events = 0, users = '{}', first_versions = '{}', counts = '{}' where users ="
+                  " array[(select max(id) from users)]") == "events_tile_versions=1");
+  }
+  SECTION("a user whose newest event is another") {
+    CHECK(e.after("update users set event_version = event_version - 1 from known where id = buyer") ==
+          "events_tile_versions=1");
+    CHECK(e.after("update users set event_version = event_version + 2 from known where id = buyer") ==
+          "events_tile_versions=1");
+  }
+  SECTION("a user who has events, and does not know of any") {
+    CHECK(e.after("update users set event_version = null, event_stream = null from known where id = buyer") ==
+          "events_tile_versions=1");
+  }
+  SECTION("a user who does not know where the newest event is") {
+    CHECK(e.after("update users set event_stream = null from known where id = buyer") == "events_tile_versions=1");
+  }
+  SECTION("a row that names none that it comes after") {
+    CHECK(e.after_row(1, "after_streams = null, after_positions = null") == "events_in_order=1");
+    const auto example = test::json_value::parse(verify(e.s.db).out)["rules"]["events_in_order"]["examples"][0];
+    CHECK(example["user_id"] == e.s.user);
+    CHECK(example["found"] == "at " + e.lane + "-1");
+  }
+  SECTION("a row that names an earlier one than it comes after, or another stream's") {
+    CHECK(e.after_row(1, "after_positions = array[0]") == "events_in_order=1");
+    CHECK(e.after_row(1, "after_positions = array[1], after_streams = array[stream]") == "events_in_order=1");
+  }
+  SECTION("rows of a stream in another order") {
+    CHECK(e.after("update event_log set position = -position from known where stream = lane and position = 3") ==
+          "event_positions_dense=2 events_in_order=1");
+    e.s.db.query("update event_log set position = 3 where stream = $1 and position = 2", {e.lane});
+    CHECK(e.after("update event_log set position = 2 where position = -3") == "events_in_order=1");
+  }
+  SECTION("a user whose newest event is said to be in another stream") {
+    CHECK(e.after("update users set event_stream = event_stream + 1 from known where id = buyer") ==
+          "events_in_order=1");
+  }
+  SECTION("a position that was left out") {
+    CHECK(e.after_row(4, "position = position + 1") == "event_positions_dense=1");
+    const auto example = test::json_value::parse(verify(e.s.db).out)["rules"]["event_positions_dense"]["examples"][0];
+    CHECK(example["expected"] == "position " + e.lane + "-4");
+    CHECK(example["found"] == e.lane + "-5");
+  }
+  SECTION("a number of events that is another") {
+    CHECK(e.after_row(2, "events = 2") == "event_positions_dense=1");
+    CHECK(e.after("update event_log set events = 0 where (stream, position) in"
+                  " (select stream, position from event_log where product is not null limit 1)") ==
+          "event_positions_dense=2");
+  }
+  SECTION("a row that comes after one that there is not") {
+    CHECK(e.after_row(1, "after_positions = array[after_positions[1] + 9]") == "event_positions_dense=1");
+    CHECK(e.after_row(1, "after_positions = array[1], after_streams = array[3000]") ==
+          "event_positions_dense=1 events_in_order=1");
+  }
+}
+
+TEST_CASE("rows without events are no fault of the event log, and the next batch tells of them") {
+  test::shop s;
+  deposit_without_event(s.db, s.user);
+  deposit_without_event(s.db, s.user);
+  CHECK(broken(verify(s.db)) == "");
+  REQUIRE(s.buy().status == 201);
+  CHECK(broken(verify(s.db)) == "");
+  const int lane = static_cast<int>(s.db.integer("select event_stream from users"));
+  CHECK(newest_event(s.db, lane) == fmt::format("3, {{{}}}, {{2}}, {{3}}, alone", s.user));
+  s.db.query("update users set version = version + 1");
+  CHECK(broken(verify(s.db)) == "versions_dense=1");
+}
+
+TEST_CASE("an event log whose older rows are not kept is right") {
+  test::shop s{{{"COFFER_LANES", "1"}}};
+  for (int n = 0; n < 3; ++n) {
+    REQUIRE(s.buy().status == 201);
+  }
+  const auto old_user = test::make_user(s.client, 5);
+  s.db.query("update event_log set created_at = created_at - interval '2 days'");
+  REQUIRE(s.buy().status == 201);
+  REQUIRE(s.buy().status == 201);
+  REQUIRE(s.buy().status == 201);
+  // Each stream's last row stays, however old: the creation of the last user is one, and what came between is gone.
+  s.db.query(
+      "delete from event_log e where created_at < now() - interval '1 day'"
+      " and position < (select max(position) from event_log where stream = e.stream)");
+  REQUIRE(s.db.integer("select count(*) from event_log where users[1] = $1", {std::to_string(old_user)}) == 1);
+  REQUIRE(s.db.integer("select event_version from users where id = $1", {std::to_string(old_user)}) == 1);
+  CHECK(broken(verify(s.db)) == "");
+  // What is younger than the rows that the streams begin with is all there.
+  s.db.query("update event_log set created_at = created_at - interval '2 hours'");
+  for (int n = 0; n < 3; ++n) {
+    REQUIRE(s.buy().status == 201);
+  }
+  REQUIRE(test::deposit(s.client, old_user, 1, "again").status == 201);
+  CHECK(broken(verify(s.db)) == "");
+  const std::string one = "(select version - 1 from users where id = " + std::to_string(s.user) + ")";
+  SECTION("versions that nobody is told of") {
+    s.db.query(
+        "update event_log set events = 0, users = '{}', first_versions = '{}', counts = '{}'"
+        " where first_versions[1] = " +
+        one);
+    CHECK(broken(verify(s.db)) == "events_tile_versions=1");
+  }
+  SECTION("a position that was left out") {
+    s.db.query("delete from event_log where first_versions[1] = " + one);
+    CHECK(broken(verify(s.db)) == "event_positions_dense=1 events_tile_versions=1");
   }
 }
 

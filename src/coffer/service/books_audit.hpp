@@ -132,9 +132,10 @@ inline constexpr std::string_view range_rules[] = {store::rule::usernames, store
                                                    store::rule::keys};
 inline constexpr std::string_view hour_rules[] = {store::rule::sales_counters, store::rule::refunded_sales};
 
-/// Of those that do not tell whose purchases they count.
+/// Of those that do not tell whose purchases they count, or have rows of many users.
 inline constexpr std::string_view whole_rules[] = {store::rule::sales_counters, store::rule::refunded_sales,
-                                                   store::rule::stocks};
+                                                   store::rule::stocks,         store::rule::event_versions,
+                                                   store::rule::event_order,    store::rule::event_positions};
 
 /// Proves that purchases took the units 1..sold of a stock, each once, in whatever order they are read. A purchase is
 /// an edge from the units sold before it to those sold after it. Edges that only go up, of which as many end in each
@@ -223,6 +224,7 @@ class auditor {
       co_await check_directory(store::rule::emails);
       co_await check_hours();
       co_await check_stocks();
+      co_await check_events();
     }
     report_.products = static_cast<std::int64_t>(products_.size());
     co_return std::move(report_);
@@ -550,6 +552,36 @@ class auditor {
     wrong.expected = std::move(expected);
     wrong.found = std::move(found);
     note(report_, std::move(wrong));
+  }
+
+  /// Whoever reads the event log meets each version of a user once, behind the one before it. The versions of a user
+  /// are anywhere in the log, so all of it is sorted: of as many users at a time as have a page of events together.
+  net::task<> check_events() {
+    std::int64_t events = 0;
+    const auto counting = [&] { return count_events(&events); };
+    co_await attempt(counting);
+    const std::int64_t parts = 1 + std::max(events, std::int64_t{0}) / store::events_page;
+    for (const std::string_view which : {store::rule::event_versions, store::rule::event_order}) {
+      for (std::int64_t part = 0; part < parts; ++part) {
+        store::table_findings found;
+        const auto comparing = [&] { return compare_events(which, parts, part, &found); };
+        co_await attempt(comparing);
+        note_all(report_, which, std::move(found));
+      }
+    }
+    store::table_findings found;
+    const auto comparing = [&] { return compare_positions(&found); };
+    co_await attempt(comparing);
+    note_all(report_, store::rule::event_positions, std::move(found));
+  }
+
+  net::task<> count_events(std::int64_t* into) { *into = co_await store::count_events(db_, later()); }
+  net::task<> compare_events(std::string_view which, std::int64_t parts, std::int64_t part,
+                             store::table_findings* into) {
+    *into = co_await store::compare_events(db_, which, parts, part, later());
+  }
+  net::task<> compare_positions(store::table_findings* into) {
+    *into = co_await store::compare_event_positions(db_, later());
   }
 
   pg::connection& db_;

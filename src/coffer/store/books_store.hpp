@@ -28,6 +28,8 @@ struct user_range {
 inline constexpr std::int64_t books_page = 10'000;
 /// Of wallets, which come with a journal each.
 inline constexpr std::int64_t wallets_page = 1'000;
+/// Events that one statement sorts.
+inline constexpr std::int64_t events_page = 20'000'000;
 
 /// The stock of a product, as stored.
 struct stored_stock {
@@ -57,6 +59,9 @@ inline constexpr std::string_view refunded_sales = "refunded_sales_are_journal_s
 inline constexpr std::string_view keys = "idempotency_key_once_per_user";
 inline constexpr std::string_view refunds = "refunds_are_of_purchases";
 inline constexpr std::string_view stocks = "stocks_are_journal_sum";
+inline constexpr std::string_view event_versions = "events_tile_versions";
+inline constexpr std::string_view event_order = "events_in_order";
+inline constexpr std::string_view event_positions = "event_positions_dense";
 }  // namespace rule
 
 namespace detail {
@@ -200,7 +205,88 @@ inline constexpr pg::statement compare_refunds{
     " or (t.kind = 2 and (j.units > t.quantity or j.amount * t.quantity <> t.amount * j.units"
     " or j.first is distinct from t.product_id or j.last is distinct from t.product_id)) limit 10"};
 
+// The event log is read whole for a part of the users: those with this remainder.
+#define COFFER_IS_OF_PART(id) "coalesce(abs(" id " % $1), 0) = $2"
+
+// The ranges of versions in the event log, each with the one of the same user before it. What is wrong in a range must
+// not end the statement, so its end stays within 64 bits.
+#define COFFER_EVENT_RANGES \
+  "with placed as (select *, lag(last) over by_user as before, lag(stream) over by_user as stream_before,"            \
+  " lag(position) over by_user as position_before, lag(place) over by_user as place_before,"                          \
+  " lag(created_at) over by_user as time_before, lead(place) over by_user is null as is_newest"                       \
+  " from (select r.user_id, r.first, r.events, r.place, e.stream, e.position, e.created_at,"                            \
+  " greatest(least(r.first, 9e18::bigint), -9e18::bigint) + r.events - 1 as last from event_log e cross join lateral"  \
+  " unnest(e.users, e.first_versions, e.counts) with ordinality as r (user_id, first, events, place)"                 \
+  " where " COFFER_IS_OF_PART("r.user_id") ") as ranges"                                                              \
+  " window by_user as (partition by user_id order by first, stream, position, place))"
+
+// What is not kept any more is older than the rows that its streams begin with now. The hour is for rows that came into
+// their stream in another order than that of their times. Only behind a range as old as that one may be missing.
+inline constexpr pg::statement compare_event_versions{
+    "books_event_versions",
+    COFFER_EVENT_RANGES
+    ", pruned as (select max(e.created_at) + interval '1 hour' as until from (select stream, min(position) as position"
+    " from event_log group by stream having min(position) > 1) as ends join event_log e using (stream, position))"
+    " select count(*) over (), coalesce(p.user_id, u.id), null::bigint,"
+    " case when p.first <= p.before or p.first > p.before + 1 then concat('versions from ', p.before + 1)"
+    " else concat('versions to ', coalesce(u.event_version::text, 'none'), ', of ', coalesce(u.version, 0)) end,"
+    " case when p.stream is null then concat('none, last in stream ', coalesce(u.event_stream::text, 'none'))"
+    " else concat('versions ', p.first, '..', p.last, ' at ', p.stream, '-', p.position) end"
+    " from placed p full join (select * from users where " COFFER_IS_OF_PART("id") ") as u"
+    " on u.id = case when p.is_newest then p.user_id end cross join pruned"
+    " where (p.stream is not null and (p.user_id is null or p.first is null or p.events is null or p.first < 0"
+    " or p.events < 1 or p.first <= p.before or (p.first > p.before + 1 and (p.time_before <= until) is not true)))"
+    " or (p.is_newest and (u.event_version is null or u.event_version < p.last"
+    " or (u.event_version > p.last and (p.created_at <= until) is not true)))"
+    " or (p.stream is null and u.event_version is not null and until is null)"
+    " or u.event_version > u.version or (u.event_version is null) <> (u.event_stream is null) limit 10"};
+
+// A reader takes a stream in the order of its positions, and rows only after those that they name.
+inline constexpr pg::statement compare_event_order{
+    "books_event_order", COFFER_EVENT_RANGES
+    " select count(*) over (), p.user_id, null::bigint,"
+    " case when p.first = p.before + 1 then concat('version ', p.first, ' after ', p.stream_before, '-',"
+    " p.position_before) else concat('version ', p.last, ' in stream ', u.event_stream) end,"
+    " concat('at ', p.stream, '-', p.position)"
+    " from placed p left join users u on u.id = p.user_id and p.is_newest and u.event_version = p.last"
+    " where (p.first = p.before + 1 and not case when p.stream = p.stream_before"
+    " then (p.position, p.place) > (p.position_before, p.place_before)"
+    " else exists (select from event_log e cross join lateral"
+    " unnest(e.after_streams, e.after_positions) as a (stream, position)"
+    " where e.stream = p.stream and e.position = p.position"
+    " and a.stream = p.stream_before and a.position >= p.position_before) end)"
+    " or u.event_stream <> p.stream limit 10"};
+
+#undef COFFER_EVENT_RANGES
+#undef COFFER_IS_OF_PART
+
+inline constexpr pg::statement count_events{"books_events", "select coalesce(sum(events), 0)::bigint from event_log"};
+
+// Nothing names a place that its stream has not come to, or readers would wait for it for ever.
+inline constexpr pg::statement compare_event_positions{
+    "books_event_positions",
+    "with log as (select stream, position, events, after_streams, after_positions,"
+    " lag(position) over (partition by stream order by position) as before,"
+    " case when product is null then coalesce((select sum(n) from unnest(counts) as n), 0) else 1 end as told"
+    " from event_log), ends as (select stream, max(position) as position from event_log group by stream)"
+    " select count(*) over (), null::bigint, null::bigint,"
+    " case when position <> before + 1 then concat('position ', stream, '-', before + 1)"
+    " when events <> told then concat(told, ' events at ', stream, '-', position)"
+    " else concat('streams that come so far, at ', stream, '-', position) end,"
+    " case when position <> before + 1 then concat(stream, '-', position) when events <> told then events::text"
+    " else concat('after ', after_streams, ' ', after_positions) end"
+    " from log where position <> before + 1 or events <> told or (after_streams is not null and exists"
+    " (select from unnest(after_streams, after_positions) as a (stream, position)"
+    " left join ends on ends.stream = a.stream where (a.position <= coalesce(ends.position, 0)) is not true))"
+    " limit 10"};
+
 inline const pg::statement& comparison(std::string_view which) {
+  if (which == rule::event_versions) {
+    return compare_event_versions;
+  }
+  if (which == rule::event_order) {
+    return compare_event_order;
+  }
   if (which == rule::usernames) {
     return compare_usernames;
   }
@@ -386,6 +472,26 @@ inline net::task<table_findings> compare_sales(pg::connection& db, std::string_v
   const pg::rows found =
       co_await db.query(detail::comparison(which), pg::params::of(days.first, days.end, unit), until);
   co_return detail::read_findings(found, which);
+}
+
+/// How many events the log has.
+inline net::task<std::int64_t> count_events(pg::connection& db, net::deadline until) {
+  const pg::rows found = co_await db.query(detail::count_events, until);
+  co_return found.int64(0, 0);
+}
+
+/// Checks event_versions or event_order in the whole log, for users whose ids leave this remainder divided by `parts`.
+/// One statement, and so one moment.
+inline net::task<table_findings> compare_events(pg::connection& db, std::string_view which, std::int64_t parts,
+                                                std::int64_t remainder, net::deadline until) {
+  const pg::rows found = co_await db.query(detail::comparison(which), pg::params::of(parts, remainder), until);
+  co_return detail::read_findings(found, which);
+}
+
+/// Checks event_positions. One statement, too.
+inline net::task<table_findings> compare_event_positions(pg::connection& db, net::deadline until) {
+  const pg::rows found = co_await db.query(detail::compare_event_positions, until);
+  co_return detail::read_findings(found, rule::event_positions);
 }
 
 /// Looks whether the entries of a directory (usernames, emails) behind `*behind` have their users, one page of them,
