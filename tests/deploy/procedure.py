@@ -75,6 +75,7 @@ done > lines
 curl -fsS -T lines -X POST "https://coffer.example.com:$TLS_PORT/grants/bulk" -H "Authorization: Bearer $KEY" \
   -H 'Content-Type: application/x-ndjson' -H 'X-Forwarded-For: 203.0.113.9' > answers
 tail -n 2 answers
+coffer verify --env-file etc/coffer/environment | tail -n 1
 grep -q '"lines":3000,"granted":3000,.*"complete":true' answers
 grep '/grants/bulk' coffer.log | grep -q '"peer":"203\.0\.113\.9"'
 '''

@@ -103,6 +103,16 @@ void deposit_without_event(test::database& db, std::int64_t user) {
       {std::to_string(user)});
 }
 
+/// deploy/postgresql/correct_balance.sql, as docs/OPERATIONS.md says.
+void correct_balance(const test::database& db, std::int64_t user, int credits) {
+  const auto run = test::run(
+      {"psql", "-X", "-q", db.url(), "-v", fmt::format("user={}", user), "-v", fmt::format("credits={}", credits), "-v",
+       "note=double deposit", "-f", (test::source_root() / "deploy/postgresql/correct_balance.sql").string()},
+      {});
+  INFO(run.err);
+  REQUIRE(run.exit_code == 0);
+}
+
 /// The newest row of a stream: "events, users, first_versions, counts, after_streams".
 std::string newest_event(test::database& db, int stream) {
   return db.text(
@@ -452,6 +462,48 @@ TEST_CASE("an event log whose older rows are not kept is right") {
     s.db.query("delete from event_log where first_versions[1] = " + one);
     CHECK(broken(verify(s.db)) == "event_positions_dense=1 events_tile_versions=1");
   }
+}
+
+TEST_CASE("a balance that is corrected by hand is told of, and the books stay right") {
+  test::shop s;
+  const auto corrected = [&] { return s.db.integer("select count(*) from event_log where stream = 0"); };
+  const auto expect_right_books = [&] {
+    CHECK(broken(verify(s.db)) == "");
+    CHECK(test::audit(s.db) == "");
+  };
+  const auto lane = s.db.text("select event_stream from users");
+  SECTION("of a user whose events are in a lane's stream") {
+    correct_balance(s.db, s.user, -50);
+    CHECK(newest_event(s.db, 0) == fmt::format("1, {{{}}}, {{2}}, {{1}}, {{{}}}", s.user, lane));
+  }
+  SECTION("twice") {
+    correct_balance(s.db, s.user, -60);
+    expect_right_books();
+    correct_balance(s.db, s.user, 10);
+    CHECK(newest_event(s.db, 0) == fmt::format("1, {{{}}}, {{3}}, {{1}}, alone", s.user));
+    CHECK(corrected() == 2);
+  }
+  SECTION("of a user who has rows without events") {
+    deposit_without_event(s.db, s.user);
+    deposit_without_event(s.db, s.user);
+    correct_balance(s.db, s.user, -52);
+    CHECK(newest_event(s.db, 0) == fmt::format("3, {{{}}}, {{2}}, {{3}}, {{{}}}", s.user, lane));
+  }
+  SECTION("of a user from before the event log") {
+    s.db.query("delete from event_log");
+    s.db.query("update users set event_version = null, event_stream = null");
+    expect_right_books();
+    correct_balance(s.db, s.user, -50);
+    CHECK(newest_event(s.db, 0) == fmt::format("1, {{{}}}, {{2}}, {{1}}, alone", s.user));
+  }
+  expect_right_books();
+  CHECK(s.db.integer("select event_version from users") == s.db.integer("select version from users"));
+  CHECK(s.db.integer("select event_stream from users") == 0);
+  REQUIRE(s.buy().status == 201);
+  CHECK(test::balance_of(s.client, s.user) == 949);
+  CHECK(s.db.integer("select event_version from users") == s.db.integer("select version from users"));
+  CHECK(newest_event(s.db, static_cast<int>(s.db.integer("select event_stream from users"))).ends_with(", {0}"));
+  expect_right_books();
 }
 
 TEST_CASE("a journal longer than a page is read to its end") {
