@@ -13,7 +13,7 @@
 
 namespace coffer::api {
 
-/// Characters at most: a thousand streams, some six bytes each.
+/// Characters at most: five hundred streams, some nine bytes each.
 inline constexpr std::int64_t longest_events_cursor = 7 * 1024;
 
 namespace detail {
@@ -51,6 +51,25 @@ inline std::optional<std::uint64_t> take_varint(std::string_view& from) {
   return std::nullopt;
 }
 
+/// Three bytes.
+inline void append_mark(std::string& to, std::uint32_t mark) {
+  for (unsigned shift = 0; shift < 24; shift += 8) {
+    to += static_cast<char>(mark >> shift & 0xFFU);
+  }
+}
+
+inline std::optional<std::uint32_t> take_mark(std::string_view& from) {
+  if (from.size() < 3) {
+    return std::nullopt;
+  }
+  std::uint32_t mark = 0;
+  for (unsigned shift = 0; shift < 24; shift += 8) {
+    mark |= std::uint32_t{static_cast<unsigned char>(from.front())} << shift;
+    from.remove_prefix(1);
+  }
+  return mark;
+}
+
 /// Streams are smallints.
 inline constexpr int lowest_stream = -32768;
 
@@ -63,22 +82,24 @@ inline std::optional<store::events_place> take_place(std::string_view bytes) {
   for (std::uint64_t i = 0; streams && i < *streams; ++i) {
     const auto step = take_varint(bytes);
     const auto position = take_varint(bytes);
-    if (!step || !position || *step > 0xFFFFU || (number += *step) > 0xFFFFU) {
+    const auto mark = take_mark(bytes);
+    if (!step || !position || !mark || *step > 0xFFFFU || (number += *step) > 0xFFFFU) {
       return std::nullopt;
     }
     const auto stream = static_cast<std::int16_t>(static_cast<int>(number) + lowest_stream);
-    place.read.emplace(stream, static_cast<std::int64_t>(*position));
+    place.read.emplace(stream, store::events_place::point{static_cast<std::int64_t>(*position), *mark});
   }
-  const auto begun = take_varint(bytes);
-  const auto events = take_varint(bytes);
-  if (!streams || !begun || !events || *begun > 0xFFFFU || !bytes.empty()) {
-    return std::nullopt;
-  }
-  if (*events > 0) {
+  if (streams && !bytes.empty()) {
+    const auto begun = take_varint(bytes);
+    const auto events = take_varint(bytes);
+    const auto mark = take_mark(bytes);
+    if (!begun || !events || !mark || *begun > 0xFFFFU) {
+      return std::nullopt;
+    }
     place.begun = {static_cast<std::int16_t>(static_cast<int>(*begun) + lowest_stream),
-                   static_cast<std::int64_t>(*events)};
+                   static_cast<std::int64_t>(*events), *mark};
   }
-  return place;
+  return streams && bytes.empty() ? std::optional{place} : std::nullopt;
 }
 
 }  // namespace detail
@@ -88,13 +109,17 @@ inline std::string write_events_cursor(const store::events_place& place) {
   std::string bytes{detail::events_cursor_form};
   detail::append_varint(bytes, place.read.size());
   std::uint64_t before = 0;
-  for (const auto& [stream, position] : place.read) {
+  for (const auto& [stream, last] : place.read) {
     detail::append_varint(bytes, detail::number_of(stream) - before);
-    detail::append_varint(bytes, static_cast<std::uint64_t>(position));
+    detail::append_varint(bytes, static_cast<std::uint64_t>(last.position));
+    detail::append_mark(bytes, last.mark);
     before = detail::number_of(stream);
   }
-  detail::append_varint(bytes, place.begun.events > 0 ? detail::number_of(place.begun.stream) : 0);
-  detail::append_varint(bytes, static_cast<std::uint64_t>(place.begun.events));
+  if (place.begun.events > 0) {
+    detail::append_varint(bytes, detail::number_of(place.begun.stream));
+    detail::append_varint(bytes, static_cast<std::uint64_t>(place.begun.events));
+    detail::append_mark(bytes, place.begun.mark);
+  }
   return to_base64url(bytes + detail::checksum_of_place(bytes));
 }
 

@@ -48,7 +48,8 @@ struct generator {
 }  // namespace detail
 
 /// Appends 22 characters of A-Z a-z 0-9 _ - (the first is no -) that no other call, on any thread or in any process,
-/// gives: 64 random bits drawn per thread and a scrambled counter. Not a secret: one id tells the next to whoever tries.
+/// gives: 64 random bits drawn per thread and a scrambled counter. Not a secret: one id tells the next to whoever
+/// tries.
 inline void append_request_id(std::string& out) {
   thread_local detail::generator mine;
   const auto suffix = detail::encode(detail::scramble(mine.counter++));

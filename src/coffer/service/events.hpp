@@ -111,7 +111,7 @@ inline net::task<store::events_place> events::end(net::deadline until) {
 inline net::task<net::wait_result> events::wait(const store::events_place& place, net::deadline until) {
   const bool has_more = std::ranges::any_of(seen_.read, [&place](const auto& stream) {
     const auto at = place.read.find(stream.first);
-    return at == place.read.end() || at->second < stream.second;
+    return at == place.read.end() || at->second.position < stream.second.position;
   });
   if (has_more) {
     co_return net::wait_result::woken;

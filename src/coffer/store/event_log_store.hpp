@@ -58,7 +58,7 @@ class event_stream {
 
  private:
   static constexpr int first_numbers = 16;
-  static constexpr int most_numbers = 512;
+  static constexpr int most_numbers = 256;
 
   writer of_;
   int number_;

@@ -24,18 +24,33 @@
 
 namespace coffer::store {
 
+/// Tells a row of the event log from another one at its place, of a database that was restored or emptied: its time, to
+/// 24 bits, in microseconds. Never 0.
+inline std::uint32_t mark_of(timestamp created_at) {
+  constexpr std::int64_t marks = 0xFFFFFF;
+  return static_cast<std::uint32_t>(1 + created_at.time_since_epoch().count() % marks);
+}
+
 /// How far a reader of the event log has come.
 struct events_place {
+  /// A row that was read.
+  struct point {
+    std::int64_t position = 0;
+    std::uint32_t mark = 0;  ///< 0: not known
+
+    friend bool operator==(const point&, const point&) = default;
+  };
   /// The row behind a stream's last one that was read whole, of which so many events were read.
   struct part {
     std::int16_t stream = 0;
     std::int64_t events = 0;
+    std::uint32_t mark = 0;
 
     friend bool operator==(const part&, const part&) = default;
   };
 
-  std::map<std::int16_t, std::int64_t> read;  ///< by stream: the position up to which it was read whole
-  part begun;                                 ///< at most one row is read in part
+  std::map<std::int16_t, point> read;  ///< by stream: the last row that was read whole
+  part begun;                          ///< at most one row is read in part
 
   friend bool operator==(const events_place&, const events_place&) = default;
 };
@@ -77,8 +92,8 @@ inline constexpr pg::statement select_log_ahead{
 
 inline constexpr pg::statement select_log_ends{
     "events_ends", COFFER_EVENT_STREAMS
-    " select s.stream, (select max(position) from event_log where stream = s.stream) from streams s"
-    " where s.stream is not null"};
+    " select e.stream, e.position, e.created_at from streams s cross join lateral"
+    " (select * from event_log where stream = s.stream order by position desc limit 1) as e"};
 
 // Each event of the rows is a row here, in order, whether or not it is wanted ($5: bits of event_type) and whether or
 // not the journal has it. Version 0 is the user's creation.
@@ -117,6 +132,18 @@ inline std::vector<std::pair<std::int16_t, std::int64_t>> read_after(std::string
   return pairs;
 }
 
+/// Whether the first row of a stream, and the one behind it, are others than those that were read at their places.
+inline bool is_another(const pg::rows& found, int row, const events_place::point& read,
+                       const events_place::part& begun) {
+  const std::int16_t stream = found.int16(row, 0);
+  const auto differs = [&found](int at, std::uint32_t mark) { return mark != 0 && mark_of(found.time(at, 3)) != mark; };
+  if (found.int64(row, 1) == read.position && differs(row++, read.mark)) {
+    return true;
+  }
+  const bool has_next = row < found.size() && found.int16(row, 0) == stream && !found.is_null(row, 1);
+  return begun.stream == stream && begun.events > 0 && (!has_next || differs(row, begun.mark));
+}
+
 /// Nullopt: it is not wanted, or not there.
 inline std::optional<event> read_event(const pg::rows& found, int row) {
   constexpr int user = 19, product = 23, log = 34;  // where the columns of select_events begin
@@ -149,15 +176,15 @@ struct rows_ahead {
 };
 
 /// What is behind `from`; nullopt is where the log begins. Refusals: cursor_expired, rows behind it are not kept any
-/// more; cursor_ahead, the log does not come so far. Throws pg::error.
+/// more; cursor_ahead, the log does not come so far, or what was read is not there any more. Throws pg::error.
 inline net::task<result<rows_ahead>> read_ahead(pg::connection& db, std::optional<events_place> from,
                                                 net::deadline until) {
   rows_ahead ahead{.from = from.value_or(events_place{}), .streams = {}};
   std::vector<std::int16_t> streams;
   std::vector<std::int64_t> positions;
-  for (const auto& [stream, position] : ahead.from.read) {
+  for (const auto& [stream, last] : ahead.from.read) {
     streams.push_back(stream);
-    positions.push_back(position);
+    positions.push_back(last.position);
   }
   const pg::rows found =
       co_await db.query(detail::select_log_ahead, pg::params::of(streams, positions, log_ahead + 1), until);
@@ -170,14 +197,19 @@ inline net::task<result<rows_ahead>> read_ahead(pg::connection& db, std::optiona
     const std::int64_t first = found.int64(r, 1);
     const auto at = ahead.from.read.find(stream);
     known_streams += at == ahead.from.read.end() ? 0U : 1U;
-    const std::int64_t read = !from ? first - 1 : at == ahead.from.read.end() ? 0 : at->second;
-    if (first > read + 1) {
+    const events_place::point read = !from                         ? events_place::point{first - 1, 0}
+                                     : at == ahead.from.read.end() ? events_place::point{}
+                                                                   : at->second;
+    if (first > read.position + 1) {
       co_return std::unexpected(error{errc::cursor_expired});
+    }
+    if (detail::is_another(found, r, read, ahead.from.begun)) {
+      co_return std::unexpected(error{errc::cursor_ahead});
     }
     ahead.from.read[stream] = read;
     std::vector<logged_row>& rows = ahead.streams.emplace_back();
     for (; r < found.size() && found.int16(r, 0) == stream; ++r) {
-      if (found.int64(r, 1) > read) {
+      if (found.int64(r, 1) > read.position) {
         rows.push_back({.stream = stream,
                         .position = found.int64(r, 1),
                         .events = found.int32(r, 2),
@@ -197,7 +229,7 @@ inline net::task<events_place> find_log_end(pg::connection& db, net::deadline un
   const pg::rows found = co_await db.query(detail::select_log_ends, until);
   events_place end;
   for (int r = 0; r < found.size(); ++r) {
-    end.read.emplace(found.int16(r, 0), found.int64(r, 1));
+    end.read.emplace(found.int16(r, 0), events_place::point{found.int64(r, 1), mark_of(found.time(r, 2))});
   }
   co_return end;
 }
@@ -219,7 +251,7 @@ inline rows_in_order take_in_order(rows_ahead& ahead, std::int64_t most) {
   const auto may_follow = [&place](const logged_row& row) {
     return std::ranges::all_of(row.after, [&place](const auto& older) {
       const auto at = place.read.find(older.first);
-      return at != place.read.end() && at->second >= older.second;
+      return at != place.read.end() && at->second.position >= older.second;
     });
   };
   for (;;) {
@@ -247,13 +279,13 @@ inline rows_in_order take_in_order(rows_ahead& ahead, std::int64_t most) {
     if (taken.events + left > most) {
       if (taken.rows.empty()) {
         taken = {.rows = {*oldest}, .skipped = before, .events = most};
-        place.begun = {oldest->stream, before + most};
+        place.begun = {oldest->stream, before + most, mark_of(oldest->created_at)};
       }
       return taken;
     }
     taken.skipped += before;
     place.begun = {};
-    place.read[oldest->stream] = oldest->position;
+    place.read[oldest->stream] = {oldest->position, mark_of(oldest->created_at)};
     taken.rows.push_back(*oldest);
     taken.events += left;
     ++next[of];

@@ -240,13 +240,18 @@ class event_lines final : public http::body_source {
       events_ = *std::move(more);
     }
     ended_ = events_.empty();
+    const std::string cursor = from_.cursor();
+    if (ended_ && cursor == told_) {
+      co_return piece;
+    }
     for (const store::event& each : events_) {
       json::writer out{piece};
       render_sink{out}.object(show(each));
       piece += '\n';
     }
     json::writer out{piece};
-    render_sink{out}.object(event_cursor{from_.cursor()});
+    render_sink{out}.object(event_cursor{cursor});
+    told_ = cursor;
     piece += '\n';
     co_return piece;
   }
@@ -254,6 +259,7 @@ class event_lines final : public http::body_source {
  private:
   event_reading from_;
   std::vector<store::event> events_;
+  std::string told_;  ///< the last cursor
   bool begun_ = false;
   bool ended_ = false;
 };
@@ -327,7 +333,7 @@ inline void add_event_shapes(shapes& all, const document_facts&) {
   all.add(whole.data, example.data);
   all.add(whole, example);
   const shown_event items[] = {whole}, shown[] = {example};
-  const std::string cursor = write_events_cursor({.read = {{std::int16_t{1}, 7}}, .begun = {}});
+  const std::string cursor = write_events_cursor({.read = {{std::int16_t{1}, {7, 1}}}, .begun = {}});
   all.add(event_page{items, cursor}, event_page{shown, cursor});
   all.add(event_cursor{cursor});
   all.add("EventLine",
