@@ -24,20 +24,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// AddressSanitizer keeps what is freed for a while, up to 256 MiB (its quarantine_size_mb): the memory of a program
-// that is built with it says nothing.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool instrumented = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-constexpr bool instrumented = true;
-#else
-constexpr bool instrumented = false;
-#endif
-#else
-constexpr bool instrumented = false;
-#endif
-
 const test::header_list ndjson{{"Content-Type", "application/x-ndjson"}};
 
 std::string credits(std::int64_t user, std::int64_t amount, const std::string& key) {
@@ -159,18 +145,6 @@ std::string many(const std::vector<std::int64_t>& users, std::size_t lines) {
     body += credits(users[i % users.size()], 1, fmt::format("gift-{}", i));
   }
   return body;
-}
-
-std::int64_t resident_kib(pid_t pid) {
-  std::ifstream status{fmt::format("/proc/{}/status", pid)};
-  for (std::string word; status >> word;) {
-    if (word == "VmRSS:") {
-      std::int64_t size = 0;
-      status >> size;
-      return size;
-    }
-  }
-  return 0;
 }
 
 int verified(const test::database& db) { return test::run_coffer({"verify"}, {{"DATABASE_URL", db.url()}}).exit_code; }
@@ -390,10 +364,10 @@ TEST_CASE("many thousand lines are granted in bounded memory") {
   const std::size_t lines = wanted == nullptr ? 20'000 : std::stoul(wanted);
   const std::string body = many(make_users(shop.db, 2000), lines);
   REQUIRE(upload(shop.client, many({shop.user}, 200)).size() == 201);
-  const auto before = resident_kib(shop.server.pid());
+  const auto before = test::resident_kib(shop.server.pid());
   std::chrono::duration<double> took{};
   const auto answers = long_upload(shop.client, body, &took);
-  const auto grown = resident_kib(shop.server.pid()) - before;
+  const auto grown = test::resident_kib(shop.server.pid()) - before;
   WARN(fmt::format("{} lines, {:.1f} MB: {:.2f} s, resident memory {} KiB and {} KiB more", lines,
                    static_cast<double>(body.size()) / 1e6, took.count(), before, grown));
   REQUIRE(answers.size() == lines + 1);
@@ -401,7 +375,7 @@ TEST_CASE("many thousand lines are granted in bounded memory") {
     REQUIRE(answers[i]["line"] == static_cast<std::int64_t>(i + 1));
   }
   CHECK(summary(answers.back()) == fmt::format("{0} lines, {0} granted, 0 replayed, 0 failed, whole", lines));
-  if (!instrumented) {
+  if (test::memory_tells) {
     CHECK(grown < 16 * 1024);
   }
   CHECK(took < 60s);

@@ -1,4 +1,5 @@
 // GET /events against real servers: everything that was committed is told, once for each cursor, in each user's order.
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <set>
@@ -196,6 +197,36 @@ TEST_CASE("a stream has a line for each event, says where to go on, and ends whe
   }
   buys.join();
   CHECK(came == 3);
+}
+
+TEST_CASE("a reader that takes its time costs the server a piece of the stream, whatever is behind it") {
+  constexpr int rows = 600, events = 100;
+  test::shop s;
+  const std::string user = std::to_string(s.user);
+  s.db.query(
+      "insert into transactions (user_id, version, kind, status, quantity, amount, balance_after, request_id)"
+      " select $1, n, 1, 2, 0, 0, 1000, 'many' from generate_series(2, 1 + $2::bigint) n",
+      {user, std::to_string(rows * events)});
+  s.db.query(
+      "insert into event_log (stream, position, created_at, events, users, first_versions, counts)"
+      " select 99, n, now(), $3::int, array[$1::bigint], array[2 + (n - 1) * $3::int], array[$3::int]"
+      " from generate_series(1, $2::bigint) n",
+      {user, std::to_string(rows), std::to_string(events)});
+  s.client.get("/events?limit=1000&types=deposit.completed");
+  const std::int64_t before = test::resident_kib(s.server.pid());
+  auto reader = s.server.client(30s);
+  reader.connect();
+  reader.send_raw("GET /events?types=deposit.completed HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n\r\n");
+  std::this_thread::sleep_for(1s);
+  const std::int64_t grown = test::resident_kib(s.server.pid()) - before;
+  const auto answer = reader.read_response();
+  const std::int64_t later = test::resident_kib(s.server.pid()) - before;
+  CHECK(std::ranges::count(answer.body, '\n') > rows * events);
+  CHECK(answer.body.size() > 20'000'000);
+  if (test::memory_tells) {
+    CHECK(grown < 8 * 1024);
+    CHECK(later < 8 * 1024);
+  }
 }
 
 TEST_CASE("a server that stops answers those who wait for events, and does not wait itself") {

@@ -12,12 +12,15 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <regex>
 #include <stdexcept>
 #include <string_view>
 #include <thread>
 #include <utility>
+
+#include <fmt/format.h>
 
 namespace coffer::test {
 
@@ -298,6 +301,18 @@ outcome run(std::vector<std::string> arguments, const environment& env, std::chr
 outcome run_coffer(std::vector<std::string> arguments, const environment& env, std::chrono::milliseconds limit) {
   arguments.insert(arguments.begin(), coffer_binary());
   return run(std::move(arguments), env, limit);
+}
+
+std::int64_t resident_kib(pid_t pid) {
+  std::ifstream status{fmt::format("/proc/{}/status", pid)};
+  for (std::string word; status >> word;) {
+    if (word == "VmRSS:") {
+      std::int64_t size = 0;
+      status >> size;
+      return size;
+    }
+  }
+  return 0;
 }
 
 }  // namespace coffer::test

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -78,5 +79,22 @@ outcome run(std::vector<std::string> arguments, const environment& env = {},
 /// run() with the built binary, e.g. run_coffer({"migrate", "up"}, {{"DATABASE_URL", db.url()}}).
 outcome run_coffer(std::vector<std::string> arguments, const environment& env = {},
                    std::chrono::milliseconds limit = std::chrono::seconds{30});
+
+/// The memory that a process has in use, in KiB; 0 when there is no such process.
+std::int64_t resident_kib(pid_t pid);
+
+/// Whether resident_kib() says anything: AddressSanitizer keeps what is freed for a while, up to 256 MiB (its
+/// quarantine_size_mb).
+#if defined(__SANITIZE_ADDRESS__)
+inline constexpr bool memory_tells = false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+inline constexpr bool memory_tells = false;
+#else
+inline constexpr bool memory_tells = true;
+#endif
+#else
+inline constexpr bool memory_tells = true;
+#endif
 
 }  // namespace coffer::test
