@@ -216,7 +216,8 @@ TEST_CASE("a reader that takes its time costs the server a piece of the stream, 
   const std::int64_t before = test::resident_kib(s.server.pid());
   auto reader = s.server.client(30s);
   reader.connect();
-  reader.send_raw("GET /events?types=deposit.completed HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/x-ndjson\r\n\r\n");
+  reader.send_raw(
+      "GET /events?types=deposit.completed HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/x-ndjson\r\n\r\n");
   std::this_thread::sleep_for(1s);
   const std::int64_t grown = test::resident_kib(s.server.pid()) - before;
   const auto answer = reader.read_response();
