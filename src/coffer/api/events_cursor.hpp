@@ -83,7 +83,8 @@ inline std::optional<store::events_place> take_place(std::string_view bytes) {
     const auto step = take_varint(bytes);
     const auto position = take_varint(bytes);
     const auto mark = take_mark(bytes);
-    if (!step || !position || !mark || *step > 0xFFFFU || (number += *step) > 0xFFFFU) {
+    number += step.value_or(0);
+    if (!step || !position || !mark || *step > 0xFFFFU || number > 0xFFFFU) {
       return std::nullopt;
     }
     const auto stream = static_cast<std::int16_t>(static_cast<int>(number) + lowest_stream);

@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "coffer/app/rounds.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/base/metrics.hpp"
 #include "coffer/pg/pool.hpp"
@@ -16,27 +17,16 @@ namespace coffer::app {
 class event_retention {
  public:
   event_retention(const net::executor& ex, pg::pool& db, std::chrono::seconds kept)
-      : timer_{ex}, db_{db}, kept_{kept} {}
+      : rounds_{ex, std::chrono::minutes{10}}, db_{db}, kept_{kept} {}
 
   /// Looks at once and every ten minutes, until stop(). What fails is tried again the next time.
   net::task<> run() {
-    while (!stopping_) {
-      co_await drop_all();
-      if (!stopping_) {
-        timer_.expires_after(every);
-        co_await timer_.async_wait(net::as_tuple);
-      }
-    }
+    return rounds_.run([this] { return drop_all(); });
   }
-
   /// On the job's thread.
-  void stop() {
-    stopping_ = true;
-    timer_.cancel();
-  }
+  void stop() { rounds_.stop(); }
 
  private:
-  static constexpr std::chrono::minutes every{10};
   static constexpr std::chrono::seconds step_time{10};
 
   /// Piece by piece, so that no statement takes long.
@@ -47,7 +37,7 @@ class event_retention {
         "coffer_event_retention_failures_total", "Rounds of dropping old events that failed and come again");
     try {
       std::int64_t count = store::dropped_at_once;
-      while (count >= store::dropped_at_once && !stopping_) {
+      while (count >= store::dropped_at_once && !rounds_.stopping()) {
         const net::deadline until = net::deadline_in(step_time);
         const auto work = [kept = kept_, until](pg::connection& db) { return store::drop_events(db, kept, until); };
         count = co_await service::with_connection(db_, until, false, work);
@@ -63,11 +53,10 @@ class event_retention {
     }
   }
 
-  net::steady_timer timer_;
+  rounds rounds_;
   pg::pool& db_;
   std::chrono::seconds kept_;
   bool failing_ = false;
-  bool stopping_ = false;
 };
 
 }  // namespace coffer::app

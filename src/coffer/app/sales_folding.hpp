@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "coffer/app/rounds.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/base/metrics.hpp"
 #include "coffer/pg/pool.hpp"
@@ -15,33 +16,26 @@ namespace coffer::app {
 /// less to do.
 class sales_folding {
  public:
-  sales_folding(const net::executor& ex, pg::pool& db) : timer_{ex}, db_{db} {}
+  sales_folding(const net::executor& ex, pg::pool& db) : rounds_{ex, std::chrono::hours{1}}, db_{db} {}
 
   /// Folds what is closed, at once and every hour, until stop(). A period that somebody is counting in, and what a
   /// database does not allow, is tried again the next time.
   net::task<> run() {
-    while (!stopping_) {
-      co_await fold_all(store::counted::sales);
-      co_await fold_all(store::counted::refunded_sales);
-      if (!stopping_) {
-        timer_.expires_after(every);
-        co_await timer_.async_wait(net::as_tuple);
-      }
-    }
+    return rounds_.run([this] { return fold_both(); });
   }
-
   /// On the job's thread.
-  void stop() {
-    stopping_ = true;
-    timer_.cancel();
-  }
+  void stop() { rounds_.stop(); }
 
  private:
-  static constexpr std::chrono::hours every{1};
   /// Looking for what can be folded reads some 200 hours of counters.
   static constexpr std::chrono::seconds step_time{10};
   /// So many periods at most are folded in a row: more than a week has, and an old shop's years take their time.
   static constexpr int most = 300;
+
+  net::task<> fold_both() {
+    co_await fold_all(store::counted::sales);
+    co_await fold_all(store::counted::refunded_sales);
+  }
 
   net::task<> fold_all(store::counted what) {
     static const metrics::counter folded = metrics::make_counter(
@@ -52,7 +46,7 @@ class sales_folding {
       const net::deadline until = net::deadline_in(step_time);
       const auto look = [what, until](pg::connection& db) { return store::find_unfolded(db, what, most, until); };
       for (const store::closed_period& period : co_await service::with_connection(db_, until, true, look)) {
-        if (stopping_) {
+        if (rounds_.stopping()) {
           co_return;
         }
         const net::deadline soon = net::deadline_in(step_time);
@@ -69,10 +63,9 @@ class sales_folding {
     }
   }
 
-  net::steady_timer timer_;
+  rounds rounds_;
   pg::pool& db_;
   bool failing_ = false;
-  bool stopping_ = false;
 };
 
 }  // namespace coffer::app

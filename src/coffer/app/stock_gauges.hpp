@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "coffer/app/rounds.hpp"
 #include "coffer/base/log.hpp"
 #include "coffer/base/metrics.hpp"
 #include "coffer/pg/pool.hpp"
@@ -20,24 +21,14 @@ class stock_gauges {
   /// Products that have a series of their own: those of which least is left.
   static constexpr std::int64_t most = 50;
 
-  stock_gauges(const net::executor& ex, pg::pool& db, std::chrono::milliseconds every)
-      : timer_{ex}, db_{db}, every_{every} {}
+  stock_gauges(const net::executor& ex, pg::pool& db, std::chrono::milliseconds every) : rounds_{ex, every}, db_{db} {}
 
   /// Reads until stop().
   net::task<> run() {
-    while (!stopping_) {
-      co_await read();
-      if (!stopping_) {
-        timer_.expires_after(every_);
-        co_await timer_.async_wait(net::as_tuple);
-      }
-    }
+    return rounds_.run([this] { return read(); });
   }
   /// On the job's thread.
-  void stop() {
-    stopping_ = true;
-    timer_.cancel();
-  }
+  void stop() { rounds_.stop(); }
 
  private:
   static constexpr std::string_view name = "coffer_product_stock";
@@ -73,11 +64,9 @@ class stock_gauges {
     shown_ = std::move(now);
   }
 
-  net::steady_timer timer_;
+  rounds rounds_;
   pg::pool& db_;
-  std::chrono::milliseconds every_;
   std::map<product_id, metrics::gauge> shown_;
-  bool stopping_ = false;
 };
 
 }  // namespace coffer::app
