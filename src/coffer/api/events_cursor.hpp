@@ -136,7 +136,8 @@ inline result<store::events_place> read_events_cursor(std::string_view cursor) {
       }
     }
   }
-  return std::unexpected(error{errc::invalid_cursor});
+  return std::unexpected(
+      error{errc::invalid_cursor, "This is no cursor of the feed: pass next_cursor on as it came, or begin anew."});
 }
 
 }  // namespace coffer::api

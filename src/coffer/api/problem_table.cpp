@@ -221,15 +221,16 @@ constexpr std::array<row, errc_count> table = {{
       corrected}},
     {errc::cursor_expired,
      {410, "Cursor expired", "Events behind this cursor are not kept any more. Begin anew, without a cursor.",
-      "Events are kept for `--event-retention`, 30 days unless set otherwise. What was missed is in the users' "
-      "transactions: compare the versions that you know with theirs.",
+      "Events are kept for `--event-retention`, 30 days unless set otherwise. Without a cursor the feed begins with "
+      "the "
+      "oldest one that is kept. What was missed is in the users' transactions: compare the versions that you know with "
+      "theirs.",
       corrected}},
     {errc::cursor_ahead,
      {409, "Cursor ahead", "This cursor is beyond the newest event: the database has lost events that it told of.",
       "A backup was restored, or a failover lost what had been committed. Tell an operator. What you were told of and "
-      "the server does not know any more did not happen: compare what you have with the users' transactions, then "
-      "begin "
-      "anew with `after=latest`.",
+      "the server does not know any more did not happen: take a new cursor with `after=latest`, then compare what you "
+      "have with the users' transactions, then go on from that cursor.",
       corrected}},
 }};
 

@@ -86,11 +86,13 @@ inline constexpr pg::statement select_product_page{"product_list", COFFER_SELECT
                                                    " where p.id > $1 and ($2::boolean is null or p.is_active = $2)"
                                                    " order by p.id limit $3"};
 
-// What select_product shows, by the names of its columns.
+// What select_product shows, by the names of its columns. The time is that behind the lock, in which changes of one
+// product are in order.
 inline constexpr pg::statement insert_changed_event{
-    "product_insert_event", COFFER_INSERT_EVENTS
-    ", product)" COFFER_NEXT_EVENTS ", now(), 1, '{}', '{}', '{}', to_jsonb(changed) from (" COFFER_SELECT_PRODUCTS
-    " where p.id = coalesce($2, currval('product_ids'))) as changed"};
+    "product_insert_event",
+    COFFER_INSERT_EVENTS ", product)" COFFER_NEXT_EVENTS
+                         ", clock_timestamp(), 1, '{}', '{}', '{}', to_jsonb(changed) from (" COFFER_SELECT_PRODUCTS
+                         " where p.id = coalesce($2, currval('product_ids'))) as changed"};
 
 #undef COFFER_SELECT_PRODUCTS
 

@@ -234,10 +234,11 @@ class event_lines final : public http::body_source {
     }
     if (std::exchange(begun_, true)) {
       result<std::vector<store::event>> more = co_await from_.next();
-      if (!more) {
+      // Where too many wait already, the stream ends, with all that there was.
+      if (!more && more.error().code != errc::overloaded) {
         throw std::runtime_error(std::string{"events: "}.append(to_string(more.error().code)));
       }
-      events_ = *std::move(more);
+      events_ = more ? *std::move(more) : std::vector<store::event>{};
     }
     ended_ = events_.empty();
     const std::string cursor = from_.cursor();
