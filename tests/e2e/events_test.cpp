@@ -230,6 +230,29 @@ TEST_CASE("a reader that takes its time costs the server a piece of the stream, 
   }
 }
 
+TEST_CASE("where too many wait for events one more is refused, a stream ends, and nobody else is concerned") {
+  constexpr std::size_t most = 256;
+  test::shop s;
+  const std::string end = cursor_of(s.client.get("/events?after=latest"));
+  std::vector<test::http_client> waiting;
+  for (std::size_t i = 0; i < most; ++i) {
+    waiting.push_back(s.server.client(30s));
+    waiting.back().connect();
+    waiting.back().send_raw("GET /events?wait=20&after=" + end + " HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+  }
+  CHECK(test::eventually(10s, [&] { return s.server.metric("coffer_event_readers_waiting") == most; }));
+  const auto refused = s.client.get("/events?wait=1&after=" + end);
+  CHECK((refused.status == 503 && refused.code() == "overloaded" && refused.header("Retry-After")));
+  const auto stream = s.client.get("/events?wait=1&types=user.created", {{"Accept", "application/x-ndjson"}});
+  CHECK((stream.status == 200 && std::ranges::count(stream.body, '\n') == 2));
+  CHECK(s.client.get("/events").json()["items"].size() == 3);
+  CHECK(s.server.metric("coffer_event_readers_refused_total") == 2);
+  REQUIRE(s.buy(1).status == 201);
+  for (test::http_client& each : waiting) {
+    CHECK(each.read_response().json()["items"].size() == 1);
+  }
+}
+
 TEST_CASE("a server that stops answers those who wait for events, and does not wait itself") {
   test::shop s;
   const std::string end = cursor_of(s.client.get("/events?after=latest"));
