@@ -114,6 +114,11 @@ class History:
         """What somebody did past the servers, and what it showed. Call when it is done; it began with invoke()."""
         self.complete(attempt, 200, {}, json.dumps(answer))
 
+    def withdraw(self, attempt):
+        """Nothing was done: whatever is found of it is nobody's."""
+        with self._lock:
+            self.attempts.remove(attempt)
+
     def writes(self):
         return [a for a in self.attempts if a.writes]
 
