@@ -78,8 +78,7 @@ inline constexpr std::int64_t log_ahead = 128;
 
 namespace detail {
 
-// Of each stream the row that was read last comes along, if it is still there: whether there is a gap behind it shows in
-// that.
+// Of each stream the row that was read last comes along, if it is there: whether there is a gap behind it shows there.
 inline constexpr pg::statement select_log_ahead{
     "events_ahead", COFFER_EVENT_STREAMS
     " select s.stream, e.position, e.events, e.created_at, e.after from streams s"
