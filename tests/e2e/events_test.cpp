@@ -231,8 +231,8 @@ TEST_CASE("a reader that takes its time costs the server a piece of the stream, 
 }
 
 TEST_CASE("where too many wait for events one more is refused, a stream ends, and nobody else is concerned") {
-  constexpr std::size_t most = 256;
-  test::shop s;
+  constexpr std::size_t most = 256;  // of a thread
+  test::shop s{{{"COFFER_THREADS", "1"}}};
   const std::string end = cursor_of(s.client.get("/events?after=latest"));
   std::vector<test::http_client> waiting;
   for (std::size_t i = 0; i < most; ++i) {
