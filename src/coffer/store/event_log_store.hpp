@@ -53,7 +53,8 @@ class event_stream {
   template <typename Random>
   void move(Random& random) {
     numbers_ = std::min(2 * numbers_, most_numbers);
-    number_ = std::uniform_int_distribution<int>{1, numbers_}(random);
+    const int drawn = std::uniform_int_distribution<int>{1, numbers_ - 1}(random);
+    number_ = drawn < number_ ? drawn : drawn + 1;
   }
 
  private:
