@@ -74,6 +74,9 @@ inline std::optional<std::uint32_t> take_mark(std::string_view& from) {
 inline constexpr int lowest_stream = -32768;
 
 inline std::uint64_t number_of(std::int16_t stream) { return static_cast<std::uint64_t>(stream - lowest_stream); }
+inline std::int16_t stream_of(std::uint64_t number) {
+  return static_cast<std::int16_t>(static_cast<int>(number) + lowest_stream);
+}
 
 inline std::optional<store::events_place> take_place(std::string_view bytes) {
   store::events_place place;
@@ -87,8 +90,7 @@ inline std::optional<store::events_place> take_place(std::string_view bytes) {
     if (!step || !position || !mark || *step > 0xFFFFU || number > 0xFFFFU) {
       return std::nullopt;
     }
-    const auto stream = static_cast<std::int16_t>(static_cast<int>(number) + lowest_stream);
-    place.read.emplace(stream, store::events_place::point{static_cast<std::int64_t>(*position), *mark});
+    place.read.emplace(stream_of(number), store::events_place::point{static_cast<std::int64_t>(*position), *mark});
   }
   if (streams && !bytes.empty()) {
     const auto begun = take_varint(bytes);
@@ -97,8 +99,7 @@ inline std::optional<store::events_place> take_place(std::string_view bytes) {
     if (!begun || !events || !mark || *begun > 0xFFFFU) {
       return std::nullopt;
     }
-    place.begun = {static_cast<std::int16_t>(static_cast<int>(*begun) + lowest_stream),
-                   static_cast<std::int64_t>(*events), *mark};
+    place.begun = {stream_of(*begun), static_cast<std::int64_t>(*events), *mark};
   }
   return streams && bytes.empty() ? std::optional{place} : std::nullopt;
 }

@@ -27,8 +27,7 @@ namespace detail {
 
 inline constexpr std::string_view truths[] = {"true", "false"};
 
-inline std::string one_of(std::span<const std::string_view> names) {
-  std::string list = "must be one of: ";
+inline std::string one_of(std::span<const std::string_view> names, std::string list = "must be one of: ") {
   for (const std::string_view name : names) {
     list.append(name == names.front() ? "" : ", ").append(name);
   }

@@ -222,9 +222,8 @@ constexpr std::array<row, errc_count> table = {{
     {errc::cursor_expired,
      {410, "Cursor expired", "Events behind this cursor are not kept any more. Begin anew, without a cursor.",
       "Events are kept for `--event-retention`, 30 days unless set otherwise. Without a cursor the feed begins with "
-      "the "
-      "oldest one that is kept. What was missed is in the users' transactions: compare the versions that you know with "
-      "theirs.",
+      "the oldest one that is kept. What was missed is in the users' transactions: compare the versions that you know "
+      "with theirs.",
       corrected}},
     {errc::cursor_ahead,
      {409, "Cursor ahead", "This cursor is beyond the newest event: the database has lost events that it told of.",

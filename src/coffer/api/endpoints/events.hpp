@@ -99,14 +99,13 @@ struct event_page {
 
 inline constexpr std::int64_t largest_event_page = 1000;
 
-inline constexpr note next_event_cursor{.text = "Goes on behind this page; keep it when its events have been handled.",
-                                        .maximum = longest_events_cursor};
-
 template <typename Sink>
 void members_of(Sink& out, const event_page& of) {
   out.called("EventPage");
   out.list("items", of.items, {.text = "Each user's in order.", .maximum = largest_event_page});
-  out.member("next_cursor", of.next_cursor, next_event_cursor);
+  out.member("next_cursor", of.next_cursor,
+             {.text = "Goes on behind this page; keep it when its events have been handled.",
+              .maximum = longest_events_cursor});
 }
 
 /// A line of a stream that is no event.
@@ -160,14 +159,6 @@ inline std::optional<domain::event_types_wanted> read_types(std::string_view tex
     types.add(*type);
   }
   return types;
-}
-
-inline std::string known_types() {
-  std::string list = "must be types separated by commas, of: ";
-  for (const std::string_view name : domain::event_types) {
-    list.append(name == domain::event_types.front() ? "" : ", ").append(name);
-  }
-  return list;
 }
 
 /// A request for events, and how far it has come.
@@ -279,7 +270,8 @@ inline net::task<http::response> list_events(context& with, call c) {
   if (const auto names = query.text(types_parameter)) {
     const auto wanted = detail::read_types(*names);
     if (!wanted) {
-      query.add(types_parameter, "enum", detail::known_types());
+      query.add(types_parameter, "enum",
+                detail::one_of(domain::event_types, "must be types separated by commas, of: "));
     }
     types = wanted.value_or(types);
   }
