@@ -14,6 +14,8 @@ grant select, insert on transactions, usernames, emails to :"role";
 grant select, insert, update on users, inventory, products, product_stock, refunds, api_keys, request_keys to :"role";
 grant select, insert, update, delete on sales_counters, refunded_sales to :"role";
 grant select, insert, delete on job_runs, event_log to :"role";
+grant select, insert, update, delete on webhooks, webhook_places, webhook_deliveries to :"role";
+grant select, update on webhook_relay to :"role";
 grant select on schema_migrations to :"role";
 
 -- What a later migration makes can be used at once, before this has been run again.

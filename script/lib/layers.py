@@ -41,6 +41,7 @@ FENCES = {
     r"prometheus/.*": r"base/metrics\.cpp",
     r"CLI/.*": r"main\.cpp|app/command_line[^/]*",
     r"zlib\.h": r"base/gzip\.cpp",
+    r"curl/.*": r"net/outgoing\.cpp",
     r"openssl/.*": r"base/hash\.cpp|auth/jwt_keys\.cpp|net/tls\.cpp",
 }
 

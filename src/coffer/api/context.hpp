@@ -16,6 +16,7 @@
 #include "coffer/service/outcomes.hpp"
 #include "coffer/service/users.hpp"
 #include "coffer/service/wallet.hpp"
+#include "coffer/service/webhooks.hpp"
 
 namespace coffer::api {
 
@@ -34,6 +35,7 @@ struct context {
   service::health& health;
   service::keys& keys;
   service::events& events;
+  service::webhooks& webhooks;
   api::gate& gate;
   std::int64_t max_deposit = 0;  ///< credits per deposit
   const documents& described;

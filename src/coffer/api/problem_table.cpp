@@ -231,6 +231,9 @@ constexpr std::array<row, errc_count> table = {{
       "the server does not know any more did not happen: take a new cursor with `after=latest`, then compare what you "
       "have with the users' transactions, then go on from that cursor.",
       corrected}},
+    {errc::webhook_not_found,
+     {404, "Webhook not found", "There is no webhook with this id.",
+      "It was deleted, or the id is of another server.", corrected}},
 }};
 
 constexpr bool in_order() {

@@ -115,6 +115,15 @@ class render_sink {
     }
     out_.end_object();
   }
+  /// A list of strings, each one of the note's names.
+  void names(json::name name, const std::vector<std::string_view>& items, const note&) {
+    out_.key(name);
+    out_.begin_array();
+    for (const std::string_view item : items) {
+      out_.value(item);
+    }
+    out_.end_array();
+  }
   /// A list of objects.
   template <typename Resource>
   void list(json::name name, std::span<const Resource> items, const note&) {
@@ -246,6 +255,19 @@ class schema_sink {
     out_.value("object");
     out_.key("additionalProperties");
     out_.raw(R"({"type":"integer"})");
+    out_.end_object();
+  }
+  void names(json::name name, const std::vector<std::string_view>&, const note& about) {
+    begin(name.text(), about);
+    out_.key("type");
+    out_.value("array");
+    out_.key("maxItems");
+    out_.value(std::ssize(about.names));
+    out_.key("items");
+    json::member_info item;
+    item.type = "string";
+    item.names.assign(about.names.begin(), about.names.end());
+    json::write_schema(out_, item);
     out_.end_object();
   }
   template <typename Resource>

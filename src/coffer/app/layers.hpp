@@ -123,6 +123,7 @@ struct shared_parts {
   service::sold_out_memory& sold_out;
   limit::limiter& limits;
   ledger::ledger& lanes;
+  net::outgoing& outgoing;
   std::vector<service::inventory_reader*> readers;  ///< by thread number
   std::function<void()> keys_changed;               ///< called when a server key was made or revoked
   const api::documents& described;
@@ -142,7 +143,8 @@ struct service_layer {
         analytics{on.clients.reads, on.clients.redis.get(), popular_options(s), api::render_best_sellers},
         health{with.database, [redis = on.clients.redis.get()] { return state_of(redis); }, with.draining},
         keys{on.clients.reads, with.keys_changed},
-        events{on.loop.executor(), on.clients.reads, on.loop.tasks} {}
+        events{on.loop.executor(), on.clients.reads, on.loop.tasks},
+        webhooks{on.clients.reads, with.outgoing, s.webhook_allow_private} {}
 
   service::users users;
   service::catalogue catalogue;
@@ -155,6 +157,7 @@ struct service_layer {
   service::health health;
   service::keys keys;
   service::events events;
+  service::webhooks webhooks;
 
  private:
   static cache::popular_cache_options popular_options(const settings& s) {
@@ -205,6 +208,7 @@ struct api_layer {
             .health = by.health,
             .keys = by.keys,
             .events = by.events,
+            .webhooks = by.webhooks,
             .gate = before,
             .max_deposit = s.max_deposit,
             .described = with.described,

@@ -32,12 +32,14 @@
 #include "coffer/app/stock_gauges.hpp"
 #include "coffer/app/token_keys.hpp"
 #include "coffer/app/version.hpp"
+#include "coffer/app/webhook_relay.hpp"
 #include "coffer/base/clock.hpp"
 #include "coffer/base/metrics.hpp"
 #include "coffer/http/server.hpp"
 #include "coffer/json/reader.hpp"
 #include "coffer/limit/exchange.hpp"
 #include "coffer/net/address.hpp"
+#include "coffer/net/outgoing.hpp"
 #include "coffer/net/tls.hpp"
 #include "coffer/pg/attempts.hpp"
 #include "coffer/pg/pooling.hpp"
@@ -381,6 +383,7 @@ class serving {
                              .sold_out = sold_out_,
                              .limits = limits_.limiter,
                              .lanes = lanes_,
+                             .outgoing = outgoing_,
                              .readers = readers_of(workers_),
                              .keys_changed = [this] { keys_.wake(); },
                              .described = described_},
@@ -389,6 +392,8 @@ class serving {
         stocks_{first().loop.executor(), first().clients.reads, s.stock_refresh},
         folding_{first().loop.executor(), first().clients.reads},
         retention_{first().loop.executor(), first().clients.reads, s.event_retention},
+        relay_{first().loop.executor(), first().clients.reads, fronts_.front().services.events, outgoing_,
+               first().loop.tasks,      s.event_retention},
         listeners_{s, shards_of(workers_, fronts_), http::shard{control_.get_executor(), admin_}, std::move(given),
                    load_certificate(s)} {}
 
@@ -402,6 +407,9 @@ class serving {
     jobs.spawn("stock gauges", stocks_.run());
     jobs.spawn("sales folding", folding_.run());
     jobs.spawn("event retention", retention_.run());
+    if (settings_.relay) {
+      jobs.spawn("webhook relay", relay_.run());
+    }
     if (settings_.auth == auth_mode::required) {
       jobs.spawn("key refresh", keys_.run());
     }
@@ -515,6 +523,8 @@ class serving {
       stocks_.stop();
       folding_.stop();
       retention_.stop();
+      relay_.stop();
+      outgoing_.stop();
       keys_.stop();
       if (limits_.sharing) {
         limits_.sharing->stop();
@@ -575,11 +585,13 @@ class serving {
   limit_layer limits_;
   key_refresh keys_;
   ledger::ledger lanes_;
+  net::outgoing outgoing_{{.allow_private = settings_.webhook_allow_private, .ca_file = settings_.webhook_ca}};
   std::deque<front> fronts_;
   daily_reset reset_;
   stock_gauges stocks_;
   sales_folding folding_;
   event_retention retention_;
+  webhook_relay relay_;
   std::unique_ptr<loop_watch> alive_ = make_watch();
   admin admin_;
   listener_layer listeners_;

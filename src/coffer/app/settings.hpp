@@ -37,6 +37,9 @@ struct settings {
   bool test_keys = false;     ///< whether cof_test_ keys are accepted
   std::chrono::milliseconds stock_refresh{15000};  ///< how old the metrics of stocks may be, 100 ms..1 h
   std::chrono::seconds event_retention{std::chrono::hours{24} * 30};  ///< how long events are kept, 1 h..10 years
+  bool relay = true;                   ///< whether this process may be the one that sends webhooks
+  bool webhook_allow_private = false;  ///< webhooks to plain http and to addresses that are not public
+  std::string webhook_ca;  ///< PEM file of the authorities that webhooks' certificates need; empty: the system's
   std::chrono::milliseconds key_refresh{2000};  ///< how long a revoked key may go on working, 100 ms..1 min
   std::string jwt_keys;                         ///< file with a JSON Web Key Set; empty: no players' tokens
   std::string jwt_issuer;                       ///< iss of tokens; needed with jwt_keys

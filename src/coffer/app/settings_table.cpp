@@ -475,6 +475,15 @@ void add_work(std::vector<setting_spec>& all) {
   all.push_back(duration(named("--event-retention", "COFFER_EVENT_RETENTION", work,
                                "how long events are kept for those who follow GET /events"),
                          COFFER_MEMBER(event_retention), hours{1}, hours{24} * 3650));
+  all.push_back(on_off(named("--relay", "COFFER_RELAY", work,
+                             "whether this process may send webhooks; of all that may, one does at a time"),
+                       COFFER_MEMBER(relay)));
+  all.push_back(on_off(named("--webhook-allow-private", "COFFER_WEBHOOK_ALLOW_PRIVATE", work,
+                             "lets webhooks go to plain http, and to addresses that are not public"),
+                       COFFER_MEMBER(webhook_allow_private)));
+  all.push_back(file(named("--webhook-ca", "COFFER_WEBHOOK_CA", work,
+                           "PEM file of the authorities that receivers' certificates must be from; none: the system's"),
+                     COFFER_MEMBER(webhook_ca)));
 }
 
 void add_http(std::vector<setting_spec>& all) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -11,11 +10,11 @@
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/param_build.h>
 
 #include "coffer/base/assert.hpp"
 #include "coffer/base/base64url.hpp"
+#include "coffer/base/hash.hpp"
 #include "coffer/json/reader.hpp"
 
 namespace coffer::auth {
@@ -121,12 +120,8 @@ std::string to_der(std::string_view signature) {
 }
 
 bool verify_hmac(std::string_view secret, std::string_view bytes, std::string_view signature) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> made{};
-  unsigned int size = 0;
-  COFFER_ASSERT(secret.size() <= static_cast<std::size_t>(std::numeric_limits<int>::max()));
-  const unsigned char* const done = HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()), bytes_of(bytes),
-                                         bytes.size(), made.data(), &size);
-  return done != nullptr && signature.size() == size && CRYPTO_memcmp(made.data(), signature.data(), size) == 0;
+  const sha256_digest made = hmac_sha256(secret, bytes);
+  return signature.size() == made.size() && CRYPTO_memcmp(made.data(), signature.data(), made.size()) == 0;
 }
 
 bool verify_public(EVP_PKEY* key, algorithm with, std::string_view bytes, std::string_view signature) {

@@ -24,6 +24,7 @@ enum class scope : std::uint8_t {
   grants_write,
   keys_admin,
   events_read,
+  webhooks_write,
   admin_read,
   admin,
 };
@@ -35,9 +36,10 @@ std::string_view to_string(scope s) noexcept;
 
 /// All of them in order.
 inline constexpr std::array<scope, scope_count> all_scopes = {
-    scope::purchases_write, scope::funds_write,    scope::inventory_read, scope::inventory_write, scope::catalog_read,
-    scope::catalog_write,   scope::analytics_read, scope::refunds_write,  scope::grants_write,    scope::keys_admin,
-    scope::events_read,     scope::admin_read,     scope::admin};
+    scope::purchases_write, scope::funds_write,   scope::inventory_read, scope::inventory_write,
+    scope::catalog_read,    scope::catalog_write, scope::analytics_read, scope::refunds_write,
+    scope::grants_write,    scope::keys_admin,    scope::events_read,    scope::webhooks_write,
+    scope::admin_read,      scope::admin};
 
 /// Some scopes.
 class scope_set {
@@ -83,9 +85,9 @@ std::string to_string(scope_set set);
 namespace detail {
 
 inline constexpr std::array<std::string_view, scope_count> names = {
-    "purchases:write", "funds:write",    "inventory:read", "inventory:write", "catalog:read",
-    "catalog:write",   "analytics:read", "refunds:write",  "grants:write",    "keys:admin",
-    "events:read",     "admin:read",     "admin"};
+    "purchases:write", "funds:write",   "inventory:read", "inventory:write", "catalog:read", "catalog:write",
+    "analytics:read",  "refunds:write", "grants:write",   "keys:admin",      "events:read",  "webhooks:write",
+    "admin:read",      "admin"};
 
 /// Cuts the first name off the front; empty between two spaces.
 inline std::string_view take_name(std::string_view& text) {

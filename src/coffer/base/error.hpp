@@ -27,7 +27,8 @@ namespace coffer {
   X(already_refunded) X(content_too_large) X(uri_too_long) X(unsupported_media_type) X(expectation_failed) \
   X(header_fields_too_large) X(validation_failed) X(idempotency_key_reused) X(rate_limited) X(internal)    \
   X(not_implemented) X(http_version_not_supported) X(unavailable) X(outcome_unknown) X(overloaded)         \
-  X(not_executed) X(precondition_failed) X(misdirected_request) X(cursor_expired) X(cursor_ahead)
+  X(not_executed) X(precondition_failed) X(misdirected_request) X(cursor_expired) X(cursor_ahead)          \
+  X(webhook_not_found)
 // clang-format on
 
 /// An error code. The spelling on the wire is the name here.

@@ -74,6 +74,13 @@ class event_types_wanted {
     return all;
   }
 
+  /// Those of bits(); bits of types that only a newer version knows count for nothing.
+  static constexpr event_types_wanted from_bits(std::uint16_t bits) {
+    event_types_wanted some;
+    some.bits_ = bits & static_cast<std::uint16_t>((1U << event_types.size()) - 1U);
+    return some;
+  }
+
   constexpr void add(event_type type) { bits_ |= bit(type); }
   [[nodiscard]] constexpr bool contain(event_type type) const { return (bits_ & bit(type)) != 0; }
   /// Bit by bit, in the order of the enumeration.

@@ -31,6 +31,7 @@ constexpr tag tags[] = {
     {"Products", "The catalogue."},
     {"Users", "Users, what they own and what happened to them."},
     {"Wallet", "What moves credits and items. Every write is one row of the user's journal."},
+    {"Webhooks", "Who is told of events, and what was not accepted."},
 };
 
 constexpr std::string_view introduction =

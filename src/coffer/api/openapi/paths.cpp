@@ -129,6 +129,7 @@ constexpr path_parameter path_parameters[] = {
     {"user_id", "Id of a user."},
     {"product_id", "Id of a product."},
     {"key_id", "Id of a server key."},
+    {"webhook_id", "Id of a webhook."},
     {"version", "Place of a transaction in the user's history."},
     {"idempotency_key", "The key of a write, spelt as in the header Idempotency-Key.", true},
     {"problem_code", "The code of a problem, e.g. sold_out.", true},
