@@ -25,7 +25,7 @@ VARIES = [(re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "<time>"),
           (re.compile(r'("request_id":|,|X-Request-Id: )"?[\w-]{22}(?![\w-])"?'), r"\1<request id>"),
           (re.compile(r'"(next_cursor)":"[^"]+"'), r'"\1":"<cursor>"'),
           (re.compile(r'"(hint)":"\w+"'), r'"\1":"<hint>"'),
-          (re.compile(r'"cof_(live|test)_[\w.]+"'), r'"cof_\1_..."')]
+          (re.compile(r'"(cof_live_|cof_test_|whsec_)[\w.+/=]+"'), r'"\1..."')]
 KEY, KEY_NAME = VARIES[-1]
 
 
@@ -127,7 +127,8 @@ def self_test():
     sound = (not right[0] and right[1] == text and wrong[0] and '{"a":2,' in wrong[1] and more[0] and broken[0] and
              failed[0] and other[0] and values(wrapped(long)) == values(long) and
              all(len(line) <= WIDTH for line in wrapped(long).splitlines()) and
-             written_as('{"key":"cof_live_0123abc"}\n\n', "json") == ['{"key":"cof_live_..."}'])
+             written_as('{"key":"cof_live_0123abc"}\n\n', "json") == ['{"key":"cof_live_..."}'] and
+             written_as('{"secret":"whsec_a+/4="}\n', "json") == ['{"secret":"whsec_..."}'])
     return 0 if sound else 1
 
 

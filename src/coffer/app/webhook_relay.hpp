@@ -274,6 +274,7 @@ inline void webhook_relay::take(std::vector<std::pair<store::webhook_row, store:
     }
     const auto known = before.find(row.id);
     if (known != before.end() && !known->second->ended) {
+      known->second->failing = row.failing_since.has_value();
       known->second->row = std::move(row);
       known->second->secrets = std::move(secrets);
       receivers_.insert(before.extract(known));
@@ -501,10 +502,11 @@ inline net::task<bool> webhook_relay::settle(receiver_ptr to, message what, net:
   if (accepted) {
     to->failures = 0;
     to->rests = 0;
-    if (std::exchange(to->failing, false)) {
+    if (to->failing) {
       co_await once(failing(false));
+      to->failing = false;
     }
-    if (row.attempts > 0) {
+    if (row.is_kept()) {
       const auto drop = [id = row.webhook, event = row.event_id, until = net::deadline_in(step_time)](
                             pg::connection& db) { return store::drop_delivery(db, id, event, until); };
       co_await once(drop);
@@ -531,9 +533,10 @@ inline net::task<bool> webhook_relay::settle(receiver_ptr to, message what, net:
     return store::keep_failed(db, row, pause, until);
   };
   co_await once(keep);
-  if (to->failures >= failures_before_rest && !std::exchange(to->failing, true)) {
-    log::warn("webhook fails", {{"webhook", row.webhook}, {"message", std::string_view{row.last_error}}});
+  if (to->failures >= failures_before_rest && !to->failing) {
     co_await once(failing(true));
+    to->failing = true;
+    log::warn("webhook fails", {{"webhook", row.webhook}, {"message", std::string_view{row.last_error}}});
   }
   co_return true;
 }

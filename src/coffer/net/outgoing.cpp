@@ -211,6 +211,7 @@ struct outgoing::state {
     curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, static_cast<long>(t.request.time.count()));
     if (!how.ca_file.empty()) {
       curl_easy_setopt(c, CURLOPT_CAINFO, how.ca_file.c_str());
+      curl_easy_setopt(c, CURLOPT_CAPATH, nullptr);
     }
     curl_easy_setopt(c, CURLOPT_URL, t.request.url.c_str());
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, t.headers.get());
@@ -275,7 +276,8 @@ std::expected<void, std::string> check_outgoing_url(std::string_view url, bool a
   const owned_url parsed{curl_url()};
   COFFER_ASSERT(parsed != nullptr);
   const std::string text{url};
-  if (curl_url_set(parsed.get(), CURLUPART_URL, text.c_str(), CURLU_DISALLOW_USER) != CURLUE_OK) {
+  const bool has_host = !url.contains(":///");  // libcurl takes what comes behind for the host
+  if (!has_host || curl_url_set(parsed.get(), CURLUPART_URL, text.c_str(), CURLU_DISALLOW_USER) != CURLUE_OK) {
     return std::unexpected{std::string{"be an absolute URL like https://example.com/hook, without a user's name"}};
   }
   const auto part = [&parsed](CURLUPart which) {

@@ -37,7 +37,7 @@ struct webhook_row {
   timestamp created_at;
   std::optional<timestamp> failing_since;
   std::optional<timestamp> former_until;
-  std::int64_t retrying = 0;  ///< deliveries that come again, and those that do not
+  std::int64_t retrying = 0;  ///< deliveries that come again, and those that do not; counted up to 10 001
   std::int64_t dead = 0;
   bool replaying = false;
 
@@ -82,15 +82,20 @@ struct webhook_delivery {
   std::optional<timestamp> next_attempt_at;  ///< nullopt: dead
   std::optional<std::int32_t> last_status;
   std::string last_error;
+
+  /// Whether it is a row, and not an event that is sent the first time.
+  [[nodiscard]] bool is_kept() const { return number > 0; }
 };
 
 namespace detail {
 
-#define COFFER_WEBHOOK_COLUMNS                                                                                 \
-  " id, url, description, types, is_active, inactive_reason, created_at, failing_since,"                       \
-  " case when former_until > now() then former_until end,"                                                     \
-  " (select count(*) from webhook_deliveries where webhook_id = webhooks.id and next_attempt_at is not null)," \
-  " (select count(*) from webhook_deliveries where webhook_id = webhooks.id and next_attempt_at is null),"     \
+#define COFFER_WEBHOOK_COLUMNS                                                            \
+  " id, url, description, types, is_active, inactive_reason, created_at, failing_since,"  \
+  " case when former_until > now() then former_until end,"                                \
+  " (select count(*) from (select from webhook_deliveries where webhook_id = webhooks.id" \
+  " and next_attempt_at is not null limit 10001) as few),"                                \
+  " (select count(*) from (select from webhook_deliveries where webhook_id = webhooks.id" \
+  " and next_attempt_at is null limit 10001) as few),"                                    \
   " exists (select 1 from webhook_places where webhook_id = webhooks.id and is_replay)"
 #define COFFER_WEBHOOK_SECRETS ", secret, case when former_until > now() then former_secret end"
 #define COFFER_PLACE_COLUMNS "streams, positions, marks, begun_stream, begun_events, begun_mark"
@@ -113,7 +118,7 @@ inline constexpr pg::statement update_webhook{
     "update webhooks set url = coalesce($2, url), description = coalesce($3, description),"
     " types = case when $4 then $5 else types end, is_active = coalesce($6, is_active),"
     " inactive_reason = case when $6 is null then inactive_reason end,"
-    " failing_since = case when $6 is null and $2 is null then failing_since end"
+    " failing_since = case when $6 then null else failing_since end"
     " where id = $1 returning" COFFER_WEBHOOK_COLUMNS};
 // Where events behind its place are not kept any more, a webhook that is switched on begins with the oldest that is;
 // where the place is beyond the log, which was restored, at the log's end.
@@ -187,6 +192,11 @@ inline constexpr pg::statement delete_delivery{
 inline constexpr pg::statement set_webhook_failing{
     "webhook_failing",
     "update webhooks set failing_since = case when $2 then coalesce(failing_since, now()) end where id = $1"};
+inline constexpr pg::statement make_failed_due{
+    "webhook_make_due",
+    "update webhook_deliveries d set next_attempt_at = least(d.next_attempt_at, now()) from webhooks w"
+    " where w.id = $1 and d.webhook_id = w.id and d.next_attempt_at is not null and d.attempted_at >= w.failing_since"
+    " and w.failing_since < now() - interval '1 minute'"};
 inline constexpr pg::statement switch_webhook_off{
     "webhook_switch_off", "update webhooks set is_active = false, inactive_reason = $2 where id = $1 and is_active"};
 inline constexpr pg::statement switch_failing_off{
@@ -550,7 +560,7 @@ inline net::task<> keep_failed(pg::connection& db, webhook_delivery failed,
                                std::optional<std::chrono::seconds> retry_in, net::deadline until) {
   const std::optional<double> seconds = retry_in ? std::optional{static_cast<double>(retry_in->count())} : std::nullopt;
   pg::params with;
-  if (failed.attempts == 0) {
+  if (!failed.is_kept()) {
     with.add(failed.webhook).add(failed.event_id).add(static_cast<std::int16_t>(failed.type)).add(failed.body);
     with.add(seconds).add(failed.last_status).add(failed.last_error);
     co_await db.query(detail::insert_delivery, std::move(with), until);
@@ -566,9 +576,15 @@ inline net::task<> drop_delivery(pg::connection& db, std::int64_t webhook, std::
   co_await db.query(detail::delete_delivery, pg::params::of(webhook, event_id), until);
 }
 
-/// Notes that a webhook fails, from now on if it did not before, or accepts again.
+/// Notes that a webhook fails, from now on if it did not before, or accepts again. What it did not accept while it
+/// failed, for a minute at least, is due at once then: that was not the deliveries' fault.
 inline net::task<> set_failing(pg::connection& db, std::int64_t webhook, bool failing, net::deadline until) {
-  co_await db.query(detail::set_webhook_failing, pg::params::of(webhook, failing), until);
+  pg::pipeline p;
+  if (!failing) {
+    p.add(detail::make_failed_due, pg::params::of(webhook));
+  }
+  p.add(detail::set_webhook_failing, pg::params::of(webhook, failing));
+  co_await db.run(std::move(p), until);
 }
 
 /// Whether it was active before.

@@ -47,8 +47,9 @@ void webhook_members(Sink& out, const store::webhook_row& of) {
                 .format = "date-time"});
   out.nullable("former_secret_until", to_rfc3339_if_any(of.former_until),
                {.text = "Until when the secret before signs, too; null: there is none.", .format = "date-time"});
-  out.member("retrying", of.retrying, {.text = "Deliveries that are tried again later.", .minimum = 0});
-  out.member("dead", of.dead, {.text = "Deliveries that are not tried any more.", .minimum = 0});
+  out.member("retrying", of.retrying,
+             {.text = "Deliveries that are tried again later; counted up to 10001.", .minimum = 0});
+  out.member("dead", of.dead, {.text = "Deliveries that are not tried any more; counted up to 10001.", .minimum = 0});
   out.member("is_replaying", of.replaying, {.text = "Whether a replay is under way."});
   out.member("created_at", to_rfc3339(of.created_at), any_time);
 }
