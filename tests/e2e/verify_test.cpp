@@ -394,6 +394,12 @@ TEST_CASE("an event log that was falsified is found, with the rule that is broke
     CHECK(e.after("update users set event_stream = event_stream + 1 from known where id = buyer") ==
           "events_in_order=1");
   }
+  SECTION("a webhook that is said to have come further than the log") {
+    REQUIRE(e.s.client.post("/webhooks", R"({"url":"https://hooks.example/"})").status == 201);
+    REQUIRE(broken(verify(e.s.db)) == "");
+    CHECK(e.after("update webhook_places set positions = array(select 1 + unnest(positions))") ==
+          "webhook_places_in_log=" + e.s.db.text("select count(distinct stream) from event_log"));
+  }
   SECTION("a position that was left out") {
     CHECK(e.after_row(4, "position = position + 1") == "event_positions_dense=1");
     const auto example = test::json_value::parse(verify(e.s.db).out)["rules"]["event_positions_dense"]["examples"][0];

@@ -242,9 +242,9 @@ TEST_CASE("webhooks reach no private address") {
   const test::webhook_receiver receiver;
   test::sql_session sql{s.db.url()};
   const hook made = make_hook(s.client, "https://hooks.example/");
-  for (const std::string host : {"127.0.0.1", "localhost", "0"}) {
-    INFO(host);
-    sql.query(fmt::format("update webhooks set url = 'https://{}:{}/'", host, receiver.port()));
+  for (const std::string name : {"127.0.0.1", "localhost", "0"}) {
+    INFO(name);
+    sql.query(fmt::format("update webhooks set url = 'https://{}:{}/'", name, receiver.port()));
     const auto tested = s.client.post(made.path + "/test", "");
     REQUIRE(tested.status == 200);
     CHECK_FALSE(tested.json()["is_accepted"].boolean());
@@ -387,6 +387,22 @@ TEST_CASE("only one of two servers sends, and the other goes on when it dies") {
   }
   CHECK(relays(bystander) == 0);
   CHECK(s.client.get(made.path).json()["retrying"].integer() == 0);
+}
+
+TEST_CASE("what happens behind a change of a webhook's types is sent by them") {
+  test::shop s{local()};
+  const test::webhook_receiver receiver;
+  const hook made = make_hook(s.client, receiver.url(), R"(,"types":["use.completed"])");
+  std::this_thread::sleep_for(1500ms);  // it is followed
+  for (const std::string types : {R"(["purchase.completed"])", R"(["grant.completed"])", "null"}) {
+    REQUIRE(s.client.patch(made.path, fmt::format(R"({{"types":{}}})", types)).status == 200);
+    REQUIRE(s.buy(1).status == 201);
+  }
+  // What comes behind a change in the other direction may still be sent.
+  REQUIRE(test::eventually(10s, [&] {
+    const std::set<std::string> ids = ids_in(receiver.requests());
+    return ids.contains(fmt::format("{}-2", s.user)) && ids.contains(fmt::format("{}-4", s.user));
+  }));
 }
 
 TEST_CASE("there are no more webhooks than their limit") {

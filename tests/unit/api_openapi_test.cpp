@@ -6,6 +6,7 @@
 #include "coffer/api/endpoints/batch.hpp"
 #include "coffer/api/endpoints/products.hpp"
 #include "coffer/api/endpoints/users.hpp"
+#include "coffer/api/endpoints/webhooks.hpp"
 #include "coffer/api/list_query.hpp"
 #include "coffer/api/problem.hpp"
 #include "coffer/api/routes.hpp"
@@ -133,6 +134,24 @@ TEST_CASE("bodies of lines are one text to whoever generates a client, and say w
     CHECK_NOTHROW(json_value::parse(body["example"].text()));
   });
   CHECK(seen == 3);
+}
+
+TEST_CASE("webhooks are a request for each type of event, with an example of that type, of 20 kB at most") {
+  const json_value document = json_value::parse(api::make_openapi({.version = "1.2.3", .max_deposit = some_limit}));
+  const json_value& webhooks = document["webhooks"];
+  CHECK(webhooks.size() == domain::event_types.size() + 1);
+  for (const std::string_view type : domain::event_types) {
+    INFO(type);
+    REQUIRE(webhooks.contains(type));
+    CHECK(webhooks[type]["post"]["requestBody"]["content"]["application/json"]["example"]["type"].text() == type);
+  }
+  store::product_change largest{
+      .now = api::samples::product(), .at = api::samples::some_time, .stream = -256, .position = 1};
+  largest.now.description.clear();
+  for (std::int64_t i = 0; i < api::longest_description; ++i) {
+    largest.now.description += "\U0001F600";
+  }
+  CHECK(api::rendered(api::show(largest)).size() < 20'000);
 }
 
 TEST_CASE("a server without authentication demands no security") {

@@ -121,7 +121,7 @@ class webhook_relay {
   void take(std::vector<std::pair<store::webhook_row, store::webhook_secrets>> found);
   void end_all();
   net::task<> follow(receiver_ptr to, bool is_replay);
-  net::task<std::optional<store::webhook_place>> follow_page(receiver_ptr to, store::webhook_place at);
+  net::task<std::optional<store::found_place>> follow_page(receiver_ptr to, store::found_place from);
   net::task<> end_replay(const store::webhook_place& at);
   net::task<> retry(receiver_ptr to);
   net::task<bool> send_all(receiver_ptr to, std::vector<message> all, std::size_t senders);
@@ -166,6 +166,12 @@ class webhook_relay {
       "coffer_webhook_delay_seconds", "From an event to its acceptance, where the first attempt was accepted",
       {0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 600, 3600});
 
+  metrics::counter accepted_ = attempts_of("accepted");
+  /// By net::outgoing_answer::end.
+  std::array<metrics::counter, 5> failed_ = {attempts_of("refused"), attempts_of("timed_out"),
+                                             attempts_of("unreachable"), attempts_of("forbidden"),
+                                             attempts_of("untrusted")};
+
   static metrics::gauge of_state(std::string state) {
     return metrics::make_gauge("coffer_webhooks", "Webhooks; those that fail are active, too",
                                {{"state", std::move(state)}});
@@ -174,9 +180,9 @@ class webhook_relay {
     return metrics::make_gauge("coffer_webhook_deliveries", "Deliveries that were not accepted at once",
                                {{"state", std::move(state)}});
   }
-  static void count_attempt(std::string outcome) {
-    metrics::make_counter("coffer_webhook_attempts_total", "Requests to webhooks", {{"outcome", std::move(outcome)}})
-        .add();
+  static metrics::counter attempts_of(std::string outcome) {
+    return metrics::make_counter("coffer_webhook_attempts_total", "Requests to webhooks",
+                                 {{"outcome", std::move(outcome)}});
   }
   static void count_switched_off(std::string reason, std::int64_t id) {
     log::error("webhook switched off",
@@ -210,8 +216,8 @@ inline net::task<> webhook_relay::look() {
       return store::take_lease(db, epoch, lease_lasts, until);
     };
     const std::optional<std::int64_t> epoch = co_await service::with_connection(db_, until, true, lease);
-    if (epoch != epoch_) {
-      end_all();
+    if (epoch != epoch_ || clock::now() >= lease_until_) {
+      end_all();  // who sends has stopped by itself when the lease was over
     }
     if (!epoch) {
       co_return;
@@ -302,9 +308,9 @@ inline void webhook_relay::take(std::vector<std::pair<store::webhook_row, store:
 
 /// Sends what the log has for a webhook, or what its replay has.
 inline net::task<> webhook_relay::follow(receiver_ptr to, bool is_replay) {
-  std::optional<store::webhook_place> at;
+  std::optional<store::found_place> at;
   while (may_send(*to)) {
-    bool rests = !is_replay && to->row.retrying >= most_retrying;
+    bool rests = is_replay ? !to->row.replaying : to->row.retrying >= most_retrying;
     try {
       if (!at && !rests) {
         const auto find = [id = to->row.id, is_replay, until = net::deadline_in(step_time)](pg::connection& db) {
@@ -317,7 +323,7 @@ inline net::task<> webhook_relay::follow(receiver_ptr to, bool is_replay) {
         }
         rests = !found;
         if (found) {
-          at = std::move(found->at);
+          at = std::move(found);
         }
       }
       if (at && !rests) {
@@ -335,11 +341,16 @@ inline net::task<> webhook_relay::follow(receiver_ptr to, bool is_replay) {
 }
 
 /// Sends the next events, or waits for some. Gives the place behind them; nullopt: it must be read again.
-inline net::task<std::optional<store::webhook_place>> webhook_relay::follow_page(receiver_ptr to,
-                                                                                 store::webhook_place at) {
+inline net::task<std::optional<store::found_place>> webhook_relay::follow_page(receiver_ptr to,
+                                                                               store::found_place from) {
+  store::webhook_place& at = from.at;
   result<service::events_page> page =
-      co_await feed_.read(at.place, to->row.wanted(), events_at_once, net::deadline_in(step_time));
+      co_await feed_.read(at.place, from.types, events_at_once, net::deadline_in(step_time));
   if (!page) {
+    // A database that has lost what it had committed has an older place, too.
+    if (!from.is_fresh) {
+      co_return std::nullopt;
+    }
     if (at.is_replay) {
       // What it was to send is not kept any more.
       co_await end_replay(at);
@@ -348,10 +359,11 @@ inline net::task<std::optional<store::webhook_place>> webhook_relay::follow_page
     }
     co_return std::nullopt;
   }
+  from.is_fresh = false;
   if (page->events.empty() && page->place == at.place) {
     if (!at.is_replay) {
       co_await feed_.wait(at.place, net::deadline_in(look_every));
-      co_return at;
+      co_return from;
     }
     co_await end_replay(at);
     co_return std::nullopt;
@@ -385,7 +397,7 @@ inline net::task<std::optional<store::webhook_place>> webhook_relay::follow_page
     co_return std::nullopt;
   }
   at.revision = *revision;
-  co_return at;
+  co_return from;
 }
 
 inline net::task<> webhook_relay::end_replay(const store::webhook_place& at) {
@@ -400,6 +412,10 @@ inline net::task<> webhook_relay::retry(receiver_ptr to) {
   while (may_send(*to)) {
     bool rests = true;
     try {
+      if (to->row.retrying == 0) {
+        co_await net::sleep_for(look_every);
+        continue;
+      }
       const auto find = [id = to->row.id, until = net::deadline_in(step_time)](pg::connection& db) {
         return store::find_due(db, id, retries_at_once, until);
       };
@@ -488,12 +504,11 @@ inline net::task<bool> webhook_relay::settle(receiver_ptr to, message what, net:
   if (!accepted && rounds_.stopping()) {
     co_return false;  // cut off by the end of this process
   }
-  count_attempt(accepted                    ? "accepted"
-                : answer.ended == answered  ? "refused"
-                : answer.ended == timed_out ? "timed_out"
-                : answer.ended == forbidden ? "forbidden"
-                : answer.ended == untrusted ? "untrusted"
-                                            : "unreachable");
+  if (accepted) {
+    accepted_.add();
+  } else {
+    failed_.at(static_cast<std::size_t>(answer.ended)).add();
+  }
   const auto failing = [&to](bool is) {
     return [id = to->row.id, is, until = net::deadline_in(step_time)](pg::connection& db) {
       return store::set_failing(db, id, is, until);

@@ -133,9 +133,9 @@ inline constexpr std::string_view range_rules[] = {store::rule::usernames, store
 inline constexpr std::string_view hour_rules[] = {store::rule::sales_counters, store::rule::refunded_sales};
 
 /// Of those that do not tell whose purchases they count, or have rows of many users.
-inline constexpr std::string_view whole_rules[] = {store::rule::sales_counters, store::rule::refunded_sales,
-                                                   store::rule::stocks,         store::rule::event_versions,
-                                                   store::rule::event_order,    store::rule::event_positions};
+inline constexpr std::string_view whole_rules[] = {
+    store::rule::sales_counters, store::rule::refunded_sales,  store::rule::stocks,        store::rule::event_versions,
+    store::rule::event_order,    store::rule::event_positions, store::rule::webhook_places};
 
 /// Proves that purchases took the units 1..sold of a stock, each once, in whatever order they are read. A purchase is
 /// an edge from the units sold before it to those sold after it. Edges that only go up, of which as many end in each
@@ -573,6 +573,10 @@ class auditor {
     const auto comparing = [&] { return compare_positions(&found); };
     co_await attempt(comparing);
     note_all(report_, store::rule::event_positions, std::move(found));
+    store::table_findings beyond;
+    const auto looking = [&] { return compare_places(&beyond); };
+    co_await attempt(looking);
+    note_all(report_, store::rule::webhook_places, std::move(beyond));
   }
 
   net::task<> count_events(std::int64_t* into) { *into = co_await store::count_events(db_, later()); }
@@ -582,6 +586,9 @@ class auditor {
   }
   net::task<> compare_positions(store::table_findings* into) {
     *into = co_await store::compare_event_positions(db_, later());
+  }
+  net::task<> compare_places(store::table_findings* into) {
+    *into = co_await store::compare_webhook_places(db_, later());
   }
 
   pg::connection& db_;

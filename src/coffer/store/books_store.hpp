@@ -62,6 +62,7 @@ inline constexpr std::string_view stocks = "stocks_are_journal_sum";
 inline constexpr std::string_view event_versions = "events_tile_versions";
 inline constexpr std::string_view event_order = "events_in_order";
 inline constexpr std::string_view event_positions = "event_positions_dense";
+inline constexpr std::string_view webhook_places = "webhook_places_in_log";
 }  // namespace rule
 
 namespace detail {
@@ -280,6 +281,14 @@ inline constexpr pg::statement compare_event_positions{
     " left join ends on ends.stream = a.stream where (a.position <= coalesce(ends.position, 0)) is not true))"
     " limit 10"};
 
+inline constexpr pg::statement compare_webhook_places{
+    "books_webhook_places",
+    "select count(*) over (), null::bigint, null::bigint, concat('at most ', r.stream, '-', coalesce(e.position, 0)),"
+    " concat('webhook ', p.webhook_id, case when p.is_replay then ', its replay,' end, ' at ', r.stream, '-',"
+    " r.position) from webhook_places p cross join unnest(p.streams, p.positions) as r (stream, position)"
+    " left join lateral (select max(position) as position from event_log where stream = r.stream) as e on true"
+    " where r.position > coalesce(e.position, 0) limit 10"};
+
 inline const pg::statement& comparison(std::string_view which) {
   if (which == rule::event_versions) {
     return compare_event_versions;
@@ -492,6 +501,12 @@ inline net::task<table_findings> compare_events(pg::connection& db, std::string_
 inline net::task<table_findings> compare_event_positions(pg::connection& db, net::deadline until) {
   const pg::rows found = co_await db.query(detail::compare_event_positions, until);
   co_return detail::read_findings(found, rule::event_positions);
+}
+
+/// Checks webhook_places.
+inline net::task<table_findings> compare_webhook_places(pg::connection& db, net::deadline until) {
+  const pg::rows found = co_await db.query(detail::compare_webhook_places, until);
+  co_return detail::read_findings(found, rule::webhook_places);
 }
 
 /// Looks whether the entries of a directory (usernames, emails) behind `*behind` have their users, one page of them,

@@ -31,7 +31,7 @@ struct webhook_row {
   std::int64_t id = 0;
   std::string url;
   std::string description;
-  std::optional<domain::event_types_wanted> types;  ///< nullopt: all but those of what failed
+  domain::event_types_wanted types;
   bool is_active = true;
   std::optional<std::string> inactive_reason;  ///< nullopt: active, or switched off by a request
   timestamp created_at;
@@ -40,10 +40,6 @@ struct webhook_row {
   std::int64_t retrying = 0;  ///< deliveries that come again, and those that do not; counted up to 10 001
   std::int64_t dead = 0;
   bool replaying = false;
-
-  [[nodiscard]] domain::event_types_wanted wanted() const {
-    return types.value_or(domain::event_types_wanted::usual());
-  }
 };
 
 /// Keys of signatures, the newest first.
@@ -133,6 +129,9 @@ inline constexpr pg::statement set_webhook_place{
     " positions = excluded.positions, marks = excluded.marks, begun_stream = excluded.begun_stream,"
     " begun_events = excluded.begun_events, begun_mark = excluded.begun_mark, end_streams = excluded.end_streams,"
     " end_positions = excluded.end_positions, from_time = excluded.from_time, to_time = excluded.to_time"};
+// So that whoever has read its places with what was before reads them again.
+inline constexpr pg::statement touch_webhook_places{
+    "webhook_touch", "update webhook_places set revision = revision + 1 where webhook_id = $1"};
 inline constexpr pg::statement delete_webhook_row{
     "webhook_delete", "delete from webhooks where id = $1 returning" COFFER_WEBHOOK_COLUMNS};
 inline constexpr pg::statement rotate_webhook_secret{
@@ -169,7 +168,8 @@ inline constexpr pg::statement select_webhook_place{
     " from_time, to_time, (select bool_and(coalesce(e.position <= r.position, false))"
     " from unnest(end_streams, end_positions) as e (stream, position)"
     " left join unnest(streams, positions) as r (stream, position) on r.stream = e.stream)"
-    " from webhook_places where webhook_id = $1 and is_replay = $2"};
+    ", (select types from webhooks where id = webhook_id) from webhook_places where webhook_id = $1 and is_replay = "
+    "$2"};
 inline constexpr pg::statement save_webhook_place{
     "webhook_save_place",
     "update webhook_places set streams = $4, positions = $5, marks = $6, begun_stream = $7, begun_events = $8,"
@@ -225,11 +225,18 @@ inline constexpr pg::statement select_log_bounds{
     " select stream, (select min(position) from event_log where stream = s.stream),"
     " (select max(position) from event_log where stream = s.stream) from streams s where stream is not null"};
 
+/// Null is the usual ones.
+inline domain::event_types_wanted read_types_wanted(const pg::rows& found, int row, int column) {
+  const auto bits = found.optional_int32(row, column);
+  return bits ? domain::event_types_wanted::from_bits(static_cast<std::uint16_t>(*bits))
+              : domain::event_types_wanted::usual();
+}
+
 inline webhook_row read_webhook(const pg::rows& found, int row) {
   webhook_row made{.id = found.int64(row, 0),
                    .url = std::string{found.text(row, 1)},
                    .description = std::string{found.text(row, 2)},
-                   .types = {},
+                   .types = read_types_wanted(found, row, 3),
                    .is_active = found.boolean(row, 4),
                    .inactive_reason = {},
                    .created_at = found.time(row, 6),
@@ -238,9 +245,6 @@ inline webhook_row read_webhook(const pg::rows& found, int row) {
                    .retrying = found.int64(row, 9),
                    .dead = found.int64(row, 10),
                    .replaying = found.boolean(row, 11)};
-  if (const auto bits = found.optional_int32(row, 3)) {
-    made.types = domain::event_types_wanted::from_bits(static_cast<std::uint16_t>(*bits));
-  }
   if (const auto reason = found.optional_text(row, 5)) {
     made.inactive_reason = std::string{*reason};
   }
@@ -386,6 +390,7 @@ inline net::task<result<webhook_row>> change_webhook(pg::connection& db, std::in
   with.add(detail::bits_of(changes.types.value_or(std::nullopt))).add(changes.is_active);
   pg::pipeline change;
   change.add(detail::update_webhook, std::move(with));
+  change.add(detail::touch_webhook_places, pg::params::of(id));
   change.add(frame.end());
   const std::vector<pg::rows> changed = co_await db.run(std::move(change), until);
   co_return detail::read_webhook(changed.at(0), 0);
@@ -519,11 +524,15 @@ inline net::task<> end_lease(pg::connection& db, std::int64_t epoch, net::deadli
   co_await db.query(detail::end_relay_lease, pg::params::of(epoch), until);
 }
 
-/// How far a webhook or its replay has come; `ended`: a replay that is through. Nullopt: there is no such place.
+/// How far a webhook or its replay has come.
 struct found_place {
   webhook_place at;
-  bool ended = false;
+  domain::event_types_wanted types;  ///< of the webhook, as of this revision of the place
+  bool ended = false;                ///< a replay that is through
+  bool is_fresh = true;              ///< nothing was read behind it since
 };
+
+/// Nullopt: there is no such place.
 inline net::task<std::optional<found_place>> find_place(pg::connection& db, std::int64_t webhook, bool is_replay,
                                                         net::deadline until) {
   const pg::rows found = co_await db.query(detail::select_webhook_place, pg::params::of(webhook, is_replay), until);
@@ -536,6 +545,7 @@ inline net::task<std::optional<found_place>> find_place(pg::connection& db, std:
                                .place = detail::read_place(found, 0),
                                .from = found.optional_time(0, 5),
                                .to = found.optional_time(0, 6)},
+                        .types = detail::read_types_wanted(found, 0, 8),
                         .ended = is_replay && found.optional_boolean(0, 7).value_or(true)};
 }
 

@@ -28,7 +28,7 @@ template <typename Sink>
 void webhook_members(Sink& out, const store::webhook_row& of) {
   std::vector<std::string_view> types;
   for (std::size_t i = 0; i < domain::event_types.size(); ++i) {
-    if (of.wanted().contain(static_cast<domain::event_type>(i))) {
+    if (of.types.contain(static_cast<domain::event_type>(i))) {
       types.push_back(domain::event_types.at(i));
     }
   }
@@ -161,6 +161,11 @@ inline std::optional<domain::event_types_wanted> read_type_list(const json::valu
     found.add("types", "min_items", "must name at least one type", {{"minimum", 1}});
     return std::nullopt;
   }
+  if (v.elements().size() > domain::event_types.size()) {
+    constexpr std::int64_t most = std::ssize(domain::event_types);
+    found.add("types", "max_items", fmt::format("must name at most {} types", most), {{"maximum", most}});
+    return std::nullopt;
+  }
   domain::event_types_wanted types;
   for (const json::value& each : v.elements()) {
     const auto type =
@@ -265,10 +270,32 @@ inline store::webhook_row webhook() {
   made.id = 1;
   made.url = "https://shop.example/hooks/coffer";
   made.description = "unlocks content";
-  made.types = domain::event_types_wanted{};
-  made.types->add(domain::event_type::purchase_completed);
+  made.types.add(domain::event_type::purchase_completed);
   made.created_at = some_time;
   return made;
+}
+
+/// An event of that type.
+inline store::event event_of(domain::event_type type) {
+  using enum domain::event_type;
+  if (type == user_created) {
+    return user();
+  }
+  if (type == product_changed) {
+    return store::product_change{.now = product(), .at = some_time, .stream = -3, .position = 12};
+  }
+  constexpr std::array rows = {deposit, purchase, use, refund, grant};
+  const auto index = static_cast<std::size_t>(type);
+  domain::transaction row = rows.at(index % rows.size())();
+  if (index >= rows.size()) {
+    row.status = domain::transaction_status::failed;
+    row.reason = type == deposit_failed    ? errc::balance_limit_exceeded
+                 : type == purchase_failed ? errc::insufficient_funds
+                 : type == use_failed      ? errc::not_enough_items
+                 : type == refund_failed   ? errc::not_refundable
+                                           : errc::balance_limit_exceeded;
+  }
+  return row;
 }
 
 inline constexpr std::string_view webhook_secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=";
@@ -432,7 +459,8 @@ inline description describe_change_webhook(const document_facts&) {
           .text =
               "Members that are left out stay as they are. One that is switched on goes on where it was: nothing that "
               "happened meanwhile is left out, as long as events are kept. One that was switched off as "
-              "`cursor_expired` begins with the oldest event that is kept, one as `cursor_ahead` with the next.",
+              "`cursor_expired` begins with the oldest event that is kept, one as `cursor_ahead` with the next. "
+              "What is already on its way is sent as it was, for up to a second.",
           .headers = {key_parameter(false)},
           .body = body_of(change_webhook_schema(), R"({"is_active":true})"),
           .replies = {{.text = "The webhook as it is now.", .shape = "Webhook", .headers = {"Idempotent-Replayed"}}},

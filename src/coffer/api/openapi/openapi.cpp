@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
+#include <fmt/format.h>
+
+#include "coffer/api/endpoints/webhooks.hpp"
 #include "coffer/api/openapi/document.hpp"
 #include "coffer/api/openapi/pages.hpp"
 #include "coffer/api/openapi/parts.hpp"
@@ -126,6 +130,73 @@ void write_paths(json::writer& out, const std::vector<described_endpoint>& all, 
   out.end_object();
 }
 
+/// What webhooks are sent: a request for each type of event.
+void write_webhooks(json::writer& out) {
+  out.key("webhooks");
+  out.begin_object();
+  const auto write_one = [&out](std::string_view type, std::string_view schema, std::string_view example) {
+    out.dynamic_key(type);
+    out.begin_object();
+    out.key("post");
+    out.begin_object();
+    std::string id{type};
+    const std::size_t dot = id.find('.');
+    id[dot + 1] = static_cast<char>(id[dot + 1] - 'a' + 'A');
+    member(out, "operationId", id.erase(dot, 1));
+    out.key("tags");
+    out.raw(R"(["Webhooks"])");
+    member(out, "summary", fmt::format("{} happened", type));
+    member(
+        out, "description",
+        "Sent to each webhook that has this type, signed by Standard Webhooks 1.0: `webhook-signature` has, for each "
+        "secret in force, `v1,` and the base64 of the HMAC-SHA256 of `webhook-id`, `webhook-timestamp` and the body "
+        "with dots between them. It may come again, under the same `webhook-id`.");
+    out.key("security");
+    out.raw("[]");
+    out.key("parameters");
+    out.raw(
+        R"([{"name":"webhook-id","in":"header","required":true,"description":"The event's id: drop repetitions by it.",)"
+        R"("schema":{"type":"string","maxLength":80},"example":"1-7"},)"
+        R"({"name":"webhook-timestamp","in":"header","required":true,"description":"Unix time of the attempt, in seconds.",)"
+        R"("schema":{"type":"string","maxLength":20,"pattern":"^[0-9]+$"},"example":"1795395643"},)"
+        R"({"name":"webhook-signature","in":"header","required":true,"description":"Signatures, separated by spaces.",)"
+        R"("schema":{"type":"string","maxLength":100},"example":"v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="}])");
+    out.key("requestBody");
+    out.begin_object();
+    out.key("required");
+    out.value(true);
+    out.key("content");
+    out.begin_object();
+    out.key("application/json");
+    out.begin_object();
+    out.key("schema");
+    out.raw(schema);
+    out.key("example");
+    out.raw(example);
+    out.end_object();
+    out.end_object();
+    out.end_object();
+    out.key("responses");
+    out.raw(R"({"2XX":{"description":"Accepted, when it comes within 15 seconds."},)"
+            R"("410":{"description":"The webhook is switched off."},)"
+            R"("default":{"description":"Not accepted: it comes again, with growing pauses."}})");
+    out.end_object();
+    out.end_object();
+  };
+  const std::string event = fmt::format(R"({{"$ref":"{}"}})", schema_sink::reference("Event"));
+  for (std::size_t i = 0; i < domain::event_types.size(); ++i) {
+    write_one(domain::event_types.at(i), event, rendered(show(samples::event_of(static_cast<domain::event_type>(i)))));
+  }
+  write_one("webhook.test",
+            R"({"type":"object","properties":{"id":{"type":"string","maxLength":80},"type":{"const":"webhook.test"},)"
+            R"("occurred_at":{"type":"string","format":"date-time","maxLength":27},"data":{"type":"object",)"
+            R"("additionalProperties":false}},"required":["id","type","occurred_at","data"],)"
+            R"("additionalProperties":false})",
+            R"({"id":"test-AiYhf2OVNSNrpeaKp3amAE","type":"webhook.test","occurred_at":"2026-11-23T01:00:43.328311Z",)"
+            R"("data":{}})");
+  out.end_object();
+}
+
 void write_components(json::writer& out, const document_facts& facts, openapi::components& used) {
   out.key("components");
   out.begin_object();
@@ -164,6 +235,7 @@ std::string make_openapi(const document_facts& facts) {
   write_info(out, facts);
   write_tags(out);
   write_paths(out, endpoints, facts.secured, used);
+  write_webhooks(out);
   write_components(out, facts, used);
   out.end_object();
   return text;
