@@ -232,8 +232,8 @@ constexpr std::array<row, errc_count> table = {{
       "have with the users' transactions, then go on from that cursor.",
       corrected}},
     {errc::webhook_not_found,
-     {404, "Webhook not found", "There is no webhook with this id.",
-      "It was deleted, or the id is of another server.", corrected}},
+     {404, "Webhook not found", "There is no webhook with this id.", "It was deleted, or the id is of another server.",
+      corrected}},
 }};
 
 constexpr bool in_order() {

@@ -39,9 +39,9 @@ sha256_digest hmac_sha256(std::string_view key, std::string_view data) {
   COFFER_ASSERT(key.size() <= static_cast<std::size_t>(std::numeric_limits<int>::max()));
   sha256_digest digest;
   unsigned int size = 0;
-  const auto* const done = HMAC(algorithm, key.data(), static_cast<int>(key.size()),
-                                reinterpret_cast<const unsigned char*>(data.data()), data.size(),
-                                reinterpret_cast<unsigned char*>(digest.data()), &size);
+  const auto* const done =
+      HMAC(algorithm, key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(data.data()),
+           data.size(), reinterpret_cast<unsigned char*>(digest.data()), &size);
   COFFER_ASSERT(done != nullptr && size == digest.size());
   return digest;
 }
