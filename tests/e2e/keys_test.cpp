@@ -70,6 +70,15 @@ const std::vector<rule>& rules() {
       {"POST", "/grants/bulk", "", "grants:write", false},
       {"GET", "/analytics/popular-products", "", "analytics:read", false},
       {"GET", "/events", "", "events:read", false},
+      {"POST", "/webhooks", "{}", "webhooks:write", false},
+      {"GET", "/webhooks", "", "webhooks:write", false},
+      {"GET", "/webhooks/999", "", "webhooks:write", false},
+      {"PATCH", "/webhooks/999", "{}", "webhooks:write", false},
+      {"DELETE", "/webhooks/999", "", "webhooks:write", false},
+      {"POST", "/webhooks/999/rotate-secret", "", "webhooks:write", false},
+      {"POST", "/webhooks/999/test", "", "webhooks:write", false},
+      {"POST", "/webhooks/999/replay", "{}", "webhooks:write", false},
+      {"GET", "/webhooks/999/deliveries", "", "webhooks:write", false},
       {"POST", "/keys", "{}", "keys:admin", false},
       {"GET", "/keys", "", "keys:admin", false},
       {"DELETE", "/keys/999", "", "keys:admin", false},
@@ -99,7 +108,8 @@ TEST_CASE("every operation asks for its scope, and for nothing else") {
   const std::string admin = make_key(db, "admin");
   const std::vector<std::string> scopes = {"purchases:write", "funds:write",   "inventory:read", "inventory:write",
                                            "catalog:read",    "catalog:write", "analytics:read", "refunds:write",
-                                           "grants:write",    "keys:admin",    "events:read",    "admin:read"};
+                                           "grants:write",    "keys:admin",    "events:read",    "webhooks:write",
+                                           "admin:read"};
   std::map<std::string, std::string> keys;
   for (const std::string& scope : scopes) {
     keys[scope] = make_key(db, scope);

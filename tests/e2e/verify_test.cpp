@@ -139,7 +139,7 @@ TEST_CASE("books are right after everybody has worked on them at once") {
   const auto report = test::json_value::parse(run.out);
   CHECK(report["transactions"] == s.db.integer("select count(*) from transactions"));
   CHECK(report["users"] == 1);
-  CHECK(report["rules"].size() == 28);
+  CHECK(report["rules"].size() == 29);
   const auto text = test::run_coffer({"verify"}, {{"DATABASE_URL", s.db.url()}});
   CHECK(text.exit_code == 0);
   CHECK(text.out.find("The books are right.") != std::string::npos);

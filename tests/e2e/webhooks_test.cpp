@@ -343,6 +343,13 @@ TEST_CASE("receivers that hang, never end or are not trusted are cut off") {
   CHECK(not_trusted["error"].text().find("certificate") != std::string::npos);
   CHECK(forged.count() == 0);
   CHECK_FALSE(test_of("http://127.0.0.1:1/")["is_accepted"].boolean());
+  std::string complaint;
+  try {
+    const test::server_process refused{s.db, local({{"COFFER_WEBHOOK_CA", strange.key}})};
+  } catch (const std::runtime_error& e) {
+    complaint = e.what();
+  }
+  CHECK(complaint.find("cannot be read as PEM certificates") != std::string::npos);
 }
 
 TEST_CASE("only one of two servers sends, and the other goes on when it dies") {
@@ -411,7 +418,7 @@ TEST_CASE("there are no more webhooks than their limit") {
   for (int i = 0; i < 16; ++i) {
     made.push_back(make_hook(s.client, fmt::format("http://127.0.0.1:1/{}", i), R"(,"is_active":false)"));
   }
-  CHECK(s.client.post("/webhooks", R"({"url":"http://127.0.0.1:1/"})").code() == "limit_reached");
+  CHECK(s.client.post("/webhooks", R"({"url":"http://127.0.0.1:1/"})").code() == "too_many_webhooks");
   CHECK(s.client.get("/webhooks").json()["items"].size() == 16);
   const auto gone = s.client.request("DELETE", made[0].path, test::key("d"));
   REQUIRE(gone.status == 200);

@@ -8,7 +8,7 @@ import time
 import traceback
 
 from faults import (injections, injections_commits, injections_redis, injections_timed,  # they fill CATALOGUE
-                    injections_writers, mutants)
+                    injections_webhooks, injections_writers, mutants)
 from faults.catalogue import CATALOGUE
 from faults.run import Run
 from faults.servers import Place

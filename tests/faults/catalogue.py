@@ -16,6 +16,7 @@ class Fault:
     all_answered: bool = False  # whoever waits for an answer must get one that tells the outcome
     cache_proxy: bool = False   # has a proxy before the cache
     processes: int = 1          # servers of the same wallets
+    webhooks: bool = False      # a receiver is sent all events
     settings: dict = dataclasses.field(default_factory=dict)  # of the servers, as environment variables
     recovers_within: float = 10.0  # seconds from healing to the first success of the last client
 
@@ -23,7 +24,7 @@ class Fault:
     def world(self):
         """What a run needs for it, as Run takes it."""
         return {"standby": self.failover, "cache_proxy": self.cache_proxy, "processes": self.processes,
-                "settings": self.settings}
+                "webhooks": self.webhooks, "settings": self.settings}
 
 
 def fault(name, **how):

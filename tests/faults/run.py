@@ -9,6 +9,7 @@ from faults.health import Base, recovery
 from faults.history import INFO, History
 from faults.proxy import Proxy
 from faults.servers import Coffer
+from faults.webhooks import Receiver, caught_up, wrong_deliveries
 from faults.workloads import CLIENTS, Mix, World, probe
 
 POPULAR_TTL = 1  # seconds
@@ -32,10 +33,11 @@ class Verdict:
 
 
 class Run:
-    """What a fault may reach: database, redis, coffer (the first of `servers`), proxy, world, standby; kills, random,
-    measured."""
+    """What a fault may reach: database, redis, coffer (the first of `servers`), proxy, world, standby, receiver; kills,
+    random, measured."""
 
-    def __init__(self, place, seed, kills=100, threads=1, standby=False, cache_proxy=False, processes=1, settings=None):
+    def __init__(self, place, seed, kills=100, threads=1, standby=False, cache_proxy=False, processes=1,
+                 webhooks=False, settings=None):
         self.place, self.seed, self.kills = place, seed, kills
         self.random = random.Random(f"{seed}/fault")
         self.database, self.redis = place.database(), place.redis
@@ -53,12 +55,16 @@ class Run:
             ports = f"{self.database.cluster.port},{self.standby.port}"
             url = (f"postgresql://coffer_app@/{self.database.name}?host=127.0.0.1,127.0.0.1&port={ports}"
                    "&target_session_attrs=read-write")
-        settings = {"COFFER_THREADS": str(threads), "COFFER_POPULAR_TTL": f"{POPULAR_TTL}s", **(settings or {})}
+        self.receiver = Receiver(place.scratch) if webhooks else None
+        settings = {"COFFER_THREADS": str(threads), "COFFER_POPULAR_TTL": f"{POPULAR_TTL}s",
+                    "COFFER_WEBHOOK_ALLOW_PRIVATE": "on", **(settings or {})}
         self.coffer = Coffer(place.binary, place.scratch, url, cache_url, **settings)
         self.servers = [self.coffer]
         while len(self.servers) < processes:  # they share a cache
             self.servers.append(Coffer(place.binary, place.scratch, url, cache_url,
                                        COFFER_REDIS_PREFIX=self.coffer.environment["COFFER_REDIS_PREFIX"], **settings))
+        if self.receiver:
+            self.receiver.ask_for_all(self.coffer)
         self.clients = [self._client(n, n % processes) for n in range(CLIENTS + 1)]
         self.further = []
         self.world = World(self.clients[0])
@@ -114,11 +120,20 @@ class Run:
         return {
             "I13": [text for base in bases for text in base.violations(self)],
             **Checker(self.history, snapshot.take(self.database), POPULAR_TTL).run(),
+            "I17": shortened(self._wrong_deliveries()),
             "verify": self.coffer.verify(self.database.url()),
             "answers": shortened([f"no answer for {request}" for request in lost]) if all_answered else [],
             "sanitizer": shortened([line for server in self.servers for line in server.reports()]),
             "5xx": shortened([f"{request}: something else than 503 with Retry-After" for request in unfit]),
         }
+
+    def _wrong_deliveries(self):
+        """A receiver of webhooks is told of everything, of nothing else, and in each user's order."""
+        if not self.receiver:
+            return []
+        books = snapshot.take(self.database)
+        caught_up(self.receiver, books)
+        return list(wrong_deliveries(books, self.receiver.attempts()))
 
     def close(self):
         for client in self.clients + self.further:
@@ -126,5 +141,7 @@ class Run:
         for server in self.servers:
             server.stop()
         self.proxy.close()
+        if self.receiver:
+            self.receiver.stop()
         if self.cache_proxy:
             self.cache_proxy.close()

@@ -123,7 +123,7 @@ async function freePort() {
   return port;
 }
 async function startReceiver(command, port, secret) {
-  const program = start(command, { PORT: String(port), COFFER_WEBHOOK_SECRET: secret });
+  const program = start(command, { PORT: String(port), WEBHOOK_SECRET: secret });
   await eventually(() => `${name} listens\n${program.errors}`, () => new Promise((done) => {
     const socket = connect(port, '127.0.0.1', () => { socket.destroy(); done(true); });
     socket.on('error', () => done(false));
@@ -213,7 +213,7 @@ async function checkFollower(command) {
   const users = await makeUsers(3);
   const lines = [];
   for (let round = 0; round < 3; ++round) {
-    const program = start(command, { COFFER_URL: url, COFFER_CURSOR: place });
+    const program = start(command, { SERVER_URL: url, CURSOR_FILE: place });
     await trade(users, product, 4);
     const expected = (await feed(begin)).slice(lines.length);
     await told(program, expected);
@@ -226,12 +226,12 @@ async function checkFollower(command) {
   // One without a cursor begins with the oldest event, one with a wrong cursor ends.
   rmSync(place);
   const first = (await read('/events?limit=1')).items[0];
-  const fresh = start(command, { COFFER_URL: url, COFFER_CURSOR: place });
+  const fresh = start(command, { SERVER_URL: url, CURSOR_FILE: place });
   await told(fresh, lines);
   await kill(fresh);
   assert.equal(fresh.lines[0], `${first.id} ${first.type}`);
   writeFileSync(place, 'nonsense');
-  const lost = start(command, { COFFER_URL: url, COFFER_CURSOR: place });
+  const lost = start(command, { SERVER_URL: url, CURSOR_FILE: place });
   assert.equal(await lost.ended, 1);
   assert.match(lost.errors, /invalid_cursor/);
   return lines.length;

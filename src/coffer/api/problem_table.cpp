@@ -234,6 +234,12 @@ constexpr std::array<row, errc_count> table = {{
     {errc::webhook_not_found,
      {404, "Webhook not found", "There is no webhook with this id.", "It was deleted, or the id is of another server.",
       corrected}},
+    {errc::too_many_webhooks,
+     {409, "Too many webhooks", "There are as many webhooks as there may be.",
+      "There may be 16. Delete one that is not needed.", changed}},
+    {errc::too_many_keys,
+     {409, "Too many keys", "There are as many keys in force as there may be.",
+      "1000 may be in force at once. Revoke those that nobody uses.", changed}},
 }};
 
 constexpr bool in_order() {

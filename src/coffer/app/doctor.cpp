@@ -548,9 +548,9 @@ finding look_at_certificate(const settings& s) {
 
 /// Whether the process may have as many descriptors as the settings can need.
 finding look_at_descriptors(const settings& s) {
-  const std::size_t wanted = s.http.connections + reserved_descriptors(s);
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
+  const std::size_t wanted = s.http.connections + reserved_descriptors(s, static_cast<std::size_t>(files.rlim_cur));
   finding f{.subject = "descriptors",
             .detail = fmt::format("{} allowed, {} wanted at most", files.rlim_cur, wanted),
             .remedy = {}};

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <random>
@@ -64,22 +65,23 @@ struct stop_budget {
   [[nodiscard]] std::chrono::milliseconds whole() const { return requests + work + lanes + rest; }
 };
 
-/// Raises the soft limit of open files to the hard one and gives the number of client connections that leaves.
-std::size_t connection_limit(std::size_t wanted, std::size_t reserved) {
+/// Raises the soft limit of open files to the hard one, and gives it.
+std::size_t open_files() {
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0) {
-    return wanted;
+    return std::numeric_limits<std::size_t>::max();
   }
   files.rlim_cur = files.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &files);
   ::getrlimit(RLIMIT_NOFILE, &files);
-  const auto open_files = static_cast<std::size_t>(files.rlim_cur);
-  return std::min(wanted, open_files > reserved + 16 ? open_files - reserved : 16);
+  return static_cast<std::size_t>(files.rlim_cur);
 }
 
 http::limits http_limits(const settings& s) {
   http::limits l = s.http;
-  l.connections = connection_limit(l.connections, reserved_descriptors(s));
+  const std::size_t files = open_files();
+  const std::size_t reserved = reserved_descriptors(s, files);
+  l.connections = std::min(l.connections, files > reserved + 16 ? files - reserved : 16);
   return l;
 }
 
@@ -399,6 +401,11 @@ class serving {
 
   int run() {
     load_token_keys();
+    if (!settings_.webhook_ca.empty()) {
+      // Throws when it is not what it must be, which would else show at the first delivery.
+      net::tls_context::for_client(
+          {.name = "localhost", .authorities = settings_.webhook_ca, .certificate = {}, .key = {}});
+    }
     for (auto& each : lanes_.lanes()) {
       workers_[each.thread].loop.tasks.spawn("lane", run_lane(*each.writer));
     }
@@ -585,7 +592,9 @@ class serving {
   limit_layer limits_;
   key_refresh keys_;
   ledger::ledger lanes_;
-  net::outgoing outgoing_{{.allow_private = settings_.webhook_allow_private, .ca_file = settings_.webhook_ca}};
+  net::outgoing outgoing_{{.allow_private = settings_.webhook_allow_private,
+                           .ca_file = settings_.webhook_ca,
+                           .connections = webhook_connections(open_files())}};
   std::deque<front> fronts_;
   daily_reset reset_;
   stock_gauges stocks_;

@@ -488,7 +488,7 @@ void add_work(std::vector<setting_spec>& all) {
 
 void add_http(std::vector<setting_spec>& all) {
   all.push_back(integer(named("--max-connections", "COFFER_MAX_CONNECTIONS", http,
-                              "clients at once (never more than open files - 128); more wait"),
+                              "clients at once (never more than open files leave); more wait"),
                         COFFER_MEMBER(http.connections), 1, 1'000'000));
   all.push_back(per_address(named("--max-connections-per-address", "COFFER_MAX_CONNECTIONS_PER_ADDRESS", http,
                                   "of one client address, of IPv6 a /64 (0: any number); more are closed at once")));

@@ -362,7 +362,9 @@ inline net::task<std::optional<store::found_place>> webhook_relay::follow_page(r
   from.is_fresh = false;
   if (page->events.empty() && page->place == at.place) {
     if (!at.is_replay) {
-      co_await feed_.wait(at.place, net::deadline_in(look_every));
+      if (co_await feed_.wait(at.place, net::deadline_in(look_every)) == net::wait_result::full) {
+        co_await net::sleep_for(service::events::look_every);
+      }
       co_return from;
     }
     co_await end_replay(at);

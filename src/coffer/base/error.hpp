@@ -28,7 +28,7 @@ namespace coffer {
   X(header_fields_too_large) X(validation_failed) X(idempotency_key_reused) X(rate_limited) X(internal)    \
   X(not_implemented) X(http_version_not_supported) X(unavailable) X(outcome_unknown) X(overloaded)         \
   X(not_executed) X(precondition_failed) X(misdirected_request) X(cursor_expired) X(cursor_ahead)          \
-  X(webhook_not_found)
+  X(webhook_not_found) X(too_many_webhooks) X(too_many_keys)
 // clang-format on
 
 /// An error code. The spelling on the wire is the name here.

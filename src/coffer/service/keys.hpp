@@ -24,7 +24,7 @@ class keys {
   /// `changed` is called after a key was made or revoked here.
   keys(pg::pool& db, std::function<void()> changed) : db_{db}, changed_{std::move(changed)} {}
 
-  /// Refusal: limit_reached.
+  /// Refusal: too_many_keys.
   net::task<written<made_key>> create(std::string name, auth::key_kind kind, auth::scope_set scopes,
                                       std::optional<timestamp> expires_at, std::optional<keyed<made_key>> under,
                                       net::deadline until);
@@ -49,7 +49,7 @@ class keys {
   look_ups look_ups_{cache::joins::running, max_waiting, max_waiting};
 };
 
-/// Makes a key and stores its digest. Refusal: limit_reached. `db` is for this call alone; also for the command line.
+/// Makes a key and stores its digest. Refusal: too_many_keys. `db` is for this call alone; also for the command line.
 inline net::task<result<made_key>> make_key(pg::connection& db, std::string name, auth::key_kind kind,
                                             auth::scope_set scopes, std::optional<timestamp> expires_at,
                                             net::deadline until) {

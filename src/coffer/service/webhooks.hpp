@@ -56,7 +56,7 @@ class webhooks {
   /// Whether URLs may be of plain http and private hosts.
   [[nodiscard]] bool allows_private() const noexcept { return allow_private_; }
 
-  /// Refusal: limit_reached.
+  /// Refusal: too_many_webhooks.
   net::task<written<made_webhook>> create(store::webhook_changes wanted, std::optional<keyed<made_webhook>> under,
                                           net::deadline until);
   net::task<std::vector<store::webhook_row>> list(net::deadline until);

@@ -117,7 +117,7 @@ inline std::string_view bytes_of(const sha256_digest& digest) {
 
 }  // namespace detail
 
-/// Stores a key. Refusal: limit_reached, when max_keys are in force.
+/// Stores a key. Refusal: too_many_keys, when max_keys are in force.
 inline net::task<result<key_row>> insert_key(pg::connection& db, new_key wanted, net::deadline until) {
   pg::params row;
   row.add(wanted.name).add_bytes(detail::bytes_of(wanted.digest)).add(wanted.hint).add(auth::to_string(wanted.scopes));
@@ -131,7 +131,7 @@ inline net::task<result<key_row>> insert_key(pg::connection& db, new_key wanted,
   const std::vector<pg::rows> results = co_await db.run(std::move(p), until);
   if (results.at(2).empty()) {
     co_return std::unexpected(
-        error{errc::limit_reached, "There are 1000 keys in force already. Revoke those that nobody uses."});
+        error{errc::too_many_keys, "There are 1000 keys in force already. Revoke those that nobody uses."});
   }
   co_return detail::read_row(results.at(2), 0);
 }

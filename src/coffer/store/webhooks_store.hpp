@@ -11,8 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include "coffer/base/error.hpp"
 #include "coffer/domain/event_type.hpp"
 #include "coffer/pg/connection.hpp"
@@ -312,7 +310,7 @@ inline events_place read_place(const pg::rows& found, int row) {
 
 }  // namespace detail
 
-/// Stores a webhook, which is told of what happens from now on. Refusal: limit_reached.
+/// Stores a webhook, which is told of what happens from now on. Refusal: too_many_webhooks.
 inline net::task<result<webhook_row>> insert_webhook(pg::connection& db, webhook_changes wanted, std::string secret,
                                                      net::deadline until) {
   const write_frame frame{db};
@@ -327,9 +325,7 @@ inline net::task<result<webhook_row>> insert_webhook(pg::connection& db, webhook
   const std::vector<pg::rows> begun = co_await db.run(std::move(first), until);
   if (begun.at(2).empty()) {
     co_await frame.undo(db, until);
-    co_return std::unexpected(
-        error{errc::limit_reached,
-              fmt::format("There are {} webhooks already. Delete one that is not needed.", max_webhooks)});
+    co_return std::unexpected(error{errc::too_many_webhooks});
   }
   const webhook_row made = detail::read_webhook(begun.at(2), 0);
   const events_place end = co_await find_log_end(db, until);

@@ -124,7 +124,7 @@ inline description describe_create_key(const document_facts&) {
           .body = body_of(create_key_schema(), R"({"name":"shop backend","scopes":"purchases:write inventory:read"})"),
           .replies =
               {{.status = 201, .text = "The key.", .shape = "NewKey", .headers = {"Location", "Idempotent-Replayed"}}},
-          .errors = {invalid_idempotency_key, idempotency_key_reused, limit_reached},
+          .errors = {invalid_idempotency_key, idempotency_key_reused, too_many_keys},
           .add_shapes = add_key_shapes};
 }
 

@@ -348,7 +348,7 @@ inline description describe_create_webhook(const document_facts&) {
                    .text = "The webhook.",
                    .shape = "NewWebhook",
                    .headers = {"Location", "Idempotent-Replayed"}}},
-      .errors = {invalid_idempotency_key, idempotency_key_reused, limit_reached},
+      .errors = {invalid_idempotency_key, idempotency_key_reused, too_many_webhooks},
       .add_shapes = add_webhook_shapes};
 }
 
