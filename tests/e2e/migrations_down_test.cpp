@@ -57,7 +57,8 @@ test::outcome migrate(const std::string& url, std::vector<std::string> more) {
   return test::run_coffer(std::move(more), {{"DATABASE_URL", url}});
 }
 
-/// All rows of all tables, as a digest per table; of a sum that lanes share, the sum. The event log begins anew, and who sends webhooks.
+/// All rows of all tables, as a digest per table; of a sum that lanes share, the sum. The event log begins anew, and
+/// who sends webhooks.
 std::string contents(test::database& db) {
   std::string all;
   const auto tables = db.query(
