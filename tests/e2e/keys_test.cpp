@@ -158,7 +158,8 @@ TEST_CASE("the rules of this test cover every operation that asks for credential
                                                                             {"{product_id}", "1"},
                                                                             {"{version}", "1"},
                                                                             {"{idempotency_key}", "k"},
-                                                                            {"{key_id}", "999"}}) {
+                                                                            {"{key_id}", "999"},
+                                                                            {"{webhook_id}", "999"}}) {
           if (const auto at = concrete.find(name); at != std::string::npos) {
             concrete.replace(at, name.size(), value);
           }
