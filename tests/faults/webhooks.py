@@ -132,6 +132,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads, request_queue_size = True, 64
 
+    def handle_error(self, *_):
+        """Senders that are killed break their connections."""
+
 
 if __name__ == "__main__":
     server = Server(("127.0.0.1", int(sys.argv[1])), Handler)
