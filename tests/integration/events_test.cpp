@@ -311,7 +311,9 @@ TEST_CASE("readers see each user's events in order while several processes write
   while (read(3) > 0) {
   }
   CHECK(seen == users + commands);
-  CHECK(s.db.integer("select count(distinct stream) from event_log where stream > 0") > 2);
+  // Each process has a stream 1, which the third one, with a lane only, has for all users. More streams come only where
+  // two have met at one.
+  CHECK(s.db.integer("select count(distinct stream) from event_log where stream > 0") > 1);
   CHECK(s.db.integer("select count(*) from event_log where after_streams is not null") > 0);
 }
 
