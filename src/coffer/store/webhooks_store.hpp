@@ -271,6 +271,17 @@ inline webhook_delivery read_delivery(const pg::rows& found, int row) {
           .last_error = std::string{found.text(row, 10)}};
 }
 
+/// What `read` makes of each row.
+template <typename Read>
+auto read_all(const pg::rows& found, Read read) {
+  std::vector<decltype(read(found, 0))> all;
+  all.reserve(static_cast<std::size_t>(found.size()));
+  for (int r = 0; r < found.size(); ++r) {
+    all.push_back(read(found, r));
+  }
+  return all;
+}
+
 inline std::optional<std::int32_t> bits_of(const std::optional<domain::event_types_wanted>& types) {
   return types ? std::optional{std::int32_t{types->bits()}} : std::nullopt;
 }
@@ -344,11 +355,9 @@ inline net::task<std::vector<std::pair<webhook_row, webhook_secrets>>> list_webh
                                                                                      std::optional<std::int64_t> id,
                                                                                      net::deadline until) {
   const pg::rows found = co_await db.query(detail::select_webhooks, pg::params::of(id), until);
-  std::vector<std::pair<webhook_row, webhook_secrets>> all;
-  for (int r = 0; r < found.size(); ++r) {
-    all.emplace_back(detail::read_webhook(found, r), detail::read_secrets(found, r));
-  }
-  co_return all;
+  co_return detail::read_all(found, [](const pg::rows& rows, int row) {
+    return std::pair{detail::read_webhook(rows, row), detail::read_secrets(rows, row)};
+  });
 }
 
 /// Changes what is given. Refusal: webhook_not_found.
@@ -488,22 +497,14 @@ inline net::task<std::vector<webhook_delivery>> list_deliveries(pg::connection& 
                                                                 std::int64_t limit, net::deadline until) {
   const pg::rows found =
       co_await db.query(detail::list_webhook_deliveries, pg::params::of(webhook, number, dead, limit), until);
-  std::vector<webhook_delivery> all;
-  for (int r = 0; r < found.size(); ++r) {
-    all.push_back(detail::read_delivery(found, r));
-  }
-  co_return all;
+  co_return detail::read_all(found, detail::read_delivery);
 }
 
 /// The ones whose time has come, the most overdue first.
 inline net::task<std::vector<webhook_delivery>> find_due(pg::connection& db, std::int64_t webhook, std::int64_t limit,
                                                          net::deadline until) {
   const pg::rows found = co_await db.query(detail::select_due_deliveries, pg::params::of(webhook, limit), until);
-  std::vector<webhook_delivery> all;
-  for (int r = 0; r < found.size(); ++r) {
-    all.push_back(detail::read_delivery(found, r));
-  }
-  co_return all;
+  co_return detail::read_all(found, detail::read_delivery);
 }
 
 /// Makes this process the relay, or lets it go on: `epoch` is what it was told the last time, 0 at first. Nullopt:
@@ -604,11 +605,7 @@ inline net::task<std::vector<std::int64_t>> switch_off_failing(pg::connection& d
                                                                net::deadline until) {
   const pg::rows found =
       co_await db.query(detail::switch_failing_off, pg::params::of(static_cast<double>(patience.count())), until);
-  std::vector<std::int64_t> ids;
-  for (int r = 0; r < found.size(); ++r) {
-    ids.push_back(found.int64(r, 0));
-  }
-  co_return ids;
+  co_return detail::read_all(found, [](const pg::rows& rows, int row) { return rows.int64(row, 0); });
 }
 
 /// Drops dead deliveries whose last attempt is older than `kept`, and gives how many.
@@ -629,11 +626,9 @@ inline constexpr std::int64_t rows_counted = 10'000;
 
 inline net::task<std::vector<webhook_lag>> find_lag(pg::connection& db, net::deadline until) {
   const pg::rows found = co_await db.query(detail::select_webhook_lag, pg::params::of(rows_counted), until);
-  std::vector<webhook_lag> all;
-  for (int r = 0; r < found.size(); ++r) {
-    all.push_back({.webhook = found.int64(r, 0), .events = found.int64(r, 1), .seconds = found.float64(r, 2)});
-  }
-  co_return all;
+  co_return detail::read_all(found, [](const pg::rows& rows, int row) {
+    return webhook_lag{.webhook = rows.int64(row, 0), .events = rows.int64(row, 1), .seconds = rows.float64(row, 2)};
+  });
 }
 
 }  // namespace coffer::store
