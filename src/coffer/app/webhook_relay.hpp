@@ -131,7 +131,7 @@ class webhook_relay {
   net::task<> switch_off(receiver_ptr to, std::string reason);
   std::optional<std::chrono::seconds> pause_after(std::int16_t attempts);
 
-  /// Runs `work(connection, deadline)`, one statement that may be repeated.
+  /// Runs `work(connection)`, which may be repeated and has its own deadline, step_time from when it was made.
   template <typename Work>
   net::task<service::work_result<std::decay_t<Work>>> once(Work work) {
     co_return co_await service::with_connection(db_, net::deadline_in(step_time), true, std::move(work));

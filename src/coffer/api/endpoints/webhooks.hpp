@@ -19,8 +19,6 @@
 namespace coffer::api {
 
 inline constexpr std::int64_t longest_url = 2000;
-inline constexpr std::array<std::string_view, 4> inactive_reasons = {"gone", "failing", "cursor_expired",
-                                                                     "cursor_ahead"};
 inline constexpr std::array<std::string_view, 2> delivery_statuses = {"retrying", "dead"};
 
 /// The members of a webhook.
