@@ -1,6 +1,7 @@
 #include "support/server_process.hpp"
 
 #include <cstdlib>
+#include <exception>
 
 #include <fmt/format.h>
 
@@ -17,6 +18,7 @@ environment environment_for(const database& db, const environment& extra) {
                   {"COFFER_LISTEN", "127.0.0.1:0"},
                   {"COFFER_ADMIN_LISTEN", "127.0.0.1:0"},
                   {"COFFER_LOG_FORMAT", "json"},
+                  {"COFFER_LOG_LEVEL", "debug"},  // where a failure of the database is told
                   // What tests that write requests by hand have in Host.
                   {"COFFER_ALLOWED_HOSTS", "h"}};
   if (const char* redis = std::getenv("REDIS_URL"); redis != nullptr && *redis != '\0') {
@@ -48,7 +50,16 @@ server_process::server_process(const database& db, const environment& extra, std
 
 server_process::server_process(environment env) : env_{std::move(env)} { start(); }
 
-server_process::~server_process() { check_log(); }
+server_process::~server_process() {
+  check_log();
+  // A case that ends by an exception, which a failed REQUIRE is.
+  if (process_ && std::uncaught_exceptions() > 0) {
+    constexpr std::size_t shown = 8'000;
+    const std::string lines = log();
+    const std::size_t from = lines.size() > shown ? lines.find('\n', lines.size() - shown) + 1 : 0;
+    fmt::print(stderr, "the end of the server's log:\n{}\n", std::string_view{lines}.substr(from));
+  }
+}
 
 void server_process::check_log() const {
   if (process_) {

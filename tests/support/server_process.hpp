@@ -15,7 +15,7 @@
 namespace coffer::test {
 
 /// `coffer serve`. Started and listening when the constructor returns; killed by the destructor. A log that shows a
-/// credential fails the test.
+/// credential fails the test. What it logged last is printed when an exception ends the test.
 class server_process {
  public:
   /// Serves `db` with REDIS_URL from the test's environment (if set) and key prefix of its own. `extra` overrides and

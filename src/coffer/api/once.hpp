@@ -58,6 +58,13 @@ std::optional<service::keyed<T>> keyed(const call& c, std::string key, std::stri
   return made;
 }
 
+/// `respond` for the record of what is made with a secret, which is stored nowhere: a repetition shows what was made,
+/// and null for the secret.
+template <typename T, typename Respond>
+auto without_secret(Respond respond) {
+  return [respond](const result<T>& made) { return made ? respond(T{made->row, {}}) : respond(made); };
+}
+
 /// The answer that was recorded.
 inline http::response replay_of(const store::recorded_answer& record, bool replayed) {
   http::response answer{record.status, record.status < 300 ? http::json_type : http::problem_type, record.body};

@@ -88,9 +88,8 @@ class webhook_relay {
     store::webhook_secrets secrets;
     std::int64_t epoch = 0;
     bool ended = false;  ///< not active any more, or not this process's
-    bool failing = false;
-    int failures = 0;  ///< in a row
-    int rests = 0;     ///< in a row
+    int failures = 0;    ///< in a row
+    int rests = 0;       ///< in a row
     clock::time_point rests_until{};
     bool is_tried = false;  ///< the one attempt behind a rest is under way
   };
@@ -131,10 +130,12 @@ class webhook_relay {
   net::task<> switch_off(receiver_ptr to, std::string reason);
   std::optional<std::chrono::seconds> pause_after(std::int16_t attempts);
 
-  /// Runs `work(connection)`, which may be repeated and has its own deadline, step_time from when it was made.
+  /// Runs `work(connection, deadline)`, which may be repeated, within step_time.
   template <typename Work>
-  net::task<service::work_result<std::decay_t<Work>>> once(Work work) {
-    co_return co_await service::with_connection(db_, net::deadline_in(step_time), true, std::move(work));
+  auto once(Work work) {
+    const net::deadline until = net::deadline_in(step_time);
+    return service::with_connection(db_, until, true,
+                                    [work = std::move(work), until](pg::connection& db) { return work(db, until); });
   }
 
   net::executor executor_;
@@ -280,14 +281,12 @@ inline void webhook_relay::take(std::vector<std::pair<store::webhook_row, store:
     }
     const auto known = before.find(row.id);
     if (known != before.end() && !known->second->ended) {
-      known->second->failing = row.failing_since.has_value();
       known->second->row = std::move(row);
       known->second->secrets = std::move(secrets);
       receivers_.insert(before.extract(known));
       continue;
     }
     auto made = std::make_shared<receiver>();
-    made->failing = row.failing_since.has_value();
     made->epoch = epoch_;
     made->row = std::move(row);
     made->secrets = std::move(secrets);
@@ -313,7 +312,7 @@ inline net::task<> webhook_relay::follow(receiver_ptr to, bool is_replay) {
     bool rests = is_replay ? !to->row.replaying : to->row.retrying >= most_retrying;
     try {
       if (!at && !rests) {
-        const auto find = [id = to->row.id, is_replay, until = net::deadline_in(step_time)](pg::connection& db) {
+        const auto find = [id = to->row.id, is_replay](pg::connection& db, net::deadline until) {
           return store::find_place(db, id, is_replay, until);
         };
         auto found = co_await once(find);
@@ -389,12 +388,12 @@ inline net::task<std::optional<store::found_place>> webhook_relay::follow_page(r
     co_return std::nullopt;
   }
   at.place = std::move(page->place);
-  const auto save = [at, epoch = to->epoch, until = net::deadline_in(step_time)](pg::connection& db) {
+  const net::deadline until = net::deadline_in(step_time);
+  const auto save = [at, epoch = to->epoch, until](pg::connection& db) {
     return store::save_place(db, at, epoch, until);
   };
   // Not repeatable: had it been done, the revision would have moved, and the place is read again then.
-  const std::optional<std::int64_t> revision =
-      co_await service::with_connection(db_, net::deadline_in(step_time), false, save);
+  const std::optional<std::int64_t> revision = co_await service::with_connection(db_, until, false, save);
   if (!revision || at.is_replay) {
     co_return std::nullopt;
   }
@@ -403,7 +402,7 @@ inline net::task<std::optional<store::found_place>> webhook_relay::follow_page(r
 }
 
 inline net::task<> webhook_relay::end_replay(const store::webhook_place& at) {
-  const auto work = [id = at.webhook, revision = at.revision, until = net::deadline_in(step_time)](pg::connection& db) {
+  const auto work = [id = at.webhook, revision = at.revision](pg::connection& db, net::deadline until) {
     return store::end_replay_of(db, id, revision, until);
   };
   co_await once(work);
@@ -418,7 +417,7 @@ inline net::task<> webhook_relay::retry(receiver_ptr to) {
         co_await net::sleep_for(look_every);
         continue;
       }
-      const auto find = [id = to->row.id, until = net::deadline_in(step_time)](pg::connection& db) {
+      const auto find = [id = to->row.id](pg::connection& db, net::deadline until) {
         return store::find_due(db, id, retries_at_once, until);
       };
       std::vector<message> all;
@@ -512,20 +511,21 @@ inline net::task<bool> webhook_relay::settle(receiver_ptr to, message what, net:
     failed_.at(static_cast<std::size_t>(answer.ended)).add();
   }
   const auto failing = [&to](bool is) {
-    return [id = to->row.id, is, until = net::deadline_in(step_time)](pg::connection& db) {
+    return [id = to->row.id, is](pg::connection& db, net::deadline until) {
       return store::set_failing(db, id, is, until);
     };
   };
   if (accepted) {
     to->failures = 0;
     to->rests = 0;
-    if (to->failing) {
+    if (to->row.failing_since) {
       co_await once(failing(false));
-      to->failing = false;
+      to->row.failing_since.reset();
     }
     if (row.is_kept()) {
-      const auto drop = [id = row.webhook, event = row.event_id, until = net::deadline_in(step_time)](
-                            pg::connection& db) { return store::drop_delivery(db, id, event, until); };
+      const auto drop = [id = row.webhook, event = row.event_id](pg::connection& db, net::deadline until) {
+        return store::drop_delivery(db, id, event, until);
+      };
       co_await once(drop);
     } else if (what.at) {
       delay_.observe(std::chrono::duration<double>(now() - *what.at).count());
@@ -546,20 +546,20 @@ inline net::task<bool> webhook_relay::settle(receiver_ptr to, message what, net:
   }
   row.last_status = answer.status > 0 ? std::optional{std::int32_t{answer.status}} : std::nullopt;
   row.last_error = answer.ended == answered ? fmt::format("HTTP status {}", answer.status) : answer.message;
-  const auto keep = [row, pause = pause_after(row.attempts), until = net::deadline_in(step_time)](pg::connection& db) {
+  const auto keep = [row, pause = pause_after(row.attempts)](pg::connection& db, net::deadline until) {
     return store::keep_failed(db, row, pause, until);
   };
   co_await once(keep);
-  if (to->failures >= failures_before_rest && !to->failing) {
+  if (to->failures >= failures_before_rest && !to->row.failing_since) {
     co_await once(failing(true));
-    to->failing = true;
+    to->row.failing_since = now();
     log::warn("webhook fails", {{"webhook", row.webhook}, {"message", std::string_view{row.last_error}}});
   }
   co_return true;
 }
 
 inline net::task<> webhook_relay::switch_off(receiver_ptr to, std::string reason) {
-  const auto work = [id = to->row.id, reason, until = net::deadline_in(step_time)](pg::connection& db) {
+  const auto work = [id = to->row.id, reason](pg::connection& db, net::deadline until) {
     return store::switch_off(db, id, reason, until);
   };
   if (co_await once(work)) {

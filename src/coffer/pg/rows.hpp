@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "coffer/base/clock.hpp"
 #include "coffer/pg/params.hpp"
@@ -70,5 +71,16 @@ class rows {
 
   owned_result result_;
 };
+
+/// What `read(rows, row)` makes of each row.
+template <typename Read>
+auto read_all(const rows& found, Read read) {
+  std::vector<std::invoke_result_t<Read&, const rows&, int>> all;
+  all.reserve(static_cast<std::size_t>(found.size()));
+  for (int row = 0; row < found.size(); ++row) {
+    all.push_back(read(found, row));
+  }
+  return all;
+}
 
 }  // namespace coffer::pg

@@ -369,12 +369,9 @@ inline net::task<> add_to_catalogue(pg::connection& db, std::vector<std::int64_t
 
 inline net::task<std::vector<stored_stock>> read_stocks(pg::connection& db, net::deadline until) {
   const pg::rows found = co_await db.query(detail::select_stocks, until);
-  std::vector<stored_stock> all;
-  all.reserve(static_cast<std::size_t>(found.size()));
-  for (int r = 0; r < found.size(); ++r) {
-    all.push_back({product_id{found.int64(r, 0)}, found.optional_int64(r, 1), found.int64(r, 2)});
-  }
-  co_return all;
+  co_return pg::read_all(found, [](const pg::rows& rows, int row) {
+    return stored_stock{product_id{rows.int64(row, 0)}, rows.optional_int64(row, 1), rows.int64(row, 2)};
+  });
 }
 
 /// The first purchase of `product`, of those up to `sold`, whose units do not follow those of the one before it. Reads
@@ -409,12 +406,9 @@ inline net::task<std::vector<domain::stored_wallet>> read_wallets(pg::connection
   const std::int64_t after = behind ? behind->user.value : users.first - 1;
   const pg::rows found =
       co_await db.query(detail::page_of_wallets, pg::params::of(after, users.last, wallets_page), until);
-  std::vector<domain::stored_wallet> page;
-  page.reserve(static_cast<std::size_t>(found.size()));
-  for (int r = 0; r < found.size(); ++r) {
-    page.push_back({user_id{found.int64(r, 0)}, found.int64(r, 1), found.int64(r, 2)});
-  }
-  co_return page;
+  co_return pg::read_all(found, [](const pg::rows& rows, int row) {
+    return domain::stored_wallet{user_id{rows.int64(row, 0)}, rows.int64(row, 1), rows.int64(row, 2)};
+  });
 }
 
 inline net::task<std::vector<domain::journal_entry>> read_journal(pg::connection& db, user_range users,
@@ -457,12 +451,10 @@ inline net::task<std::vector<domain::stored_holding>> read_holdings(pg::connecti
   const std::int64_t after_product = behind ? behind->product.value : std::numeric_limits<std::int64_t>::min();
   const pg::rows found = co_await db.query(detail::page_of_holdings,
                                            pg::params::of(after_user, after_product, users.last, books_page), until);
-  std::vector<domain::stored_holding> page;
-  page.reserve(static_cast<std::size_t>(found.size()));
-  for (int r = 0; r < found.size(); ++r) {
-    page.push_back({user_id{found.int64(r, 0)}, product_id{found.int64(r, 1)}, found.int64(r, 2), found.int64(r, 3)});
-  }
-  co_return page;
+  co_return pg::read_all(found, [](const pg::rows& rows, int row) {
+    return domain::stored_holding{user_id{rows.int64(row, 0)}, product_id{rows.int64(row, 1)}, rows.int64(row, 2),
+                                  rows.int64(row, 3)};
+  });
 }
 
 /// Checks usernames, emails, refunds or keys for these users.

@@ -139,12 +139,7 @@ inline net::task<result<key_row>> insert_key(pg::connection& db, new_key wanted,
 /// The newest listed_keys keys, those out of force too.
 inline net::task<std::vector<key_row>> list_keys(pg::connection& db, net::deadline until) {
   const pg::rows found = co_await db.query(detail::select_key_rows, pg::params::of(listed_keys), until);
-  std::vector<key_row> all;
-  all.reserve(static_cast<std::size_t>(found.size()));
-  for (int i = 0; i < found.size(); ++i) {
-    all.push_back(detail::read_row(found, i));
-  }
-  co_return all;
+  co_return pg::read_all(found, detail::read_row);
 }
 
 /// Takes a key out of force; one that is stays as it was. Nullopt: there is no such key.
@@ -156,12 +151,7 @@ inline net::task<std::optional<key_row>> revoke_key(pg::connection& db, std::int
 /// All keys in force.
 inline net::task<std::vector<auth::key_record>> load_keys(pg::connection& db, net::deadline until) {
   const pg::rows found = co_await db.query(detail::select_in_force, pg::params{}, until);
-  std::vector<auth::key_record> all;
-  all.reserve(static_cast<std::size_t>(found.size()));
-  for (int i = 0; i < found.size(); ++i) {
-    all.push_back(detail::read_record(found, i));
-  }
-  co_return all;
+  co_return pg::read_all(found, detail::read_record);
 }
 
 /// The key with this digest if it is in force, and notes that it is used.

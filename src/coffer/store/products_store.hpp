@@ -281,12 +281,7 @@ inline net::task<std::vector<domain::product>> list_products(pg::connection& db,
   pg::params with;
   with.add(after).add(active).add(limit);
   const pg::rows found = co_await db.query(detail::select_product_page, std::move(with), until);
-  std::vector<domain::product> page;
-  page.reserve(static_cast<std::size_t>(found.size()));
-  for (int row = 0; row < found.size(); ++row) {
-    page.push_back(detail::read_product(found, row));
-  }
-  co_return page;
+  co_return pg::read_all(found, [](const pg::rows& rows, int row) { return detail::read_product(rows, row); });
 }
 
 }  // namespace coffer::store

@@ -59,8 +59,8 @@ struct webhook_place {
   std::int64_t webhook = 0;
   bool is_replay = false;
   std::int64_t revision = 0;
-  events_place place;
-  std::optional<timestamp> from, to;  ///< of a replay by time
+  events_place place{};
+  std::optional<timestamp> from{}, to{};  ///< of a replay by time
 };
 
 /// What a webhook has not accepted.
@@ -100,10 +100,6 @@ inline constexpr pg::statement insert_webhook_row{
     "webhook_insert",
     "insert into webhooks (url, description, types, is_active, secret) select $1, $2, $3, $4, $5"
     " where (select count(*) from webhooks) < $6 returning" COFFER_WEBHOOK_COLUMNS};
-inline constexpr pg::statement insert_webhook_place{
-    "webhook_insert_place", "insert into webhook_places (webhook_id, is_replay, " COFFER_PLACE_COLUMNS
-                            ")"
-                            " select max(id), false, $1, $2, $3, $4, $5, $6 from webhooks having max(id) = $7"};
 inline constexpr pg::statement select_webhooks{"webhook_list",
                                                "select" COFFER_WEBHOOK_COLUMNS COFFER_WEBHOOK_SECRETS
                                                " from webhooks where id = $1 or $1 is null order by id"};
@@ -271,17 +267,6 @@ inline webhook_delivery read_delivery(const pg::rows& found, int row) {
           .last_error = std::string{found.text(row, 10)}};
 }
 
-/// What `read` makes of each row.
-template <typename Read>
-auto read_all(const pg::rows& found, Read read) {
-  std::vector<decltype(read(found, 0))> all;
-  all.reserve(static_cast<std::size_t>(found.size()));
-  for (int r = 0; r < found.size(); ++r) {
-    all.push_back(read(found, r));
-  }
-  return all;
-}
-
 inline std::optional<std::int32_t> bits_of(const std::optional<domain::event_types_wanted>& types) {
   return types ? std::optional{std::int32_t{types->bits()}} : std::nullopt;
 }
@@ -297,6 +282,26 @@ inline void add_place(pg::params& to, const events_place& place) {
   }
   to.add(streams).add(positions).add(marks);
   to.add(place.begun.stream).add(place.begun.events).add(std::int64_t{place.begun.mark});
+}
+
+/// The row of a place; `end` is where a replay ends.
+inline pg::params place_row(const webhook_place& of, const events_place* end) {
+  pg::params row;
+  row.add(of.webhook).add(of.is_replay);
+  add_place(row, of.place);
+  if (end != nullptr) {
+    std::vector<std::int16_t> streams;
+    std::vector<std::int64_t> positions;
+    for (const auto& [stream, last] : end->read) {
+      streams.push_back(stream);
+      positions.push_back(last.position);
+    }
+    row.add(streams).add(positions);
+  } else {
+    row.add_null(pg::oid::int2_array).add_null(pg::oid::int8_array);
+  }
+  row.add(of.from).add(of.to);
+  return row;
 }
 
 inline events_place read_place(const pg::rows& found, int row) {
@@ -340,11 +345,8 @@ inline net::task<result<webhook_row>> insert_webhook(pg::connection& db, webhook
   }
   const webhook_row made = detail::read_webhook(begun.at(2), 0);
   const events_place end = co_await find_log_end(db, until);
-  pg::params place;
-  detail::add_place(place, end);
-  place.add(made.id);
   pg::pipeline second;
-  second.add(detail::insert_webhook_place, std::move(place));
+  second.add(detail::set_webhook_place, detail::place_row({.webhook = made.id, .place = end}, nullptr));
   second.add(frame.end());
   co_await db.run(std::move(second), until);
   co_return made;
@@ -355,7 +357,7 @@ inline net::task<std::vector<std::pair<webhook_row, webhook_secrets>>> list_webh
                                                                                      std::optional<std::int64_t> id,
                                                                                      net::deadline until) {
   const pg::rows found = co_await db.query(detail::select_webhooks, pg::params::of(id), until);
-  co_return detail::read_all(found, [](const pg::rows& rows, int row) {
+  co_return pg::read_all(found, [](const pg::rows& rows, int row) {
     return std::pair{detail::read_webhook(rows, row), detail::read_secrets(rows, row)};
   });
 }
@@ -383,11 +385,7 @@ inline net::task<result<webhook_row>> change_webhook(pg::connection& db, std::in
         place.read[bounds.int16(r, 0)] = {bounds.int64(r, 1) - 1, 0};
       }
     }
-    pg::params with;
-    with.add(id).add(false);
-    detail::add_place(with, place);
-    with.add_null(pg::oid::int2_array).add_null(pg::oid::int8_array);
-    with.add(std::optional<timestamp>{}).add(std::optional<timestamp>{});
+    pg::params with = detail::place_row({.webhook = id, .place = std::move(place)}, nullptr);
     co_await db.query(detail::set_webhook_place, std::move(with), until);
   }
   pg::params with;
@@ -473,18 +471,9 @@ inline net::task<events_place> find_place_at(pg::connection& db, timestamp time,
 /// Begins a replay of what is behind `from` up to what there is now, instead of one that is under way; of a replay by
 /// time, only what is within it. Refusal: webhook_not_found.
 inline net::task<result<void>> begin_replay(pg::connection& db, webhook_place wanted, net::deadline until) {
+  wanted.is_replay = true;
   const events_place end = co_await find_log_end(db, until);
-  std::vector<std::int16_t> streams;
-  std::vector<std::int64_t> positions;
-  for (const auto& [stream, last] : end.read) {
-    streams.push_back(stream);
-    positions.push_back(last.position);
-  }
-  pg::params with;
-  with.add(wanted.webhook).add(true);
-  detail::add_place(with, wanted.place);
-  with.add(streams).add(positions).add(wanted.from).add(wanted.to);
-  const pg::rows done = co_await db.query(detail::set_webhook_place, std::move(with), until);
+  const pg::rows done = co_await db.query(detail::set_webhook_place, detail::place_row(wanted, &end), until);
   if (done.affected() == 0) {
     co_return std::unexpected(error{errc::webhook_not_found});
   }
@@ -497,14 +486,14 @@ inline net::task<std::vector<webhook_delivery>> list_deliveries(pg::connection& 
                                                                 std::int64_t limit, net::deadline until) {
   const pg::rows found =
       co_await db.query(detail::list_webhook_deliveries, pg::params::of(webhook, number, dead, limit), until);
-  co_return detail::read_all(found, detail::read_delivery);
+  co_return pg::read_all(found, detail::read_delivery);
 }
 
 /// The ones whose time has come, the most overdue first.
 inline net::task<std::vector<webhook_delivery>> find_due(pg::connection& db, std::int64_t webhook, std::int64_t limit,
                                                          net::deadline until) {
   const pg::rows found = co_await db.query(detail::select_due_deliveries, pg::params::of(webhook, limit), until);
-  co_return detail::read_all(found, detail::read_delivery);
+  co_return pg::read_all(found, detail::read_delivery);
 }
 
 /// Makes this process the relay, or lets it go on: `epoch` is what it was told the last time, 0 at first. Nullopt:
@@ -605,7 +594,7 @@ inline net::task<std::vector<std::int64_t>> switch_off_failing(pg::connection& d
                                                                net::deadline until) {
   const pg::rows found =
       co_await db.query(detail::switch_failing_off, pg::params::of(static_cast<double>(patience.count())), until);
-  co_return detail::read_all(found, [](const pg::rows& rows, int row) { return rows.int64(row, 0); });
+  co_return pg::read_all(found, [](const pg::rows& rows, int row) { return rows.int64(row, 0); });
 }
 
 /// Drops dead deliveries whose last attempt is older than `kept`, and gives how many.
@@ -626,7 +615,7 @@ inline constexpr std::int64_t rows_counted = 10'000;
 
 inline net::task<std::vector<webhook_lag>> find_lag(pg::connection& db, net::deadline until) {
   const pg::rows found = co_await db.query(detail::select_webhook_lag, pg::params::of(rows_counted), until);
-  co_return detail::read_all(found, [](const pg::rows& rows, int row) {
+  co_return pg::read_all(found, [](const pg::rows& rows, int row) {
     return webhook_lag{.webhook = rows.int64(row, 0), .events = rows.int64(row, 1), .seconds = rows.float64(row, 2)};
   });
 }

@@ -88,11 +88,8 @@ inline net::task<http::response> create_key(context& with, call c) {
   const auto respond = [r = &c.request](const result<service::made_key>& made) {
     return made ? created(*made, fmt::format("/keys/{}", made->row.id)) : refuse(made.error(), *r);
   };
-  // The key itself is stored nowhere, so a repetition shows which one was made, and null for its text.
-  const auto respond_again = [respond](const result<service::made_key>& made) {
-    return made ? respond(service::made_key{made->row, {}}) : respond(made);
-  };
-  auto under = keyed<service::made_key>(c, std::move(wish->key), "create-key", 0, canonical(body), respond_again);
+  auto under = keyed<service::made_key>(c, std::move(wish->key), "create-key", 0, canonical(body),
+                                        without_secret<service::made_key>(respond));
   const auto made = co_await with.keys.create(std::move(body.name), kind, scopes, body.expires_at, std::move(under),
                                               c.request.deadline);
   co_return answer_written(made, respond);

@@ -247,12 +247,8 @@ inline net::task<http::response> create_webhook(context& with, call c) {
   const auto respond = [r = &c.request](const result<service::made_webhook>& made) {
     return made ? created(*made, fmt::format("/webhooks/{}", made->row.id)) : refuse(made.error(), *r);
   };
-  // The secret is not recorded, so a repetition shows which one was made, and null for it.
-  const auto respond_again = [respond](const result<service::made_webhook>& made) {
-    return made ? respond(service::made_webhook{made->row, {}}) : respond(made);
-  };
-  auto under =
-      keyed<service::made_webhook>(c, std::move(wish->key), "create-webhook", 0, canonical(body), respond_again);
+  auto under = keyed<service::made_webhook>(c, std::move(wish->key), "create-webhook", 0, canonical(body),
+                                            without_secret<service::made_webhook>(respond));
   store::webhook_changes wanted{.url = std::move(body.url),
                                 .description = std::move(body.description),
                                 .types = body.types,
@@ -497,11 +493,8 @@ inline net::task<http::response> rotate_webhook_secret(context& with, call c) {
   const auto respond = [r = &c.request](const result<service::made_webhook>& made) {
     return made ? ok(*made) : refuse(made.error(), *r);
   };
-  const auto respond_again = [respond](const result<service::made_webhook>& made) {
-    return made ? respond(service::made_webhook{made->row, {}}) : respond(made);
-  };
-  auto under =
-      keyed<service::made_webhook>(c, *std::move(key), "rotate-webhook-secret", c.params[0], {}, respond_again);
+  auto under = keyed<service::made_webhook>(c, *std::move(key), "rotate-webhook-secret", c.params[0], {},
+                                            without_secret<service::made_webhook>(respond));
   const auto made = co_await with.webhooks.rotate(c.params[0], std::move(under), c.request.deadline);
   co_return answer_written(made, respond);
 }
