@@ -2,7 +2,7 @@
 that what one leaves behind slows no other."""
 import time
 
-from load.server import Coffer, EpollFloor, Pair, Remote
+from load.server import Coffer, EpollFloor, Pair, Remote, Told
 
 # Flags of the servers. Without batching more lanes may help, so that baseline gets both and its better one counts.
 POPULAR_TTL = 1  # seconds: how long to wait for an uncached answer
@@ -13,6 +13,7 @@ LIMITS = ("--limit-purchase", PLENTY, "--limit-use", PLENTY, "--limit-funds", PL
 CROWD = ("--max-connections-per-address", "0")
 SERVERS = {"coffer": (*LIMITS, *CROWD), "growth": LIMITS, "wide": LIMITS, "pair": LIMITS, "remote": LIMITS,
            "undelayed": LIMITS, "popular": ("--popular-ttl", f"{POPULAR_TTL}s"),
+           "told": (*LIMITS, "--webhook-allow-private", "on"),
            "unguarded": (), "guarded": (*LIMITS, "--auth", "required"),
            "b5": ("--max-batch", "1"), "b5_lanes": ("--max-batch", "1", "--lanes", "32")}
 WRITERS = (*SERVERS, "b0", "b1", "b2")
@@ -60,6 +61,8 @@ class Contenders:
                 self.up[name] = EpollFloor(self.env)
             elif name == "pair":
                 self.up[name] = Pair(self.env, database, SERVERS[name])
+            elif name == "told":
+                self.up[name] = Told(self.env, database, SERVERS[name])
             elif name in WIRES:
                 self.up[name] = Remote(self.env, database, SERVERS[name], WIRES[name])
             elif name in SERVERS:

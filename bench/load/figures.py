@@ -30,6 +30,8 @@ FIGURES = (
     ("limits", "S1 with the limits / S1 without", None, None, True, ""),
     ("limits_and_keys", "S1 with a server key and the limits / S1 without either", None, None, True, ""),
     ("wire", "S1 through the proxy of S1r without its delay / S1: what the proxy costs", None, None, True, ""),
+    ("told_p99", "p99 from an event to its receipt by a webhook, at 50 % of the peak", 250, 250, False, "ms"),
+    ("told_rate", "events a second from a backlog to one webhook", 10000, 10000, True, ""),
     ("popular_ms", "popular products, uncached, on the grown journal", 5, 2, False, "ms"),
     ("audits_failed", "audits that failed", 0, 0, False, ""),
 )

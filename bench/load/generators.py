@@ -99,6 +99,21 @@ def miss_storm(server, table, connections, seconds):
     return result | {"writes": bought.count(201), "errors": result["errors"] + len(bought) - bought.count(201)}, cpu
 
 
+def told(server, generate, backlog):
+    """What `generate` gives, and how the webhook was told of it: while it ran, or with `backlog` all at its end, when
+    the webhook is switched on again."""
+    server.received()
+    server.ask_sink("DELETE")
+    if backlog:
+        server.tell(on=False)
+    result, cpu = generate()
+    if backlog:
+        server.tell(on=True)
+    of = server.received()
+    return result | {"told_p50_ms": of["p50_ms"], "told_p99_ms": of["p99_ms"], "told_max_ms": of["max_ms"],
+                     "told_per_second": of["received"] / max(of["seconds"], 1e-3), "repeated": of["repeated"]}, cpu
+
+
 def popular(env, server, samples):
     """Times GET /analytics/popular-products one by one, each when its time in the caches has passed."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)

@@ -49,6 +49,8 @@ def ratios(rounds):
         "growth": of(get("growth_256"), get("s1_256")),
         "inventory_livez": of(get("s9_hits_64"), get("livez_64")),
         "purchases_per_sync": rounds.median("s1_256", "per_sync"),
+        "told_p99": rounds.median("told_50", "told_p99_ms"),
+        "told_rate": rounds.median("told_backlog_64", "told_per_second"),
         "p99_70": rounds.median("open_70", "p99_ms"),
         "p50_idle": rounds.median("idle", "p50_ms"),
         "popular_ms": rounds.median("popular", "p50_ms"),

@@ -79,6 +79,11 @@ class Rounds:
         if run.driver:
             return generators.lane_driver(self.env, database, run.connections, seconds)
         target = contenders.target(run.contender)
+        if run.contender == "told":
+            return generators.told(target, lambda: self.generate_http(run, target, seconds), backlog=not run.rate)
+        return self.generate_http(run, target, seconds)
+
+    def generate_http(self, run, target, seconds):
         if run.rate:
             return generators.open_loop(self.env, target.port, self.tables.path(run.table), run.rate, run.connections,
                                         seconds)
@@ -101,7 +106,7 @@ class Rounds:
         result, generator_cpu = self.generate(run, self.seconds)
         probe.stop()
         stopped = time.monotonic()
-        problems = self.check(run, result, before, database) if database else \
+        problems = self.check(run, result, before, database, target) if database else \
             audit.between("refusals", 0, result["refused"] + result["errors"], 0)
         if problems or not result["count"]:
             self.failures.append({"run": title, "round": label, "problems": problems or ["nothing was done"]})
@@ -124,11 +129,14 @@ class Rounds:
         self.say(f"{label}  {title:21} {result['per_second']:9.0f}/s"
                  + (f"  disturbed: {result['elsewhere']:.0%} of the machine went elsewhere" if result["disturbed"] else ""))
 
-    def check(self, run, result, before, database):
+    def check(self, run, result, before, database, target):
         self.env.settle(database)
         after = audit.growth(self.env, database)
         grown = {status: after[status] - before[status] for status in after}
         found = audit.counted(run, result, grown, self.tables)
+        if run.contender == "told":
+            sold, events = target.sold(), target.received()["events"]
+            found += audit.between("events that the webhook was told of", sold, events, sold)
         # The books of the grown journal take a minute: not again after a run that wrote nothing.
         if run.kind == "reads" and run.contender in ("growth", "popular") and not found:
             return []

@@ -80,6 +80,8 @@ def catalogue(sizes):
                           http("growth_history", "history", 64, contender="growth", kind="reads"),
                           Run("popular", "popular", 1, table="uncached", kind="reads")],
         "latency": PEAK + LATENCY,
+        "events": PEAK + [http("told_backlog", "uniform", 64, contender="told"),
+                          Run("told_50", "told", 64, table="uniform", peak=0.5)],
         "guards": S1_PEAK + [http("unguarded", "uniform", 256, contender="unguarded"),
                              http("guarded", "uniform", 256, contender="guarded")],
         "b2": S1_PEAK + [DRIVER],

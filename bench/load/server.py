@@ -1,6 +1,7 @@
 """Processes that answer HTTP: `coffer serve` on a database of its own, alone or two on one, and the bare epoll
 responder. `members` are the processes that share the clients, `wires` the pids of what lies between them and the
 database."""
+import json
 import os
 import signal
 import socket
@@ -61,12 +62,12 @@ class Coffer:
             lines = answer.read().decode().splitlines()
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[:1] != "#")}
 
-    def post(self, path, body):
+    def post(self, path, body, method="POST"):
         """The status of one request."""
         headers = {"Content-Type": "application/json"}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
-        request = urllib.request.Request(self.address + path, body.encode(), headers, method="POST")
+        request = urllib.request.Request(self.address + path, body.encode(), headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 return answer.status
@@ -128,6 +129,51 @@ class Remote(Coffer):
     def stop(self):
         status = super().stop()
         self.wire.stop()
+        return status
+
+
+class Told(Coffer):
+    """A server that tells a receiver of every purchase."""
+
+    def __init__(self, env, database, flags):
+        self.sink = Program(env, "webhook_sink")
+        self.wires = (self.sink.pid,)
+        super().__init__(env, database, flags)
+        self.sold_before = self._sold()
+        body = {"url": f"http://127.0.0.1:{self.sink.port}", "types": ["purchase.completed"]}
+        if self.post("/webhooks", json.dumps(body)) != 201:
+            raise RuntimeError("the webhook could not be made")
+
+    def _sold(self):
+        return self.env.ask_json("select count(*) from transactions where kind = 2 and status = 2",
+                                 database=self.database)["count"]
+
+    def sold(self):
+        """Purchases since the webhook was made."""
+        return self._sold() - self.sold_before
+
+    def tell(self, on):
+        """Switches the webhook on or off."""
+        if self.post("/webhooks/1", json.dumps({"is_active": on}), "PATCH") != 200:
+            raise RuntimeError("the webhook could not be switched")
+
+    def ask_sink(self, method="GET"):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.sink.port}/", method=method)
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return json.loads(answer.read())
+
+    def received(self, timeout=120):
+        """What the receiver says, as soon as it has every purchase."""
+        end, sold = time.monotonic() + timeout, self.sold()
+        while (found := self.ask_sink())["events"] < sold:
+            if time.monotonic() > end:
+                raise RuntimeError(f"the receiver has {found['events']} of {sold} purchases")
+            time.sleep(0.1)
+        return found
+
+    def stop(self):
+        status = super().stop()
+        self.sink.stop()
         return status
 
 

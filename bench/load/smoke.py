@@ -7,7 +7,8 @@ from load import audit, figures, plots, ratios, report, scenarios
 
 RUNS = ("s1_64", "s1k_64", "s1w_64", "s1r_64", "s1p_64", "s2p_64", "s6_256", "s7_256", "s8_64", "livez_64",
         "s9_hits_64", "s9_storm_64", "b0_4", "b1_4", "b1_hot_4", "b2_256", "b5_256", "unguarded_256", "guarded_256",
-        "floor_64", "growth_256", "growth_history_64", "popular", "idle", "open_50", "overload")
+        "floor_64", "growth_256", "growth_history_64", "popular", "idle", "told_backlog_64", "told_50", "open_50",
+        "overload")
 COMPARED = ("s1_64",)  # also as the revision before
 
 # The rule that must notice, and what it must notice.

@@ -1,5 +1,6 @@
 // Webhooks against real servers and receivers: everything that was committed is sent, signed, in each user's order.
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <set>
 #include <thread>
@@ -410,6 +411,36 @@ TEST_CASE("what happens behind a change of a webhook's types is sent by them") {
     const std::set<std::string> ids = ids_in(receiver.requests());
     return ids.contains(fmt::format("{}-2", s.user)) && ids.contains(fmt::format("{}-4", s.user));
   }));
+}
+
+TEST_CASE("a webhook that is switched off is sent nothing more at once, and later what it missed") {
+  test::shop s{local()};
+  const test::webhook_receiver receiver;
+  const hook h = make_hook(s.client, receiver.url());
+  const std::int64_t buyer = test::make_user(s.client, 1'000'000);
+  std::atomic<bool> ended = false;
+  std::atomic<std::int64_t> bought = 0;
+  std::jthread load{[&] {
+    auto client = s.server.client();
+    while (!ended) {
+      bought += test::buy(client, buyer, s.product, 1).status == 201 ? 1 : 0;
+    }
+  }};
+  const bool began = has(receiver, 20);
+  const int switched = s.client.patch(h.path, R"({"is_active":false})").status;
+  std::this_thread::sleep_for(400ms);  // what was read before is sent yet
+  const std::size_t before = receiver.count();
+  const std::int64_t bought_before = bought;
+  std::this_thread::sleep_for(1500ms);
+  const std::size_t sent = receiver.count() - before;
+  ended = true;
+  load.join();
+  CHECK(began);
+  CHECK(switched == 200);
+  CHECK(bought > bought_before);
+  CHECK(sent == 0);
+  REQUIRE(s.client.patch(h.path, R"({"is_active":true})").status == 200);
+  CHECK(test::eventually(20s, [&] { return was_told_all(receiver, buyer, 0, bought + 1); }));
 }
 
 TEST_CASE("there are no more webhooks than their limit") {

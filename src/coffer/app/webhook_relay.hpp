@@ -9,8 +9,8 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <unordered_map>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "coffer/api/endpoints/events.hpp"
@@ -67,7 +67,9 @@ class webhook_relay {
   /// How long another process waits for one that died. An operation of this one that takes longer only repeats.
   static constexpr std::chrono::seconds lease_lasts{10};
   static constexpr std::chrono::hours switched_off_after{24 * 5};
-  static constexpr std::int64_t events_at_once = 500;
+  /// Where there were events a moment ago, there are likely more soon: what waits for service::events waits longer.
+  static constexpr std::chrono::milliseconds look_again{20};
+  static constexpr std::int64_t events_at_once = 1000;
   static constexpr std::int64_t retries_at_once = 100;
   // Requests at a time to one webhook.
   static constexpr std::size_t log_senders = 12;
@@ -91,22 +93,24 @@ class webhook_relay {
     int failures = 0;    ///< in a row
     int rests = 0;       ///< in a row
     clock::time_point rests_until{};
-    bool is_tried = false;  ///< the one attempt behind a rest is under way
+    bool is_tried = false;    ///< the one attempt behind a rest is under way
+    bool had_events = false;  ///< the log had some when it was last read
   };
   using receiver_ptr = std::shared_ptr<receiver>;
 
   /// An event on its way.
   struct message {
     store::webhook_delivery what;
-    std::int64_t about = 0;       ///< messages about the same are sent one behind the other
+    std::int64_t about = 0;       ///< messages about the same are sent one behind the other, in their order
     std::optional<timestamp> at;  ///< when it happened, of what is sent the first time
   };
 
   /// Messages that are sent together.
   struct sending {
     explicit sending(const net::executor& ex) : done{ex} {}
-    std::vector<std::vector<message>> queues;
-    std::size_t left = 0;  ///< senders
+    std::vector<std::vector<message>> chains;  ///< each about one
+    std::size_t begun = 0;                     ///< chains that a sender has taken
+    std::size_t left = 0;                      ///< senders
     bool all_settled = true;
     net::oneshot<bool> done;
   };
@@ -124,7 +128,8 @@ class webhook_relay {
   net::task<> end_replay(const store::webhook_place& at);
   net::task<> retry(receiver_ptr to);
   net::task<bool> send_all(receiver_ptr to, std::vector<message> all, std::size_t senders);
-  net::task<> send_in_turn(receiver_ptr to, std::shared_ptr<sending> with, std::size_t queue);
+  net::task<> send_chains(receiver_ptr to, std::shared_ptr<sending> with);
+  net::task<bool> deliver_or_keep(receiver_ptr to, message what);
   net::task<bool> deliver(receiver_ptr to, message what);
   net::task<bool> settle(receiver_ptr to, message what, net::outgoing_answer answer);
   net::task<> switch_off(receiver_ptr to, std::string reason);
@@ -361,7 +366,9 @@ inline net::task<std::optional<store::found_place>> webhook_relay::follow_page(r
   from.is_fresh = false;
   if (page->events.empty() && page->place == at.place) {
     if (!at.is_replay) {
-      if (co_await feed_.wait(at.place, net::deadline_in(look_every)) == net::wait_result::full) {
+      if (std::exchange(to->had_events, false)) {
+        co_await net::sleep_for(look_again);
+      } else if (co_await feed_.wait(at.place, net::deadline_in(look_every)) == net::wait_result::full) {
         co_await net::sleep_for(service::events::look_every);
       }
       co_return from;
@@ -369,6 +376,7 @@ inline net::task<std::optional<store::found_place>> webhook_relay::follow_page(r
     co_await end_replay(at);
     co_return std::nullopt;
   }
+  to->had_events = to->had_events || !at.is_replay;
   std::vector<message> all;
   for (const store::event& each : page->events) {
     const api::shown_event shown = api::show(each);
@@ -438,42 +446,51 @@ inline net::task<> webhook_relay::retry(receiver_ptr to) {
 /// Whether every message was accepted or is kept.
 inline net::task<bool> webhook_relay::send_all(receiver_ptr to, std::vector<message> all, std::size_t senders) {
   auto with = std::make_shared<sending>(executor_);
-  with->queues.resize(senders);
+  std::unordered_map<std::int64_t, std::size_t> chain_of;
   for (message& each : all) {
-    with->queues[static_cast<std::uint64_t>(each.about) % senders].push_back(std::move(each));
+    const auto [found, is_new] = chain_of.try_emplace(each.about, with->chains.size());
+    if (is_new) {
+      with->chains.emplace_back();
+    }
+    with->chains[found->second].push_back(std::move(each));
   }
-  std::erase_if(with->queues, [](const auto& queue) { return queue.empty(); });
-  with->left = with->queues.size();
+  with->left = std::min(senders, with->chains.size());
   if (with->left == 0) {
     co_return true;
   }
-  for (std::size_t i = 0; i < with->queues.size(); ++i) {
-    tasks_.spawn("webhook sender", send_in_turn(to, with, i));
+  for (std::size_t i = with->left; i > 0; --i) {
+    tasks_.spawn("webhook sender", send_chains(to, with));
   }
   co_return co_await with->done.wait();
 }
 
-inline net::task<> webhook_relay::send_in_turn(receiver_ptr to, std::shared_ptr<sending> with, std::size_t queue) {
+/// Takes one chain after the other. A chain ends early when one of its messages cannot be settled.
+inline net::task<> webhook_relay::send_chains(receiver_ptr to, std::shared_ptr<sending> with) {
   bool settled = true;
-  for (message& each : with->queues[queue]) {
-    bool again = true;
-    while (settled && again) {
-      try {
-        settled = co_await deliver(to, each);
-        again = false;
-      } catch (const pg::error& e) {
-        // It could not be kept: it is sent again.
-        log::debug("a delivery could not be kept", {{"webhook", to->row.id}, {"message", e.what()}});
-        settled = may_send(*to);
-      }
-      if (again && settled) {
-        co_await net::sleep_for(look_every);
-      }
+  while (settled && with->begun < with->chains.size()) {
+    for (message& each : with->chains[with->begun++]) {
+      settled = settled && co_await deliver_or_keep(to, std::move(each));
     }
   }
   with->all_settled = with->all_settled && settled;
   if (--with->left == 0) {
     with->done.set(with->all_settled);
+  }
+}
+
+/// As deliver(), until it was accepted or kept.
+inline net::task<bool> webhook_relay::deliver_or_keep(receiver_ptr to, message what) {
+  for (;;) {
+    try {
+      co_return co_await deliver(to, what);
+    } catch (const pg::error& e) {
+      // It could not be kept: it is sent again.
+      log::debug("a delivery could not be kept", {{"webhook", to->row.id}, {"message", e.what()}});
+    }
+    if (!may_send(*to)) {
+      co_return false;
+    }
+    co_await net::sleep_for(look_every);
   }
 }
 
@@ -551,8 +568,8 @@ inline net::task<bool> webhook_relay::settle(receiver_ptr to, message what, net:
   };
   co_await once(keep);
   if (to->failures >= failures_before_rest && !to->row.failing_since) {
+    to->row.failing_since = now();  // others fail meanwhile; the next look says whether it was noted
     co_await once(failing(true));
-    to->row.failing_since = now();
     log::warn("webhook fails", {{"webhook", row.webhook}, {"message", std::string_view{row.last_error}}});
   }
   co_return true;

@@ -137,8 +137,10 @@ struct outgoing::state {
     {
       const std::lock_guard lock{mutex};
       if (!stopped) {
+        if (arrived.empty()) {
+          curl_multi_wakeup(multi.get());
+        }
         arrived.push_back(&t);
-        curl_multi_wakeup(multi.get());
         return;
       }
     }
@@ -184,10 +186,28 @@ struct outgoing::state {
     }
   }
 
+  /// A handle with what all requests have alike, which stays when it is used again.
+  [[nodiscard]] owned_easy make_easy() const {
+    owned_easy made{curl_easy_init()};
+    CURL* const c = made.get();
+    COFFER_ASSERT(c != nullptr);
+    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(c, CURLOPT_PROXY, "");
+    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, how.allow_private ? "http,https" : "https");
+    curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(c, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
+    if (!how.ca_file.empty()) {
+      curl_easy_setopt(c, CURLOPT_CAINFO, how.ca_file.c_str());
+      curl_easy_setopt(c, CURLOPT_CAPATH, nullptr);
+    }
+    return made;
+  }
+
   void begin(transfer& t) {
     if (spare.empty()) {
-      t.easy.reset(curl_easy_init());
-      COFFER_ASSERT(t.easy != nullptr);
+      t.easy = make_easy();
     } else {
       t.easy = std::move(spare.back());
       spare.pop_back();
@@ -199,20 +219,9 @@ struct outgoing::state {
     CURL* const c = t.easy.get();
     curl_easy_setopt(c, CURLOPT_PRIVATE, &t);
     curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t.message.data());
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_PROXY, "");
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, how.allow_private ? "http,https" : "https");
-    curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(c, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-    curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, &t);
-    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(c, CURLOPT_WRITEDATA, &t);
     curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, static_cast<long>(t.request.time.count()));
-    if (!how.ca_file.empty()) {
-      curl_easy_setopt(c, CURLOPT_CAINFO, how.ca_file.c_str());
-      curl_easy_setopt(c, CURLOPT_CAPATH, nullptr);
-    }
     curl_easy_setopt(c, CURLOPT_URL, t.request.url.c_str());
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, t.headers.get());
     curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(t.request.body.size()));
@@ -243,7 +252,6 @@ struct outgoing::state {
         answer.message = "the host has an address that is not public";
       }
     }
-    curl_easy_reset(c);
     spare.push_back(std::move(t->easy));
     active.erase(std::ranges::find(active, t));
     t->done.set_from_any_thread(std::move(answer));

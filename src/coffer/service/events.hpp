@@ -32,9 +32,9 @@ class events {
   events(const net::executor& ex, pg::pool& db, net::task_group& tasks)
       : timer_{ex}, db_{db}, tasks_{tasks}, waiting_{ex, most_waiting} {}
 
-  /// Up to `limit` events (1..1000) behind `from`, nullopt: from the oldest that is kept on. Empty when there is none;
-  /// of a reader that wants only some types, also when there is none among the next events_at_once. Refusals:
-  /// cursor_expired, cursor_ahead.
+  /// Up to `limit` events (1..1000) behind `from`, nullopt: from the oldest that is kept on. Fewer at the log's end,
+  /// and now and then before it. Empty when there is none; of a reader that wants only some types, also when there is
+  /// none among the next events_at_once. Refusals: cursor_expired, cursor_ahead.
   net::task<result<events_page>> read(std::optional<store::events_place> from, domain::event_types_wanted types,
                                       std::int64_t limit, net::deadline until);
 
@@ -77,6 +77,7 @@ inline net::task<result<events_page>> events::read(std::optional<store::events_p
                                                    net::deadline until) {
   events_page page;
   std::int64_t looked_at = 0;
+  bool is_behind = true;
   do {
     const auto look = [&from, until](pg::connection& db) { return store::read_ahead(db, from, until); };
     result<store::rows_ahead> ahead = co_await with_connection(db_, until, true, look);
@@ -85,7 +86,7 @@ inline net::task<result<events_page>> events::read(std::optional<store::events_p
     }
     const store::rows_in_order rows = store::take_in_order(*ahead, limit - std::ssize(page.events));
     if (rows.rows.empty()) {
-      seen_ = ahead->from;
+      is_behind = false;
       from = std::move(ahead->from);
       break;
     }
@@ -97,8 +98,13 @@ inline net::task<result<events_page>> events::read(std::optional<store::events_p
     page.events.insert(page.events.end(), std::make_move_iterator(told->begin()), std::make_move_iterator(told->end()));
     looked_at += rows.events;
     from = std::move(ahead->from);
-  } while (std::ssize(page.events) < limit && looked_at < events_at_once);
+    // At the log's end, what comes while it is read is the next page's: it would never end under load.
+    is_behind = page.events.empty() || std::ssize(rows.rows) >= store::log_ahead;
+  } while (is_behind && std::ssize(page.events) < limit && looked_at < events_at_once);
   page.place = *std::move(from);
+  if (!is_behind) {
+    seen_ = page.place;
+  }
   told_.add(static_cast<double>(page.events.size()));
   co_return page;
 }

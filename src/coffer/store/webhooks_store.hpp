@@ -145,7 +145,7 @@ inline constexpr pg::statement select_due_deliveries{
     "webhook_due",
     "select webhook_id, event_id, number, type, body, attempts, failed_at, attempted_at, next_attempt_at, last_status,"
     " last_error from webhook_deliveries where webhook_id = $1 and next_attempt_at <= now()"
-    " order by next_attempt_at limit $2"};
+    " and (select is_active from webhooks where id = $1) order by next_attempt_at limit $2"};
 
 // The relay.
 inline constexpr pg::statement take_relay_lease{
@@ -162,8 +162,8 @@ inline constexpr pg::statement select_webhook_place{
     " from_time, to_time, (select bool_and(coalesce(e.position <= r.position, false))"
     " from unnest(end_streams, end_positions) as e (stream, position)"
     " left join unnest(streams, positions) as r (stream, position) on r.stream = e.stream)"
-    ", (select types from webhooks where id = webhook_id) from webhook_places where webhook_id = $1 and is_replay = "
-    "$2"};
+    ", w.types from webhook_places join webhooks w on w.id = webhook_id and w.is_active"
+    " where webhook_id = $1 and is_replay = $2"};
 inline constexpr pg::statement save_webhook_place{
     "webhook_save_place",
     "update webhook_places set streams = $4, positions = $5, marks = $6, begun_stream = $7, begun_events = $8,"
@@ -489,7 +489,7 @@ inline net::task<std::vector<webhook_delivery>> list_deliveries(pg::connection& 
   co_return pg::read_all(found, detail::read_delivery);
 }
 
-/// The ones whose time has come, the most overdue first.
+/// The ones of an active webhook whose time has come, the most overdue first.
 inline net::task<std::vector<webhook_delivery>> find_due(pg::connection& db, std::int64_t webhook, std::int64_t limit,
                                                          net::deadline until) {
   const pg::rows found = co_await db.query(detail::select_due_deliveries, pg::params::of(webhook, limit), until);
@@ -518,7 +518,7 @@ struct found_place {
   bool is_fresh = true;              ///< nothing was read behind it since
 };
 
-/// Nullopt: there is no such place.
+/// Nullopt: there is no such place, or its webhook is not active.
 inline net::task<std::optional<found_place>> find_place(pg::connection& db, std::int64_t webhook, bool is_replay,
                                                         net::deadline until) {
   const pg::rows found = co_await db.query(detail::select_webhook_place, pg::params::of(webhook, is_replay), until);
