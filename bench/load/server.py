@@ -62,17 +62,21 @@ class Coffer:
             lines = answer.read().decode().splitlines()
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[:1] != "#")}
 
-    def post(self, path, body, method="POST"):
-        """The status of one request."""
+    def send(self, method, path, body):
+        """The status of one request, and what was answered if it is a success."""
         headers = {"Content-Type": "application/json"}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
         request = urllib.request.Request(self.address + path, body.encode(), headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
-                return answer.status
+                return answer.status, answer.read()
         except urllib.error.HTTPError as refused:
-            return refused.code
+            return refused.code, None
+
+    def post(self, path, body):
+        """The status of one request."""
+        return self.send("POST", path, body)[0]
 
     def stop(self):
         """Drains it. Dying otherwise than it should is an error of the run."""
@@ -141,8 +145,12 @@ class Told(Coffer):
         super().__init__(env, database, flags)
         self.sold_before = self._sold()
         body = {"url": f"http://127.0.0.1:{self.sink.port}", "types": ["purchase.completed"]}
-        if self.post("/webhooks", json.dumps(body)) != 201:
-            raise RuntimeError("the webhook could not be made")
+        status, made = self.send("POST", "/webhooks", json.dumps(body))
+        if status != 201:
+            raise RuntimeError(f"the webhook could not be made: {status}")
+        self.webhook = f"/webhooks/{json.loads(made)['id']}"
+        while self.metrics()['coffer_webhooks{state="active"}'] < 1:
+            time.sleep(0.1)
 
     def _sold(self):
         return self.env.ask_json("select count(*) from transactions where kind = 2 and status = 2",
@@ -154,7 +162,7 @@ class Told(Coffer):
 
     def tell(self, on):
         """Switches the webhook on or off."""
-        if self.post("/webhooks/1", json.dumps({"is_active": on}), "PATCH") != 200:
+        if self.send("PATCH", self.webhook, json.dumps({"is_active": on}))[0] != 200:
             raise RuntimeError("the webhook could not be switched")
 
     def ask_sink(self, method="GET"):
@@ -172,6 +180,7 @@ class Told(Coffer):
         return found
 
     def stop(self):
+        self.send("DELETE", self.webhook, "")
         status = super().stop()
         self.sink.stop()
         return status
